@@ -1,0 +1,201 @@
+/*
+ * Rango: compress a trained network within an accuracy budget. Link with librango-compress.
+ *
+ *     rango_dataset *calib = NULL, *val = NULL;
+ *     rango_tensor *labels = NULL;
+ *     rango_compression *result = NULL;
+ *     rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
+ *     options.budget = RANGO_BUDGET_MAX_DROP;
+ *     options.budget_value = 0.5; // at most half a percentage point of top-1
+ *
+ *     if (rango_dataset_load(model, (const char *[]){"calib.npy"}, 1, &calib) == RANGO_OK &&
+ *         rango_dataset_load(model, (const char *[]){"val.npy"}, 1, &val) == RANGO_OK &&
+ *         rango_tensor_load_npy("labels.npy", &labels) == RANGO_OK) {
+ *       options.calib = calib;
+ *       options.val = val;
+ *       options.labels = labels;
+ *       if (rango_compress(model, &options, &result) == RANGO_OK)
+ *         rango_model_save(rango_compression_model(result), "smaller.onnx");
+ *     }
+ *
+ * Conventions as in rango.h.
+ */
+#ifndef RANGO_COMPRESS_H
+#define RANGO_COMPRESS_H
+
+#include "rango.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------------- data --- */
+
+/* Rows of a model's inputs. */
+typedef struct rango_dataset rango_dataset;
+
+/* Loads arrays: "X.npy" for a model of one input, "NAME=X.npy" for each of several, or one "X.npz" keyed by input name.
+ * Types are checked against the model's. The first axis counts rows; an input of rank 0, or one whose array has the
+ * input's own shape while others have more rows, is given to every row alike. */
+RANGO_API rango_status rango_dataset_load(const rango_model *model, const char *const *arguments, size_t count,
+                                          rango_dataset **out);
+/* Over the caller's tensors (not copied, outliving the dataset), in the order of the model's inputs. */
+RANGO_API rango_status rango_dataset_create(const rango_model *model, const rango_tensor *const *inputs, size_t count,
+                                            rango_dataset **out);
+RANGO_API void rango_dataset_free(rango_dataset *dataset);
+RANGO_API int64_t rango_dataset_rows(const rango_dataset *dataset);
+/* Rows [begin, end) in the same order as new tensors, one an input of the model, freed by the caller. */
+RANGO_API rango_status rango_dataset_batch(const rango_dataset *dataset, int64_t begin, int64_t end,
+                                           rango_tensor **inputs, size_t count);
+/* Rows that one run takes: 1 for a model whose batch is fixed at 1 (n if fixed at n), otherwise 0: any number. */
+RANGO_API int64_t rango_dataset_fixed_batch(const rango_dataset *dataset);
+
+/* ---------------------------------------------------------------------------------------------- evaluation --- */
+
+/* Return false to stop: the call ends with RANGO_ERROR_CANCELLED. `fraction` is 0 to 1, `stage` a few words. */
+typedef bool (*rango_progress_function)(void *user, double fraction, const char *stage);
+
+typedef enum rango_metric {
+  RANGO_METRIC_TOP1 = 0,           /* percent of rows whose largest score is the label's */
+  RANGO_METRIC_RELATIVE_ERROR = 1, /* ||output - y||2 / ||y||2 over the whole set */
+  RANGO_METRIC_AGREEMENT = 2,      /* percent of rows whose largest score is at the reference model's place */
+  RANGO_METRIC_OUTPUT_ERROR = 3    /* relative error to the reference model's outputs */
+} rango_metric;
+
+typedef struct rango_evaluation {
+  size_t struct_size;
+  rango_metric metric;
+  double value;
+  double top5;   /* percent, with RANGO_METRIC_TOP1; NaN otherwise or with fewer than 6 classes */
+  int64_t count; /* rows */
+  double seconds;
+} rango_evaluation;
+
+typedef struct rango_evaluate_options {
+  size_t struct_size;
+  const rango_tensor *labels;     /* integers: top-1. Floating point: relative error. NULL: compare with `reference` */
+  const rango_model *reference;   /* used without labels */
+  bool output_error;              /* without labels: RANGO_METRIC_OUTPUT_ERROR in place of agreement */
+  int64_t batch;                  /* rows a run; 0: a good default */
+  rango_session_options session;  /* device, threads, kernels */
+  rango_progress_function progress;
+  void *user;
+} rango_evaluate_options;
+
+/* Scores the model's first output on `data`. */
+RANGO_API rango_status rango_evaluate(const rango_model *model, const rango_dataset *data,
+                                      const rango_evaluate_options *options, rango_evaluation *out);
+
+/* --------------------------------------------------------------------------------------------- compression --- */
+
+typedef enum rango_budget {
+  RANGO_BUDGET_MAX_DROP = 0,        /* value: percentage points of top-1 (labels); default 0.5 */
+  RANGO_BUDGET_MAX_ERROR_RATIO = 1, /* value: relative error at most so many times the original's (float labels) */
+  RANGO_BUDGET_MIN_AGREEMENT = 2,   /* value: percent of rows with the original's top-1 (no labels); default 99 */
+  RANGO_BUDGET_MAX_OUTPUT_ERROR = 3,/* value: relative error to the original's outputs (no labels) */
+  RANGO_BUDGET_CUT_PARAMS = 4,      /* value: percent of all parameters to remove */
+  RANGO_BUDGET_CUT_MACS = 5         /* value: percent of all MACs to remove */
+} rango_budget;
+
+typedef enum rango_objective {
+  RANGO_OBJECTIVE_BALANCED = 0, /* mean of the remaining fractions of parameters and MACs */
+  RANGO_OBJECTIVE_PARAMS = 1,
+  RANGO_OBJECTIVE_MACS = 2,
+  RANGO_OBJECTIVE_TIME = 3      /* milliseconds at batch 1 by the cost table; a result that isn't faster is refused */
+} rango_objective;
+
+typedef struct rango_compress_options {
+  size_t struct_size;
+  const rango_dataset *calib;   /* unlabelled; fits the factors. Required */
+  const rango_dataset *val;     /* chooses the operating point; NULL: every fourth row of calib is kept for it */
+  const rango_tensor *labels;   /* of val; NULL: agreement or output error */
+  rango_budget budget;
+  double budget_value;
+  rango_objective objective;
+  int confidence;               /* 0: val's measured value decides; 95: its one-sided 95 % bound */
+  const char *costs;            /* file of `rango tune`; NULL: the kernel table's own */
+  int threads;                  /* 0: one for each core */
+  uint64_t seed;
+  int64_t memory_bytes;         /* bound on statistics and kept activations; 0: 2 GiB */
+  rango_progress_function progress;
+  void *user;
+} rango_compress_options;
+
+#define RANGO_COMPRESS_DEFAULTS                                                                                        \
+  { .struct_size = sizeof(rango_compress_options), .budget = RANGO_BUDGET_MAX_DROP, .budget_value = 0.5, .seed = 1 }
+
+/* What became of one layer. */
+typedef struct rango_compressed_layer {
+  const char *name, *op;
+  int64_t rows_in, columns_out; /* the weight as a matrix: inputs (with kernel taps) and outputs */
+  const char *shape;            /* the weight's shape, "[64, 3, 3, 3]" */
+  const char *form;             /* "dense", "pair" (k x k then 1 x 1, or two matrices), "spatial" (k x 1 then 1 x k) */
+  int ranks[4];
+  int rank_count;
+  bool kept_dense;
+  int64_t params_before, params_after, macs_before, macs_after;
+  double error; /* relative error of the layer's output on calibration data, at the chosen rank */
+} rango_compressed_layer;
+
+typedef struct rango_compress_summary {
+  size_t struct_size;
+  rango_metric metric;
+  double metric_before, metric_after; /* on val */
+  double bound;                       /* one-sided 95 % bound of the change (drop in points, or ratio); NaN: none */
+  int64_t rows;                       /* of val */
+  int64_t params_before, params_after, macs_before, macs_after;
+  double ms_before, ms_after;         /* at batch 1, medians of interleaved rounds, `threads` threads */
+  double seconds;
+  int layers, layers_compressed;
+} rango_compress_summary;
+
+typedef struct rango_compression rango_compression;
+
+/* Compresses. RANGO_ERROR_BUDGET when nothing within the budget is smaller (or faster, under RANGO_OBJECTIVE_TIME). */
+RANGO_API rango_status rango_compress(const rango_model *model, const rango_compress_options *options,
+                                      rango_compression **out);
+RANGO_API void rango_compression_free(rango_compression *result);
+/* The smaller model, owned by the result. */
+RANGO_API const rango_model *rango_compression_model(const rango_compression *result);
+RANGO_API rango_status rango_compression_summary(const rango_compression *result, rango_compress_summary *out);
+RANGO_API const rango_compressed_layer *rango_compression_layer(const rango_compression *result, size_t index); /* or NULL */
+
+/* ------------------------------------------------------------------------------- the manifold, seen in data --- */
+
+typedef struct rango_spectrum {
+  size_t struct_size;
+  int64_t rows;          /* samples used */
+  int64_t dimension;     /* ambient: columns */
+  int64_t pca90, pca99, pca999; /* principal components that hold 90, 99, 99.9 % of the variance */
+  double two_nn;         /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
+  double mle;            /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
+  int64_t whitney;       /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
+} rango_spectrum;
+
+/* Of a matrix of samples (first axis; the rest is flattened). */
+RANGO_API rango_status rango_spectrum_of_rows(const rango_tensor *samples, uint64_t seed, rango_spectrum *out);
+
+typedef struct rango_layer_spectrum {
+  const char *name, *op;
+  int64_t rows_in, columns_out; /* of the weight as a matrix */
+  rango_spectrum output;        /* of the layer's output rows (an image's positions are rows) */
+} rango_layer_spectrum;
+
+typedef struct rango_spectra rango_spectra;
+/* Of the data and of every layer that compression would look at, on up to `rows` rows of `calib` (0: 1024). */
+RANGO_API rango_status rango_spectra_create(const rango_model *model, const rango_dataset *calib, int64_t rows,
+                                            uint64_t seed, int threads, rango_progress_function progress, void *user,
+                                            rango_spectra **out);
+RANGO_API void rango_spectra_free(rango_spectra *spectra);
+RANGO_API const rango_spectrum *rango_spectra_input(const rango_spectra *spectra);
+RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index); /* or NULL */
+
+/* ------------------------------------------------------------------------------------------ this machine's costs --- */
+
+/* Measures what layers cost on this machine and writes them for rango_compress_options.costs. */
+RANGO_API rango_status rango_tune(const char *path, int threads, rango_progress_function progress, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,22 @@
+/*
+ * The engine: rango_session. From a model and options to a plan and a run.
+ *
+ *   rango_model ── (once, shared by its sessions) ──▶ program: canonical + lowered copy of the graph
+ *   program + input shapes ──▶ plan: facts, one prepared step a node, one arena      (plans are cached in the session)
+ *   plan + input tensors ──▶ run ──▶ output tensors
+ */
+#ifndef RG_ENGINE_ENGINE_H
+#define RG_ENGINE_ENGINE_H
+
+#include "cpu/cpu.h"
+#include "passes/passes.h"
+
+/* What a model keeps for its sessions (rango_model.runtime): programs by kind, packed weights. Made on first use. */
+typedef struct rg_program {
+  rango_model *model; /* reference kind: canonical only. CPU kind: canonical and lowered */
+} rg_program;
+
+rango_status rg_program_get(const rango_model *model, rango_device device, const rg_program **out);
+rango_status rg_program_packed(const rango_model *model, rg_packed_cache **out);
+
+#endif

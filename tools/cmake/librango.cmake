@@ -1,0 +1,60 @@
+# librango: base … engine. libc, libm and the thread library, nothing else.
+set(src ${CMAKE_CURRENT_SOURCE_DIR}/src)
+file(GLOB rango_sources CONFIGURE_DEPENDS ${src}/base/*.c ${src}/tensor/*.c ${src}/graph/*.c ${src}/onnx/*.c
+     ${src}/passes/*.c ${src}/passes/canonical/*.c ${src}/passes/lower/*.c ${src}/kernels/*.c ${src}/kernels/generic/*.c
+     ${src}/cpu/*.c ${src}/engine/*.c)
+
+# Operator families are compiled twice (src/ops/op.h); the rest of the room once.
+file(GLOB rango_ops CONFIGURE_DEPENDS ${src}/ops/*.c)
+set(rango_families ${rango_ops})
+list(FILTER rango_families INCLUDE REGEX "/family_[a-z0-9_]+\\.c$")
+list(REMOVE_ITEM rango_ops ${rango_families})
+
+string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" rango_cpu)
+set(rango_isa_sources)
+function(rango_isa name)
+  file(GLOB files CONFIGURE_DEPENDS ${src}/kernels/${name}/*.c ${src}/kernels/${name}/*.S)
+  set_source_files_properties(${files} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+  set(rango_isa_sources ${rango_isa_sources} ${files} PARENT_SCOPE)
+endfunction()
+if(rango_cpu MATCHES "x86_64|amd64")
+  rango_isa(avx2 -mavx2 -mfma -mf16c)
+  rango_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c)
+elseif(rango_cpu MATCHES "aarch64|arm64")
+  rango_isa(neon -O2)
+endif()
+
+set(optimised -O3)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  set(scalar -O2 -fno-vectorize -fno-slp-vectorize)
+else()
+  set(scalar -O2 -fno-tree-vectorize -fno-tree-slp-vectorize)
+endif()
+
+if(NOT APPLE)
+  find_library(PTHREADPOOL_LIBRARY pthreadpool REQUIRED)
+  find_path(PTHREADPOOL_INCLUDE_DIR pthreadpool.h REQUIRED)
+endif()
+find_package(Threads REQUIRED)
+
+add_library(rango-families-scalar OBJECT ${rango_families})
+target_compile_definitions(rango-families-scalar PRIVATE RG_OPS_SCALAR)
+target_compile_options(rango-families-scalar PRIVATE ${scalar})
+add_library(rango-families OBJECT ${rango_families})
+target_compile_options(rango-families PRIVATE ${optimised})
+add_library(rango-core OBJECT ${rango_sources} ${rango_ops} ${rango_isa_sources})
+target_compile_options(rango-core PRIVATE $<$<COMPILE_LANGUAGE:C>:${optimised}>)
+foreach(part rango-families-scalar rango-families rango-core)
+  target_include_directories(${part} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${src} ${PTHREADPOOL_INCLUDE_DIR})
+endforeach()
+
+set(rango_objects $<TARGET_OBJECTS:rango-core> $<TARGET_OBJECTS:rango-families> $<TARGET_OBJECTS:rango-families-scalar>)
+add_library(rango SHARED ${rango_objects})
+add_library(rango-static STATIC ${rango_objects})
+set_target_properties(rango PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+set_target_properties(rango-static PROPERTIES OUTPUT_NAME rango)
+foreach(library rango rango-static)
+  target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
+                                               $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${library} PRIVATE m Threads::Threads ${PTHREADPOOL_LIBRARY})
+endforeach()
