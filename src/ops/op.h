@@ -43,7 +43,8 @@ typedef struct rg_infer {
   rg_arena *arena;              /* for `known` arrays and inner facts: lives as long as the facts */
   int64_t next_symbol;          /* see rg_infer_new_symbol */
   void *host;
-  /* Infers a subgraph whose inputs have these facts; `outputs` point into the arena. */
+  /* Infers a subgraph whose inputs have these facts (a missing or NULL one: as declared). *outputs becomes an array of
+   * body->outputs.count facts in the arena. May be called again with other inputs. */
   rango_status (*subgraph)(struct rg_infer *infer, const rg_graph *body, const rg_fact *const *inputs, size_t input_count,
                            rg_fact **outputs);
 } rg_infer;
@@ -94,13 +95,17 @@ enum {
   RG_OP_FLOAT_ONLY = 1 << 2,  /* compute wants float32 in place of float16 and bfloat16 */
   RG_OP_RANDOM = 1 << 3,      /* not foldable */
   RG_OP_SUBGRAPH = 1 << 4,    /* has bodies */
-  RG_OP_PRIVATE = 1 << 5      /* of RG_PRIVATE_DOMAIN */
+  RG_OP_PRIVATE = 1 << 5,     /* of RG_PRIVATE_DOMAIN */
+  RG_OP_MOVE = 1 << 6         /* compute moves elements unread: strings reach it as complex64 (ids), 4-bit types and 2-bit
+                                 types as uint8; rg_op_compute converts around it */
 };
 
 typedef struct rg_op {
   const char *domain, *name; /* "" is ai.onnx */
   int since, until;          /* opset versions this entry serves, inclusive; `until` RG_OPSET_MAX for the newest */
-  int min_inputs, max_inputs, min_outputs, max_outputs; /* -1: no bound. Trailing absent inputs are allowed */
+  /* The first `min` must be present (private operators: are counted alone); max -1: no bound. Trailing absent ones are
+   * allowed. */
+  int min_inputs, max_inputs, min_outputs, max_outputs;
   unsigned flags;
   rango_status (*check)(const rg_node *node); /* attributes; NULL: none to check */
   rango_status (*infer)(rg_infer *infer);
@@ -132,7 +137,8 @@ const rg_op *rg_op_scalar(const rg_op *op);
  * unless `strict`, when the first is named in RANGO_ERROR_UNSUPPORTED. Function calls count as known. */
 rango_status rg_ops_resolve(rango_model *model, bool strict);
 
-/* Runs op->compute with float16 and bfloat16 conversion where the operator asks for it. */
+/* Runs op->compute with the conversions that RG_OP_FLOAT_ONLY and RG_OP_MOVE ask for: converted inputs are of the stand-in
+ * type, and outputs that compute makes of that type are converted back. */
 rango_status rg_op_compute(const rg_op *op, rg_exec *exec);
 
 /* Runs one node outside a session (constant folding, tests): outputs[] are zeroed values that the caller clears. Subgraphs
@@ -147,8 +153,10 @@ typedef struct rg_facts {
   int64_t next_symbol;
 } rg_facts;
 
-/* Infers the model's main graph (subgraphs too). `inputs[i]` overrides what input i is declared as; NULL array: the
- * declarations, with `bindings` applied to their symbols. A contradiction is an error that names the node. */
+/* Infers the model's main graph (subgraphs too). `inputs[i]` overrides what input i is declared as (counted as in
+ * rango_model_input: without initializers; RANGO_ERROR_ARGUMENT when it contradicts the declaration); NULL array: the
+ * declarations, with `bindings` applied to their symbols. A contradiction is an error that names the node. Sizes that
+ * inference leaves open become symbols of their own. */
 rango_status rg_facts_create(const rango_model *model, const rg_fact *inputs, size_t input_count,
                              const rango_dim_binding *bindings, size_t binding_count, rg_facts **out);
 /* The same for one graph (a subgraph at run time): facts of outer values come from `outer` (may be NULL). */
