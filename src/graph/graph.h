@@ -64,7 +64,9 @@ struct rg_value {
   int output_uses;        /* how often it is listed among graph outputs */
   rg_type_info type;      /* declared in the file, or set by a pass; kind RG_KIND_NONE: not declared */
   rg_layout layout;       /* of the lowered copy */
-  rg_bytes extra;         /* unknown fields of its ValueInfoProto or TensorProto, doc string included */
+  rg_bytes extra;         /* unknown fields of its ValueInfoProto, doc string included */
+  rg_bytes tensor_extra;  /* the same of its initializer's TensorProto */
+  rg_bytes sparse;        /* the SparseTensorProto that `constant` was read from: written in its place */
   struct {
     rg_use *items;
     size_t count, capacity;
@@ -109,6 +111,7 @@ struct rg_attr {
     rg_graph **graphs;
   };
   rg_bytes raw; /* sparse tensors, types and unknown kinds: the AttributeProto as read */
+  const rg_bytes *tensor_extra; /* tensors: [count, or 1] name, doc string and unknown fields of each; may be NULL */
   rg_bytes extra;
 };
 
@@ -206,6 +209,8 @@ rango_status rg_model_symbol(rango_model *model, const char *name, int64_t *out)
 rango_status rg_graph_create(rango_model *model, rg_node *owner, rg_graph **out);
 /* A new value; `name` is made unique by a suffix when taken (or made up when NULL). */
 rango_status rg_graph_add_value(rg_graph *graph, const char *name, rg_value **out);
+/* The same under exactly this name (in the model's arena), in constant time: readers check uniqueness themselves. */
+rango_status rg_graph_add_named_value(rg_graph *graph, const char *name, rg_value **out);
 /* A value with a constant; the model takes over *tensor's content (the struct is copied, the caller's is zeroed). */
 rango_status rg_graph_add_constant(rg_graph *graph, const char *name, rango_tensor *tensor, rg_value **out);
 /* A node with absent inputs and outputs, before `before` (NULL: at the end). op and domain are copied. */
