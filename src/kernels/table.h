@@ -1,0 +1,81 @@
+/*
+ * The table of kernels of one instruction set: one page a CPU, kernels/<isa>/table.c.
+ *
+ * All are pure functions of their arguments, allocate nothing and have no state. Arrays need no alignment. Reads and writes
+ * stay inside what the comments name: tails are masked, not padded.
+ */
+#ifndef RG_KERNELS_TABLE_H
+#define RG_KERNELS_TABLE_H
+
+#include "kernels/kernels.h"
+
+/*
+ * One register tile of a matrix product: c[i][j] = clip(sum over s, q of a[s][i][q] * b[s * k + q][j] + bias[j] +
+ * residual[i][j]) for i < rows <= mr, j < columns <= nr.
+ *
+ * The left operand is given by pointers, so that rows of a matrix and pixels under a convolution's window are read where
+ * they lie. The right operand is packed in panels of nr columns (kernels/pack.h).
+ */
+typedef struct rg_gemm_tile {
+  size_t rows, columns;
+  size_t segments, k;       /* the inner dimension: `segments` runs of `k` elements */
+  const float *const *a;    /* [segments][mr]: where the run of segment s, row i begins; rows beyond `rows` aren't read */
+  const float *b;           /* [segments * k][width]; width nr, or nr / 2 where columns <= nr / 2 */
+  float *c;                 /* [rows][c_stride] */
+  size_t c_stride;
+  const float *bias;        /* [columns] or NULL */
+  const float *residual;    /* [rows][residual_stride] or NULL; may be c */
+  size_t residual_stride;
+  float low, high;          /* bounds of the result; -INFINITY and INFINITY for none. NaN passes */
+} rg_gemm_tile;
+
+/* One pixel of a depthwise convolution, all channels: out[c] = clip(sum over t of x[t][c] * weights[t][c] + bias[c] +
+ * residual[c]). */
+typedef struct rg_depthwise_pixel {
+  size_t taps, channels;
+  const float *const *x; /* [taps]: where each tap's channels begin; NULL outside the image */
+  const float *weights;  /* [taps][channels] */
+  const float *bias;     /* [channels] or NULL */
+  const float *residual; /* [channels] or NULL */
+  float *out;            /* [channels] */
+  float low, high;
+} rg_depthwise_pixel;
+
+/* What work costs on one thread: milliseconds = overhead_us / 1000 + max(flops / rate, bytes / bandwidth). Starting values;
+ * `rango tune` measures a machine's own. */
+typedef struct rg_kernel_costs {
+  double gflops;       /* rate of a large matrix product, one multiply-add being two operations */
+  double gbytes_cache; /* weights read from the second-level cache and beyond, while they fit in it */
+  double gbytes_ram;
+  double overhead_us;  /* of a call */
+} rg_kernel_costs;
+
+struct rg_kernels {
+  const char *isa;
+  size_t lanes; /* floats in a vector */
+
+  /* ---- matrix products and convolutions ---- */
+  size_t mr, nr;           /* the register tile */
+  size_t block_bytes;      /* left operand of a block of rows: stays in the second-level cache while panels pass */
+  void (*gemm)(const rg_gemm_tile *tile);
+  void (*depthwise)(const rg_depthwise_pixel *pixel);
+  rg_kernel_costs costs;
+
+  /* ---- measuring the machine ---- */
+  size_t peak_flops;                            /* of one iteration of `peak` */
+  float (*peak)(size_t iterations);             /* multiply-adds in registers alone */
+  float (*read)(const float *x, size_t count);  /* reads an array as fast as it comes; returns its sum */
+
+  /* ---- vectors ---- */
+  /* to[i] = activation(from[i]); from may be to. */
+  void (*activate)(rg_activation activation, const float *from, float *to, size_t count);
+};
+
+extern const rg_kernels rg_kernels_generic;
+#if defined(__x86_64__)
+extern const rg_kernels rg_kernels_avx2, rg_kernels_avx512;
+#elif defined(__aarch64__)
+extern const rg_kernels rg_kernels_neon;
+#endif
+
+#endif
