@@ -2,8 +2,8 @@
  * that are no regular files (/dev/stdout, a pipe) can't be replaced and are written directly. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +28,7 @@ struct rg_file_writer {
 };
 
 static void keep_error(rg_file_writer *writer, rango_status status) {
-  if (writer->status != RANGO_OK) return;
+  if (status == RANGO_OK || writer->status != RANGO_OK) return;
   writer->status = status;
   strncpy(writer->message, rango_error_message(), sizeof writer->message - 1);
 }
