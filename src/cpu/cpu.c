@@ -25,5 +25,5 @@ rango_status rg_cpu_prepare(rg_prepare *prepare) {
 
 rg_layout_support rg_cpu_layout_support(const rg_node *node, const rg_facts *facts) {
   const rg_cpu_operator *entry = find(node);
-  return entry != NULL &&entry->layout != NULL ? entry->layout(node, facts) : RG_LAYOUT_NONE;
+  return entry != NULL && entry->layout != NULL ? entry->layout(node, facts) : RG_LAYOUT_NONE;
 }

@@ -8,6 +8,7 @@
 #define RG_KERNELS_TABLE_H
 
 #include "kernels/kernels.h"
+#include "kernels/vector.h"
 
 /*
  * One register tile of a matrix product: c[i][j] = clip(sum over s, q of a[s][i][q] * b[s * k + q][j] + bias[j] +
@@ -66,9 +67,7 @@ struct rg_kernels {
   float (*peak)(size_t iterations);             /* multiply-adds in registers alone */
   float (*read)(const float *x, size_t count);  /* reads an array as fast as it comes; returns its sum */
 
-  /* ---- vectors ---- */
-  /* to[i] = activation(from[i]); from may be to. */
-  void (*activate)(rg_activation activation, const float *from, float *to, size_t count);
+  const rg_vector_kernels *vector; /* everything else: kernels/vector.h */
 };
 
 extern const rg_kernels rg_kernels_generic;

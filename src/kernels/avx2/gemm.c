@@ -1,0 +1,5 @@
+/* A tile of 6 rows; see template_gemm.h. */
+#include "kernels/avx2/simd.h"
+
+#define RG_MR 6
+#include "kernels/template_gemm.h"

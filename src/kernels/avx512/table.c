@@ -1,0 +1,17 @@
+/* x86-64 with AVX-512 F, BW, DQ, VL (Skylake-X, 2017, Zen 4, 2022, and later): 32 registers. */
+#include "kernels/gemm.h"
+
+const rg_kernels rg_kernels_avx512 = {
+    .isa = "avx512",
+    .lanes = 16,
+    .mr = 8,
+    .nr = 32,
+    .block_bytes = 192 << 10,
+    .gemm = rg_avx512_gemm,
+    .depthwise = rg_avx512_depthwise,
+    .costs = {.gflops = 100, .gbytes_cache = 50, .gbytes_ram = 10, .overhead_us = 1},
+    .peak_flops = 2 * RG_PEAK_CHAINS * 16,
+    .peak = rg_avx512_peak,
+    .read = rg_avx512_read,
+    .vector = &rg_vector_avx512,
+};

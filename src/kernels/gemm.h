@@ -1,0 +1,20 @@
+/* What each instruction set's gemm.c defines, by template_gemm.h; used by its table.c alone. */
+#ifndef RG_KERNELS_GEMM_H
+#define RG_KERNELS_GEMM_H
+
+#include "kernels/table.h"
+
+#define RG_GEMM_KERNELS(isa)                                                                                           \
+  void rg_##isa##_gemm(const rg_gemm_tile *tile);                                                                      \
+  void rg_##isa##_depthwise(const rg_depthwise_pixel *pixel);                                                          \
+  float rg_##isa##_peak(size_t iterations);                                                                            \
+  float rg_##isa##_read(const float *x, size_t count);
+RG_GEMM_KERNELS(generic)
+RG_GEMM_KERNELS(avx2)
+RG_GEMM_KERNELS(avx512)
+RG_GEMM_KERNELS(neon)
+#undef RG_GEMM_KERNELS
+
+#define RG_PEAK_CHAINS 12 /* of `peak`: more than latency times units of any CPU known */
+
+#endif

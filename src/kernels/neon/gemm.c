@@ -1,0 +1,5 @@
+/* A tile of 8 rows; see template_gemm.h. */
+#include "kernels/neon/simd.h"
+
+#define RG_MR 8
+#include "kernels/template_gemm.h"

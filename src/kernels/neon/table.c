@@ -1,0 +1,17 @@
+/* AArch64, Advanced SIMD: 32 registers; 16 sums, two vectors and eight elements of the left operand. */
+#include "kernels/gemm.h"
+
+const rg_kernels rg_kernels_neon = {
+    .isa = "neon",
+    .lanes = 4,
+    .mr = 8,
+    .nr = 8,
+    .block_bytes = 192 << 10,
+    .gemm = rg_neon_gemm,
+    .depthwise = rg_neon_depthwise,
+    .costs = {.gflops = 30, .gbytes_cache = 20, .gbytes_ram = 8, .overhead_us = 1},
+    .peak_flops = 2 * RG_PEAK_CHAINS * 4,
+    .peak = rg_neon_peak,
+    .read = rg_neon_read,
+    .vector = &rg_vector_neon,
+};

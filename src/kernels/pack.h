@@ -1,0 +1,22 @@
+/*
+ * The right operand of a matrix product, packed for rg_gemm_tile: panels of nr columns, one after the other; in a panel the
+ * k rows follow each other, nr (or nr / 2) elements each. The last panel is nr / 2 wide where at most nr / 2 columns are
+ * left. Columns beyond n are zero.
+ */
+#ifndef RG_KERNELS_PACK_H
+#define RG_KERNELS_PACK_H
+
+#include "kernels/table.h"
+
+/* Elements of a packed k x n operand; false when they don't fit size_t. */
+bool rg_pack_count(const rg_kernels *kernels, size_t k, size_t n, size_t *out);
+/* Where panel `panel` begins in a packed operand, and how many columns its rows have. */
+size_t rg_pack_offset(const rg_kernels *kernels, size_t k, size_t panel);
+size_t rg_pack_width(const rg_kernels *kernels, size_t n, size_t panel);
+static inline size_t rg_pack_panels(const rg_kernels *kernels, size_t n) { return (n + kernels->nr - 1) / kernels->nr; }
+
+/* Packs panels [begin, end) of b, whose element (q, j) is b[q * row + j * column], scaled, into `to` (the whole operand). */
+void rg_pack_panel_range(const rg_kernels *kernels, const float *b, size_t row, size_t column, size_t k, size_t n,
+                         float scale, size_t begin, size_t end, float *to);
+
+#endif

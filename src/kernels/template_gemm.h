@@ -1,0 +1,208 @@
+/*
+ * The matrix product's register tile, the depthwise pixel and the peak loop, written once over simd.h. A folder's
+ * gemm.c sets the tile's rows (RG_MR, 4, 6, 8 or 12) and includes this file; a tile has two vectors of columns.
+ *
+ * Each count of rows and each width (two vectors or one) is a function of its own, and accumulators are variables with
+ * names, not an array: clang keeps arrays in memory. With few rows the loop over k is unrolled into independent sums,
+ * since the latency of an addition would show otherwise: a slot is one row of one sum.
+ */
+#include "kernels/gemm.h"
+
+#define RG_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define RG_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define RG_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#if RG_MR <= 8
+#define RG_SLOTS         8
+#define RG_EACH_SLOT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#else
+#define RG_SLOTS         12
+#define RG_EACH_SLOT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#endif
+
+#define RG_SLOT_DECLARE(j)                                                                                             \
+  rg_vec x##j = v_set1(0.0f), y##j = x##j;                                                                             \
+  const float *a##j = NULL;
+#define RG_SLOT_POINT(j)                                                                                               \
+  if ((j) < slots) a##j = pointers[(j) % rows] + (j) / rows;
+#define RG_SLOT_STEP(j)                                                                                                \
+  if ((j) < slots) {                                                                                                   \
+    const rg_vec left = v_set1(a##j[q]);                                                                               \
+    x##j = v_fma(left, v_load(b + (j) / rows * width), x##j);                                                          \
+    if (vectors > 1) y##j = v_fma(left, v_load(b + (j) / rows * width + RG_LANES), y##j);                              \
+  }
+#define RG_SLOT_LAST(j) /* what is left of k: into the first sum */                                                    \
+  if ((j) < rows) {                                                                                                    \
+    const rg_vec left = v_set1(a##j[q]);                                                                               \
+    x##j = v_fma(left, v_load(b), x##j);                                                                               \
+    if (vectors > 1) y##j = v_fma(left, v_load(b + RG_LANES), y##j);                                                   \
+  }
+#define RG_SLOT_KEEP(j)                                                                                                \
+  if ((j) < slots) {                                                                                                   \
+    acc[j][0] = x##j;                                                                                                  \
+    acc[j][1] = y##j;                                                                                                  \
+  }
+
+/* acc[row][vector] = a * b, over `sums` interleaved parts of k. */
+RG_INLINE void tile_sums(const rg_gemm_tile *t, const size_t rows, const size_t vectors, const size_t sums,
+                         rg_vec acc[RG_SLOTS][2]) {
+  const size_t width = vectors * RG_LANES, slots = rows * sums, k = t->k;
+  const float *b = t->b;
+  const float *const *pointers = t->a;
+  RG_EACH_SLOT(RG_SLOT_DECLARE)
+  for (size_t s = 0; s < t->segments; s++, pointers += RG_MR) {
+    RG_EACH_SLOT(RG_SLOT_POINT)
+    size_t q = 0;
+    for (; q + sums <= k; q += sums, b += sums * width) {
+      RG_EACH_SLOT(RG_SLOT_STEP)
+    }
+    if (sums > 1)
+      for (; q < k; q++, b += width) {
+        RG_EACH_SLOT(RG_SLOT_LAST)
+      }
+  }
+  RG_EACH_SLOT(RG_SLOT_KEEP)
+  RG_UNROLL
+  for (size_t j = rows; j < slots; j++) {
+    acc[j % rows][0] = v_add(acc[j % rows][0], acc[j][0]);
+    acc[j % rows][1] = v_add(acc[j % rows][1], acc[j][1]);
+  }
+}
+
+/* Bias, residual and bounds of one vector of a row; `lanes` of it are inside the tile. */
+RG_INLINE void store(const rg_gemm_tile *t, rg_vec sum, size_t row, size_t column, size_t lanes) {
+  if (t->bias != NULL) sum = v_add(sum, v_load_n(t->bias + column, lanes));
+  if (t->residual != NULL) sum = v_add(sum, v_load_n(t->residual + row * t->residual_stride + column, lanes));
+  v_store_n(t->c + row * t->c_stride + column, v_min(v_set1(t->high), v_max(v_set1(t->low), sum)), lanes);
+}
+
+RG_INLINE void tile_of(const rg_gemm_tile *t, const size_t rows, const size_t vectors, const size_t sums) {
+  rg_vec acc[RG_SLOTS][2];
+  tile_sums(t, rows, vectors, sums, acc);
+  const size_t tail = t->columns - (vectors - 1) * RG_LANES; /* lanes of the last vector */
+  if (tail == RG_LANES && t->residual == NULL) {
+    const rg_vec zero = v_set1(0.0f), low = v_set1(t->low), high = v_set1(t->high);
+    const rg_vec bias0 = t->bias != NULL ? v_load(t->bias) : zero;
+    const rg_vec bias1 = vectors > 1 && t->bias != NULL ? v_load(t->bias + RG_LANES) : zero;
+    RG_UNROLL
+    for (size_t i = 0; i < rows; i++) {
+      v_store(t->c + i * t->c_stride, v_min(high, v_max(low, v_add(acc[i][0], bias0))));
+      if (vectors > 1) v_store(t->c + i * t->c_stride + RG_LANES, v_min(high, v_max(low, v_add(acc[i][1], bias1))));
+    }
+    return;
+  }
+  for (size_t i = 0; i < rows; i++) {
+    store(t, acc[i][0], i, 0, vectors > 1 ? RG_LANES : tail);
+    if (vectors > 1) store(t, acc[i][1], i, RG_LANES, tail);
+  }
+}
+
+#define RG_TILE(rows)                                                                                                  \
+  static void tile_whole_##rows(const rg_gemm_tile *t) {                                                               \
+    tile_of(t, rows, 2, (rows) == 1 && RG_MR >= 8 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1);            \
+  }                                                                                                                    \
+  static void tile_half_##rows(const rg_gemm_tile *t) {                                                                \
+    tile_of(t, rows, 1, (rows) == 1 && RG_MR >= 8 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1);            \
+  }
+RG_TILE(1)
+RG_TILE(2)
+RG_TILE(3)
+RG_TILE(4)
+#if RG_MR > 4
+RG_TILE(5)
+RG_TILE(6)
+#endif
+#if RG_MR > 6
+RG_TILE(7)
+RG_TILE(8)
+#endif
+#if RG_MR > 8
+RG_TILE(9)
+RG_TILE(10)
+RG_TILE(11)
+RG_TILE(12)
+#endif
+
+#define RG_TILE_PAIR(rows)                                                                                             \
+  { tile_half_##rows, tile_whole_##rows }
+void RG_KERNEL_NAME(gemm)(const rg_gemm_tile *tile) {
+  static void (*const tiles[RG_MR][2])(const rg_gemm_tile *) = {
+    RG_TILE_PAIR(1),
+    RG_TILE_PAIR(2),
+    RG_TILE_PAIR(3),
+    RG_TILE_PAIR(4),
+#if RG_MR > 4
+    RG_TILE_PAIR(5),
+    RG_TILE_PAIR(6),
+#endif
+#if RG_MR > 6
+    RG_TILE_PAIR(7),
+    RG_TILE_PAIR(8),
+#endif
+#if RG_MR > 8
+    RG_TILE_PAIR(9),
+    RG_TILE_PAIR(10),
+    RG_TILE_PAIR(11),
+    RG_TILE_PAIR(12),
+#endif
+  };
+  tiles[tile->rows - 1][tile->columns > RG_LANES](tile);
+}
+
+/* `vectors` vectors of channels beginning at `c`; the last has `tail` lanes. */
+RG_INLINE void depthwise_of(const rg_depthwise_pixel *p, size_t c, const size_t vectors, size_t tail) {
+  rg_vec acc[4];
+  RG_UNROLL
+  for (size_t v = 0; v < vectors; v++)
+    acc[v] = p->bias != NULL ? v_load_n(p->bias + c + v * RG_LANES, v + 1 < vectors ? RG_LANES : tail) : v_set1(0.0f);
+  for (size_t t = 0; t < p->taps; t++) {
+    const float *x = p->x[t], *w = p->weights + t * p->channels + c;
+    if (x == NULL) continue;
+    RG_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+      const size_t at = v * RG_LANES;
+      if (tail == RG_LANES)
+        acc[v] = v_fma(v_load(x + c + at), v_load(w + at), acc[v]);
+      else
+        acc[v] = v_fma(v_load_n(x + c + at, tail), v_load_n(w + at, tail), acc[v]);
+    }
+  }
+  RG_UNROLL
+  for (size_t v = 0; v < vectors; v++) {
+    const size_t at = c + v * RG_LANES, lanes = v + 1 < vectors ? RG_LANES : tail;
+    if (p->residual != NULL) acc[v] = v_add(acc[v], v_load_n(p->residual + at, lanes));
+    v_store_n(p->out + at, v_min(v_set1(p->high), v_max(v_set1(p->low), acc[v])), lanes);
+  }
+}
+
+void RG_KERNEL_NAME(depthwise)(const rg_depthwise_pixel *pixel) {
+  size_t c = 0;
+  for (; c + 4 * RG_LANES <= pixel->channels; c += 4 * RG_LANES) depthwise_of(pixel, c, 4, RG_LANES);
+  for (; c + RG_LANES <= pixel->channels; c += RG_LANES) depthwise_of(pixel, c, 1, RG_LANES);
+  if (c < pixel->channels) depthwise_of(pixel, c, 1, pixel->channels - c);
+}
+
+float RG_KERNEL_NAME(peak)(size_t iterations) {
+  rg_vec acc[RG_PEAK_CHAINS], factor = v_set1(0.999f), term = v_set1(0.001f);
+  RG_UNROLL
+  for (size_t i = 0; i < RG_PEAK_CHAINS; i++) acc[i] = v_set1((float)i);
+  for (size_t n = 0; n < iterations; n++) RG_UNROLL
+  for (size_t i = 0; i < RG_PEAK_CHAINS; i++) acc[i] = v_fma(acc[i], factor, term);
+  for (size_t i = 1; i < RG_PEAK_CHAINS; i++) acc[0] = v_add(acc[0], acc[i]);
+  return v_sum(acc[0]);
+}
+
+float RG_KERNEL_NAME(read)(const float *x, size_t count) {
+  rg_vec acc[8];
+  RG_UNROLL
+  for (size_t i = 0; i < 8; i++) acc[i] = v_set1(0.0f);
+  size_t at = 0;
+  for (; at + 8 * RG_LANES <= count; at += 8 * RG_LANES) RG_UNROLL
+  for (size_t i = 0; i < 8; i++) acc[i] = v_add(acc[i], v_load(x + at + i * RG_LANES));
+  for (; at < count; at += RG_LANES) acc[0] = v_add(acc[0], v_load_n(x + at, count - at));
+  for (size_t i = 1; i < 8; i++) acc[0] = v_add(acc[0], acc[i]);
+  return v_sum(acc[0]);
+}
