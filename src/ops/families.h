@@ -2,4 +2,7 @@
  * Included where RG_FAMILY is defined, more than once. */
 RG_FAMILY(conv)
 RG_FAMILY(matmul)
+RG_FAMILY(norm)
+RG_FAMILY(pool)
 RG_FAMILY(private)
+RG_FAMILY(softmax)
