@@ -1,0 +1,123 @@
+/*
+ * Elementary functions on vectors. Range reduction as in Cody and Waite, Software Manual for the Elementary Functions (1980);
+ * polynomial and rational coefficients fitted for these intervals by Lawson's reweighted least squares on the relative
+ * error, in double precision, then rounded to float32.
+ */
+
+#define LN2_HIGH 0.693359375f /* 9 bits: n * LN2_HIGH is exact */
+#define LN2_LOW -2.12194440e-4f
+#define LOG2_E 1.44269504f
+
+/* 2^n y for |n| <= 300, right for subnormal results: two factors, each a normal number. */
+static inline rg_vec v_ldexp(rg_vec y, rg_veci n) {
+  const rg_veci half = vi_sar(n, 1), rest = vi_sub(n, half), bias = vi_set1(127);
+  y = v_mul(y, vi_bits(vi_shl(vi_add(half, bias), 23)));
+  return v_mul(y, vi_bits(vi_shl(vi_add(rest, bias), 23)));
+}
+
+/* exp(r) - 1 = r + r^2 q(r) for |r| <= ln(2) / 2. */
+static inline rg_vec v_expm1_reduced(rg_vec r) {
+  rg_vec q = v_set1(1.388248638e-3f);
+  q = v_fma(q, r, v_set1(8.366691880e-3f));
+  q = v_fma(q, r, v_set1(4.166720435e-2f));
+  q = v_fma(q, r, v_set1(1.666654199e-1f));
+  q = v_fma(q, r, v_set1(4.999999702e-1f));
+  return v_fma(q, v_mul(r, r), r);
+}
+
+static inline rg_vec v_reduce(rg_vec x, rg_vec n) {
+  return v_fma(n, v_set1(-LN2_LOW), v_fma(n, v_set1(-LN2_HIGH), x));
+}
+
+static inline rg_vec v_exp(rg_vec x) {
+  const rg_vec bounded = v_max(v_set1(-105.0f), v_min(v_set1(90.0f), x)); /* beyond them: 0 and infinity all the same */
+  const rg_vec n = v_round(v_mul(bounded, v_set1(LOG2_E)));
+  const rg_vec y = v_add(v_set1(1.0f), v_expm1_reduced(v_reduce(bounded, n)));
+  return v_select(v_is_nan(x), x, v_ldexp(y, v_to_int(n)));
+}
+
+/* exp(x) - 1 for -87 <= x <= 87: 2^n (exp(r) - 1) + (2^n - 1). */
+static inline rg_vec v_expm1(rg_vec x) {
+  const rg_vec n = v_round(v_mul(x, v_set1(LOG2_E)));
+  const rg_vec power = vi_bits(vi_shl(vi_add(v_to_int(n), vi_set1(127)), 23));
+  return v_fma(power, v_expm1_reduced(v_reduce(x, n)), v_sub(power, v_set1(1.0f)));
+}
+
+/* x = 2^e m with m in [sqrt(1/2), sqrt(2)); log(1 + f) = f - f^2/2 + f^3 p(f). */
+static inline rg_vec v_log(rg_vec x) {
+  const rg_mask small = v_lt(x, v_set1(1.17549435e-38f)); /* subnormal: made normal first */
+  const rg_vec scaled = v_select(small, v_mul(x, v_set1(8388608.0f)), x);
+  const rg_veci offset = vi_sub(v_bits(scaled), vi_set1(0x3f3504f3)); /* sqrt(1/2) */
+  const rg_veci exponent = vi_sar(offset, 23);
+  const rg_vec f = v_sub(vi_bits(vi_sub(v_bits(scaled), vi_shl(exponent, 23))), v_set1(1.0f));
+  const rg_vec e = v_sub(vi_to_float(exponent), v_select(small, v_set1(23.0f), v_set1(0.0f)));
+  rg_vec p = v_set1(-7.634429634e-2f);
+  p = v_fma(p, f, v_set1(1.276154965e-1f));
+  p = v_fma(p, f, v_set1(-1.316019446e-1f));
+  p = v_fma(p, f, v_set1(1.420176178e-1f));
+  p = v_fma(p, f, v_set1(-1.662335694e-1f));
+  p = v_fma(p, f, v_set1(2.000122666e-1f));
+  p = v_fma(p, f, v_set1(-2.500082254e-1f));
+  p = v_fma(p, f, v_set1(3.333333135e-1f));
+  const rg_vec f2 = v_mul(f, f);
+  rg_vec tail = v_fma(v_mul(p, f2), f, v_mul(e, v_set1(LN2_LOW)));
+  tail = v_fma(f2, v_set1(-0.5f), tail);
+  rg_vec y = v_add(v_fma(e, v_set1(LN2_HIGH), f), tail);
+  const rg_vec infinity = v_set1(__builtin_inff());
+  y = v_select(v_eq(x, infinity), infinity, y);
+  y = v_select(v_eq(x, v_set1(0.0f)), v_neg(infinity), y);
+  y = v_select(v_lt(x, v_set1(0.0f)), v_set1(__builtin_nanf("")), y);
+  return v_select(v_is_nan(x), x, y);
+}
+
+/* With t = exp(2|x|) - 1: tanh|x| = t / (t + 2). Above 9.2 the result rounds to 1. */
+static inline rg_vec v_tanh(rg_vec x) {
+  const rg_vec t = v_expm1(v_min(v_set1(18.4f), v_mul(v_set1(2.0f), v_abs(x))));
+  const rg_vec y = v_copysign(v_div(t, v_add(t, v_set1(2.0f))), x);
+  return v_select(v_is_nan(x), x, y);
+}
+
+/* With e = exp(-|x|): 1 / (1 + e), or e / (1 + e) for x < 0, so that small results keep their digits. */
+static inline rg_vec v_sigmoid(rg_vec x) {
+  const rg_vec e = v_exp(v_neg(v_abs(x))), one = v_set1(1.0f);
+  return v_div(v_select(v_lt(x, v_set1(0.0f)), e, one), v_add(one, e));
+}
+
+/* erf(x) = x p(x^2) / q(x^2) up to |x| = 3.93, where it rounds to 1. */
+static inline rg_vec v_erf(rg_vec x) {
+  const rg_vec bounded = v_max(v_set1(-3.93f), v_min(v_set1(3.93f), x));
+  const rg_vec s = v_mul(bounded, bounded);
+  rg_vec p = v_set1(2.041968628e-6f), q = v_set1(3.800388004e-5f);
+  p = v_fma(p, s, v_set1(2.848052827e-4f));
+  q = v_fma(q, s, v_set1(1.165188500e-3f));
+  p = v_fma(p, s, v_set1(3.779519117e-3f));
+  q = v_fma(q, s, v_set1(1.499725785e-2f));
+  p = v_fma(p, s, v_set1(5.279000103e-2f));
+  q = v_fma(q, s, v_set1(1.142567024e-1f));
+  p = v_fma(p, s, v_set1(1.907819211e-1f));
+  q = v_fma(q, s, v_set1(5.024088025e-1f));
+  p = v_fma(p, s, v_set1(1.128379107e+0f));
+  q = v_fma(q, s, v_set1(1.0f));
+  const rg_vec y = v_div(v_mul(bounded, p), q), one = v_set1(1.0f);
+  return v_max(v_neg(one), v_min(one, y));
+}
+
+static inline rg_vec v_gelu(rg_vec x) {
+  const rg_vec half = v_mul(v_set1(0.5f), x);
+  return v_fma(half, v_erf(v_mul(x, v_set1(0.707106781f))), half);
+}
+
+/* (1 + tanh(u)) / 2 = sigmoid(2u). */
+static inline rg_vec v_gelu_tanh(rg_vec x) {
+  const rg_vec inner = v_fma(v_mul(v_mul(x, x), x), v_set1(0.044715f), x);
+  return v_mul(x, v_sigmoid(v_mul(v_set1(1.59576912f), inner)));
+}
+
+static inline rg_vec v_hard_sigmoid(rg_vec x, rg_vec alpha, rg_vec beta) {
+  return v_max(v_set1(0.0f), v_min(v_set1(1.0f), v_fma(alpha, x, beta)));
+}
+
+static inline rg_vec v_elu(rg_vec x, rg_vec alpha) {
+  const rg_mask negative = v_lt(x, v_set1(0.0f));
+  return v_select(negative, v_mul(alpha, v_expm1(v_max(v_set1(-87.0f), v_min(v_set1(0.0f), x)))), x);
+}

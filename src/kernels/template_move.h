@@ -1,0 +1,79 @@
+/* Transposition, pooling, weighted sums of rows, conversions. */
+
+#define TRANSPOSE_BLOCK 64 /* rows of a block: its part of x, and the lines of y it fills, stay in the first-level cache */
+
+static void transpose_block(const float *x, size_t ldx, float *y, size_t ldy, size_t rows, size_t cols) {
+  size_t c = 0;
+  for (; c + RG_LANES <= cols; c += RG_LANES) {
+    size_t r = 0;
+    for (; r + RG_LANES <= rows; r += RG_LANES) v_transpose_tile(x + r * ldx + c, ldx, y + c * ldy + r, ldy);
+    for (; r < rows; r++)
+      for (size_t j = c; j < c + RG_LANES; j++) memcpy(y + j * ldy + r, x + r * ldx + j, sizeof *y);
+  }
+  for (; c < cols; c++)
+    for (size_t r = 0; r < rows; r++) memcpy(y + c * ldy + r, x + r * ldx + c, sizeof *y);
+}
+
+static void transpose(const float *x, size_t ldx, float *y, size_t ldy, size_t rows, size_t cols) {
+  for (size_t r = 0; r < rows; r += TRANSPOSE_BLOCK) {
+    const size_t n = rows - r < TRANSPOSE_BLOCK ? rows - r : TRANSPOSE_BLOCK;
+    transpose_block(x + r * ldx, ldx, y + r, ldy, n, cols);
+  }
+}
+
+static inline void pool_window(const rg_pool_row *s, bool maximum, const float *x, float *y) {
+  const rg_vec start = v_set1(maximum ? -__builtin_inff() : 0.0f), scale = v_set1(s->scale);
+  for (size_t c = 0; c < s->channels; c += RG_LANES) {
+    const size_t n = s->channels - c < RG_LANES ? s->channels - c : RG_LANES;
+    rg_vec v = start;
+    for (size_t i = 0; i < s->kernel_h; i++)
+      for (size_t j = 0; j < s->kernel_w; j++) {
+        const float *at = x + i * s->row + j * s->col + c;
+        const rg_vec next = n == RG_LANES ? v_load(at) : v_load_part(at, n, start);
+        v = maximum ? v_max(v, next) : v_add(v, next);
+      }
+    v_store_n(y + c, maximum ? v : v_mul(v, scale), n);
+  }
+}
+
+static void pool_row(const rg_pool_row *s, const float *x, float *y, size_t count) {
+  if (s->maximum)
+    for (size_t i = 0; i < count; i++) pool_window(s, true, x + i * s->step, y + i * s->channels);
+  else
+    for (size_t i = 0; i < count; i++) pool_window(s, false, x + i * s->step, y + i * s->channels);
+}
+
+static void blend(const float *const *x, const float *weight, size_t count, float *y, size_t n) {
+  for (size_t i = 0; i < n; i += RG_LANES) {
+    const size_t lanes = n - i < RG_LANES ? n - i : RG_LANES;
+    rg_vec sum = v_set1(0.0f);
+    for (size_t k = 0; k < count; k++) sum = v_fma(v_set1(weight[k]), v_load_n(x[k] + i, lanes), sum);
+    v_store_n(y + i, sum, lanes);
+  }
+}
+
+/* The last elements go through a vector of zeros, so that nothing beyond the array is read. */
+#define CONVERT(name, type)                                                                                            \
+  static void name(const type *x, float *y, size_t n) {                                                                \
+    size_t i = 0;                                                                                                      \
+    for (; i + RG_LANES <= n; i += RG_LANES) v_store(y + i, v_##name(x + i));                                          \
+    if (i < n) {                                                                                                       \
+      type tail[RG_LANES] = {0};                                                                                       \
+      memcpy(tail, x + i, (n - i) * sizeof *x);                                                                        \
+      v_store_n(y + i, v_##name(tail), n - i);                                                                         \
+    }                                                                                                                  \
+  }
+CONVERT(from_u8, uint8_t)
+CONVERT(from_i8, int8_t)
+CONVERT(from_i32, int32_t)
+CONVERT(from_half, uint16_t)
+
+static void to_half(const float *x, uint16_t *y, size_t n) {
+  size_t i = 0;
+  for (; i + RG_LANES <= n; i += RG_LANES) v_to_half(y + i, v_load(x + i));
+  if (i < n) {
+    uint16_t tail[RG_LANES];
+    v_to_half(tail, v_load_part(x + i, n - i, v_set1(0.0f)));
+    memcpy(y + i, tail, (n - i) * sizeof *y);
+  }
+}

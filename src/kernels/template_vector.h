@@ -1,0 +1,50 @@
+/*
+ * All vector kernels of one instruction set, written once over simd.h and simd_math.h. A folder's vector.c includes its
+ * simd_math.h, names the table (RG_VECTOR_TABLE) and includes this file.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+
+#include "kernels/template_math.h"
+
+#include "kernels/template_unary.h"
+
+#include "kernels/template_binary.h"
+
+#include "kernels/template_reduce.h"
+
+#include "kernels/template_norm.h"
+
+#include "kernels/template_move.h"
+
+#include "kernels/template_rnn.h"
+
+const rg_vector_kernels RG_VECTOR_TABLE = {
+    .unary = unary,
+    .binary = binary,
+    .compare = compare,
+    .where = where,
+    .reduce_rows = reduce_rows,
+    .reduce_columns = reduce_columns,
+    .softmax_rows = softmax_rows,
+    .softmax_columns = softmax_columns,
+    .layer_norm = layer_norm,
+    .moments = moments,
+    .column_moments = column_moments,
+    .scale_rows = scale_rows,
+    .scale_columns = scale_columns,
+    .transpose = transpose,
+    .pool_row = pool_row,
+    .blend = blend,
+    .from_u8 = from_u8,
+    .from_i8 = from_i8,
+    .from_i32 = from_i32,
+    .from_half = from_half,
+    .to_half = to_half,
+    .gemv = gemv,
+    .lstm_step = lstm_step,
+    .gru_reset = gru_reset,
+    .gru_update = gru_update,
+};
