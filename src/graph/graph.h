@@ -13,6 +13,7 @@
 #include "tensor/tensor.h"
 
 #define RG_PRIVATE_DOMAIN "rango" /* fused operators of passes/lower; never written to a file */
+#define RG_GRAPH_MAX_DEPTH 64     /* of subgraphs in subgraphs */
 #define RG_OPSET_MIN 1
 #define RG_OPSET_MAX 28
 
@@ -127,7 +128,8 @@ struct rg_node {
   rg_value **inputs;  /* [input_count]; NULL: absent */
   rg_value **outputs; /* [output_count]; NULL: absent */
   rg_attr *attributes;
-  int id; /* dense over the whole model */
+  int id;   /* dense over the whole model */
+  int mark; /* scratch of one walk over one graph (sorting) */
   rg_bytes extra;
 };
 
@@ -193,6 +195,9 @@ struct rango_model {
     size_t count, capacity;
   } tensors;               /* every tensor of the model: cleared with it */
   uint64_t file_bytes;
+  struct rg_names *names;           /* who has which name (graph/names.h) */
+  int64_t suffixes;                 /* handed out to make names unique */
+  void *_Atomic infos;              /* rango_model_input's answers (graph/info.c), made when first asked for */
   void *_Atomic runtime;            /* the engine's: lowered programs and packed weights (engine/program.h) */
   void (*runtime_free)(void *runtime);
 };
@@ -206,6 +211,11 @@ rango_status rg_model_copy(const rango_model *from, rango_model **out);
 int64_t rg_model_opset(const rango_model *model, const char *domain); /* -1: not imported; "ai.onnx" is "" */
 rango_status rg_model_symbol(rango_model *model, const char *name, int64_t *out); /* size of that name, made if new */
 
+/* A tensor of the model's: takes over *tensor's content (the struct is copied, the caller's is zeroed; cleared on failure,
+ * too). For attributes; values with a constant are made by rg_graph_add_constant. */
+rango_status rg_model_add_tensor(rango_model *model, rango_tensor *tensor, rango_tensor **out);
+
+/* `owner`: the node whose attribute it will be, NULL for a function's body. RANGO_ERROR_LIMIT when nested too deep. */
 rango_status rg_graph_create(rango_model *model, rg_node *owner, rg_graph **out);
 /* A new value; `name` is made unique by a suffix when taken (or made up when NULL). */
 rango_status rg_graph_add_value(rg_graph *graph, const char *name, rg_value **out);
@@ -245,7 +255,10 @@ rango_status rg_node_set_int(rg_node *node, const char *name, int64_t value);
 rango_status rg_node_set_float(rg_node *node, const char *name, float value);
 rango_status rg_node_set_string(rg_node *node, const char *name, const char *value);
 rango_status rg_node_set_ints(rg_node *node, const char *name, const int64_t *values, size_t count);
-rango_status rg_node_copy_attributes(rg_node *to, const rg_node *from); /* same model */
+rango_status rg_node_set_tensor(rg_node *node, const char *name, rango_tensor *tensor); /* takes over its content */
+rango_status rg_node_set_graph(rg_node *node, const char *name, rg_graph *graph);       /* made with this owner */
+rango_status rg_node_add_attr(rg_node *node, const char *name, rg_attr **out); /* a new one of no kind, at the end */
+rango_status rg_node_copy_attributes(rg_node *to, const rg_node *from); /* same model; subgraphs can't be copied */
 void rg_node_remove_attr(rg_node *node, const char *name);
 
 /* What a node is called in messages: "node 'conv1' (Conv)". Static per thread, two live at a time. */

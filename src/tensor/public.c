@@ -92,10 +92,6 @@ const void *rango_tensor_data(const rango_tensor *tensor) { return tensor->data;
 void *rango_tensor_data_mut(rango_tensor *tensor) { return tensor->data; }
 
 int64_t rango_tensor_count(const rango_tensor *tensor) {
-  int64_t count = 1;
-  for (int i = 0; i < tensor->shape.rank; i++) {
-    if (tensor->shape.dims[i] == 0) return 0;
-    count *= tensor->shape.dims[i]; /* checked when the tensor was made */
-  }
-  return count;
+  int64_t count = 0;
+  return rg_shape_count(&tensor->shape, &count) == RANGO_OK ? count : 0; /* it was checked when the tensor was made */
 }
