@@ -44,22 +44,29 @@ static rango_status free_name(rg_graph *graph, const char *name, const char **ou
   return RANGO_OK;
 }
 
-rango_status rg_graph_add_value(rg_graph *graph, const char *name, rg_value **out) {
+rango_status rg_graph_add_named_value(rg_graph *graph, const char *name, rg_value **out) {
   rango_model *model = graph->model;
   rg_value *value;
   *out = NULL;
   RG_FAIL_IF(model->value_count == INT_MAX, RANGO_ERROR_LIMIT, "the model has too many values");
   RG_TRY(rg_arena_alloc(model->arena, sizeof *value, RG_OUT(&value)));
-  RG_TRY(free_name(graph, name, &value->name));
   RG_TRY(RG_ARENA_RESERVE(model->arena, &graph->values, 1));
-  RG_TRY(rg_names_put(model->names, graph, value->name, value));
-  RG_TRY(rg_names_put(model->names, &names_anywhere, value->name, value));
+  RG_TRY(rg_names_put(model->names, graph, name, value));
+  RG_TRY(rg_names_put(model->names, &names_anywhere, name, value));
+  value->name = name;
   value->id = model->value_count++;
   value->graph = graph;
   value->type.rank = -1;
   graph->values.items[graph->values.count++] = value;
   *out = value;
   return RANGO_OK;
+}
+
+rango_status rg_graph_add_value(rg_graph *graph, const char *name, rg_value **out) {
+  const char *unique;
+  *out = NULL;
+  RG_TRY(free_name(graph, name, &unique));
+  return rg_graph_add_named_value(graph, unique, out);
 }
 
 rango_status rg_graph_add_constant(rg_graph *graph, const char *name, rango_tensor *tensor, rg_value **out) {
