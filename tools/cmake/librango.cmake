@@ -53,6 +53,15 @@ add_library(rango SHARED ${rango_objects})
 add_library(rango-static STATIC ${rango_objects})
 set_target_properties(rango PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 set_target_properties(rango-static PROPERTIES OUTPUT_NAME rango)
+# The public functions are the shared library's interface; internals are exported to librango-compress alone, under a version
+# of their own that changes with every release (rango.map).
+if(APPLE)
+  target_link_options(rango PRIVATE -Wl,-exported_symbol,_rango_* -Wl,-exported_symbol,_rg_*)
+else()
+  target_link_options(rango PRIVATE -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/rango.map -Wl,-Bsymbolic-functions
+                                    -Wl,--no-undefined)
+  set_target_properties(rango PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/rango.map)
+endif()
 foreach(library rango rango-static)
   target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
