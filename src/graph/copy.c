@@ -73,6 +73,8 @@ rango_status rg_copy_value(rg_copier *c, const rg_value *from, rg_graph *graph, 
   to->layout = from->layout;
   RG_TRY(copy_type(c, &from->type, &to->type));
   RG_TRY(copy_bytes(c, from->extra, &to->extra));
+  RG_TRY(copy_bytes(c, from->tensor_extra, &to->tensor_extra));
+  RG_TRY(copy_bytes(c, from->sparse, &to->sparse));
   return copy_tensor(c, from->constant, &to->constant);
 }
 
@@ -92,6 +94,16 @@ static rango_status copy_strings(rg_copier *c, const rg_string *from, size_t cou
     RG_TRY(rg_arena_strndup(c->to->arena, from[i].text, from[i].length, &copy[i].text));
   }
   *out = copy;
+  return RANGO_OK;
+}
+
+static rango_status copy_tensor_extra(rg_copier *c, const rg_attr *from, rg_attr *to) {
+  if (!from->tensor_extra || c->from == c->to) return RANGO_OK;
+  size_t count = from->kind == RG_ATTR_TENSOR ? 1 : from->count;
+  rg_bytes *copy;
+  RG_TRY(rg_arena_calloc(c->to->arena, count, sizeof *copy, RG_OUT(&copy)));
+  for (size_t i = 0; i < count; i++) RG_TRY(copy_bytes(c, from->tensor_extra[i], &copy[i]));
+  to->tensor_extra = copy;
   return RANGO_OK;
 }
 
@@ -144,6 +156,7 @@ static rango_status copy_attributes(rg_copier *c, const rg_attr *from, rg_node *
     RG_TRY(copy_text(c, source->reference, &to->reference));
     RG_TRY(copy_bytes(c, source->raw, &to->raw));
     RG_TRY(copy_bytes(c, source->extra, &to->extra));
+    RG_TRY(copy_tensor_extra(c, source, to));
     RG_TRY(copy_content(c, source, node, to));
     *end = to;
     end = &to->next;
