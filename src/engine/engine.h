@@ -16,6 +16,7 @@ typedef struct rg_program {
   rango_model *model; /* reference kind: canonical only. CPU kind: canonical and lowered */
 } rg_program;
 
+/* Both live as long as `model`. RANGO_ERROR_UNSUPPORTED names the first operator that Rango lacks. */
 rango_status rg_program_get(const rango_model *model, rango_device device, const rg_program **out);
 rango_status rg_program_packed(const rango_model *model, rg_packed_cache **out);
 

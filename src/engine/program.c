@@ -1,0 +1,105 @@
+/* What a model keeps for its sessions: one program a device kind and the packed weights, freed with the model. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+
+#define PROGRAM_KINDS 2 /* rango_device */
+
+typedef struct rg_runtime {
+  pthread_mutex_t lock; /* guards programs[]: a finished one is never changed */
+  rg_program programs[PROGRAM_KINDS];
+  rg_packed_cache *packed;
+} rg_runtime;
+
+static void runtime_free(void *memory) {
+  rg_runtime *runtime = memory;
+  if (!runtime) return;
+  for (int i = 0; i < PROGRAM_KINDS; i++) rg_model_release(runtime->programs[i].model);
+  rg_packed_cache_free(runtime->packed);
+  pthread_mutex_destroy(&runtime->lock);
+  rg_free(runtime);
+}
+
+static rango_status runtime_create(rg_runtime **out) {
+  rg_runtime *runtime;
+  RG_TRY(rg_calloc(1, sizeof *runtime, RG_OUT(&runtime)));
+  rango_status status = rg_packed_cache_create(&runtime->packed);
+  if (status != RANGO_OK) {
+    rg_free(runtime);
+    return status;
+  }
+  pthread_mutex_init(&runtime->lock, NULL);
+  *out = runtime;
+  return RANGO_OK;
+}
+
+/* The model's runtime, made by whichever thread comes first. A model is constant to its users; this slot is the one
+ * part that its sessions share and change, atomically. */
+static rango_status runtime_get(const rango_model *model, rg_runtime **out) {
+  rango_model *shared = (rango_model *)model;
+  rg_runtime *runtime = atomic_load(&shared->runtime);
+  if (!runtime) {
+    RG_TRY(runtime_create(&runtime));
+    void *expected = NULL;
+    if (atomic_compare_exchange_strong(&shared->runtime, &expected, runtime)) {
+      shared->runtime_free = runtime_free; /* read only when the last reference goes */
+    } else {
+      runtime_free(runtime);
+      runtime = expected;
+    }
+  }
+  *out = runtime;
+  return RANGO_OK;
+}
+
+/* Initializers that old files list among the inputs are constants, not inputs. */
+static void drop_constant_inputs(rg_graph *graph) {
+  size_t kept = 0;
+  for (size_t i = 0; i < graph->inputs.count; i++) {
+    rg_value *value = graph->inputs.items[i];
+    if (value->constant)
+      value->is_input = false;
+    else
+      graph->inputs.items[kept++] = value;
+  }
+  graph->inputs.count = kept;
+}
+
+static rango_status program_make(const rango_model *model, rango_device device, rango_model **out) {
+  rango_model *copy = NULL;
+  RG_TRY(rg_model_copy(model, &copy));
+  rango_status status;
+  RG_TRY_DONE(rg_ops_resolve(copy, false));
+  drop_constant_inputs(copy->graph);
+  RG_TRY_DONE(rg_passes_canonical(copy));
+  RG_TRY_DONE(rg_ops_resolve(copy, true));
+  if (device == RANGO_DEVICE_CPU) {
+    RG_TRY_DONE(rg_passes_lower(copy));
+    RG_TRY_DONE(rg_ops_resolve(copy, true));
+  }
+  *out = copy;
+  return RANGO_OK;
+done:
+  rg_model_release(copy);
+  return status;
+}
+
+rango_status rg_program_get(const rango_model *model, rango_device device, const rg_program **out) {
+  rg_runtime *runtime;
+  RG_TRY(runtime_get(model, &runtime));
+  rg_program *program = &runtime->programs[device];
+  rango_status status = RANGO_OK;
+  pthread_mutex_lock(&runtime->lock);
+  if (!program->model) status = program_make(model, device, &program->model);
+  pthread_mutex_unlock(&runtime->lock);
+  if (status == RANGO_OK) *out = program;
+  return status;
+}
+
+rango_status rg_program_packed(const rango_model *model, rg_packed_cache **out) {
+  rg_runtime *runtime;
+  RG_TRY(runtime_get(model, &runtime));
+  *out = runtime->packed;
+  return RANGO_OK;
+}
