@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains a shipped network on glyphs and writes its weights: train.py NAME --data FOLDER -o WEIGHTS.npz
 
-FOLDER holds train_x.npy, train_y.npy, test_x.npy, test_y.npy from build/release/glyphs (tools/train/README.md has the commands).
+FOLDER holds train_x.npy, train_y.npy, test_x.npy, test_y.npy, made by the glyphs tool (README.md has the commands).
 Needs PyTorch and NumPy. export.py turns the weights into ONNX.
 """
 
