@@ -1,9 +1,6 @@
 #include "graph/copy.h"
 
-#include <stdatomic.h>
 #include <string.h>
-
-#include "graph/names.h"
 
 static rango_status copy_text(rg_copier *c, const char *text, const char **out) {
   *out = text;
@@ -57,13 +54,13 @@ static rango_status copy_type(rg_copier *c, const rg_type_info *from, rg_type_in
 
 /* Under the same name and id, which rg_graph_add_value would not promise. */
 static rango_status add_same_value(rg_copier *c, const rg_value *from, rg_graph *graph, rg_value **out) {
+  const char *name;
   int count = c->to->value_count;
-  RG_TRY(rg_graph_add_value(graph, from->name[0] ? from->name : NULL, out));
+  RG_TRY(rg_arena_strndup(c->to->arena, from->name, strlen(from->name), &name));
+  RG_TRY(rg_graph_add_named_value(graph, name, out));
   c->to->value_count = count;
   (*out)->id = from->id;
-  if (strcmp((*out)->name, from->name) == 0) return RANGO_OK;
-  RG_TRY(copy_text(c, from->name, &(*out)->name));
-  return rg_names_put(c->to->names, graph, (*out)->name, *out);
+  return RANGO_OK;
 }
 
 rango_status rg_copy_value(rg_copier *c, const rg_value *from, rg_graph *graph, rg_value **out) {
@@ -80,7 +77,7 @@ rango_status rg_copy_value(rg_copier *c, const rg_value *from, rg_graph *graph, 
 
 static rg_value *mapped(const rg_copier *c, rg_value *value) {
   if (!value) return NULL;
-  rg_value *copy = value->id < c->from->value_count ? c->map[value->id] : NULL;
+  rg_value *copy = value->id < c->map_count ? c->map[value->id] : NULL;
   return copy ? copy : c->from == c->to ? value : NULL;
 }
 
@@ -262,7 +259,7 @@ static rango_status copy_model(rg_copier *c) {
 }
 
 rango_status rg_model_copy(const rango_model *from, rango_model **out) {
-  rg_copier c = {.from = (rango_model *)from, .keep_ids = true}; /* only read */
+  rg_copier c = {.from = (rango_model *)from, .map_count = from->value_count, .keep_ids = true}; /* only read */
   *out = NULL;
   RG_TRY(rg_model_create(&c.to));
   rango_status status = rg_calloc((size_t)from->value_count, sizeof *c.map, RG_OUT(&c.map));
