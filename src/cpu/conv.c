@@ -1,0 +1,220 @@
+/* rango.Conv and Conv; see conv.h. */
+#include "cpu/conv.h"
+
+#include "base/checked.h"
+#include "cpu/families.h"
+
+/* With fewer channels than this a run of them is too short to be worth a pointer: rows are gathered. */
+#define GATHER_CHANNELS 8
+
+/* ---- rows of the left operand: the window of each output pixel ---- */
+
+/* Where the window of output pixel `pixel` begins in the input; may lie outside. */
+static void window_origin(const rg_conv_geometry *g, size_t pixel, int64_t origin[3]) {
+  int64_t left = (int64_t)pixel;
+  for (int i = 2; i >= 0; i--) {
+    origin[i] = left % g->out[i] * g->stride[i] - g->pad[i];
+    left /= g->out[i];
+  }
+}
+
+static bool inside(int64_t at, int64_t size) { return (uint64_t)at < (uint64_t)size; }
+
+/* pointers[tap * step]: the pixel under each tap. */
+static void point_window(const rg_conv_geometry *g, const float *x, const int64_t origin[3], const float *zeros,
+                         const float **pointers, size_t step) {
+  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
+    const int64_t z = origin[0] + kz * g->dilation[0];
+    for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
+      const int64_t y = origin[1] + ky * g->dilation[1];
+      const bool row = inside(z, g->in[0]) && inside(y, g->in[1]);
+      const float *line = x + (z * g->in[1] + y) * g->in[2] * (int64_t)g->x.pixel_step;
+      for (int64_t kx = 0; kx < g->kernel[2]; kx++, pointers += step) {
+        const int64_t at = origin[2] + kx * g->dilation[2];
+        *pointers = row && inside(at, g->in[2]) ? line + at * (int64_t)g->x.pixel_step : zeros;
+      }
+    }
+  }
+}
+
+/* to[tap][group_in]. */
+static void gather_window(const rg_conv_geometry *g, const float *x, const int64_t origin[3], float *to) {
+  const size_t channels = g->group_in, step = g->x.channel_step;
+  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
+    const int64_t z = origin[0] + kz * g->dilation[0];
+    for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
+      const int64_t y = origin[1] + ky * g->dilation[1];
+      const bool row = inside(z, g->in[0]) && inside(y, g->in[1]);
+      const int64_t line = (z * g->in[1] + y) * g->in[2];
+      for (int64_t kx = 0; kx < g->kernel[2]; kx++, to += channels) {
+        const int64_t at = origin[2] + kx * g->dilation[2];
+        const bool there = row && inside(at, g->in[2]);
+        const size_t pixel = there ? (size_t)(line + at) * g->x.pixel_step : 0;
+        for (size_t c = 0; c < channels; c++) to[c] = there ? x[pixel + c * step] : 0.0f;
+      }
+    }
+  }
+}
+
+static void rows(const void *source, size_t item, size_t begin, size_t count, float *scratch, const float **pointers) {
+  const rg_conv_operands *operands = source;
+  const rg_conv *conv = operands->conv;
+  const rg_conv_geometry *g = &conv->geometry;
+  const size_t group = item % g->groups, mr = conv->gemm.kernels->mr, out_pixels = g->y.pixels;
+  for (size_t i = 0; i < count; i++) {
+    const size_t row = begin + i;
+    const size_t image = conv->per_image ? item / g->groups : row / out_pixels;
+    const size_t pixel = conv->per_image ? row : row % out_pixels;
+    const float *x = operands->x + image * g->x.image_step + group * g->group_in * g->x.channel_step;
+    if (conv->pointwise && !conv->gather) {
+      pointers[i] = x + pixel * g->x.pixel_step;
+      continue;
+    }
+    int64_t origin[3];
+    window_origin(g, pixel, origin);
+    if (conv->gather) {
+      pointers[i] = scratch + i * conv->gemm.pack_floats;
+      gather_window(g, x, origin, scratch + i * conv->gemm.pack_floats);
+    } else {
+      point_window(g, x, origin, conv->zeros, pointers + i, mr);
+    }
+  }
+}
+
+static void item_of(const void *source, size_t item, rg_gemm_item *out) {
+  const rg_conv_operands *operands = source;
+  const rg_conv *conv = operands->conv;
+  const rg_conv_geometry *g = &conv->geometry;
+  const size_t group = item % g->groups, image = item / g->groups; /* image 0 where all are one product */
+  const size_t channel = group * g->group_out;
+  out->b = operands->b + group * conv->right.matrix_floats;
+  out->c = operands->y + image * g->y.image_step + channel * g->y.channel_step;
+  out->bias = operands->bias != NULL ? operands->bias + channel : NULL;
+  out->residual = operands->residual == NULL
+                      ? NULL
+                      : operands->residual + image * conv->residual.image_step + channel * conv->residual.channel_step;
+}
+
+rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation) {
+  const rg_conv *conv = operands->conv;
+  return (rg_gemm_args){.source = operands,
+                        .rows = rows,
+                        .item = item_of,
+                        .c_row = conv->geometry.y.pixel_step,
+                        .c_column = conv->geometry.y.channel_step,
+                        .residual_row = conv->residual.pixel_step,
+                        .residual_column = conv->residual.channel_step,
+                        .activation = activation};
+}
+
+/* ---- preparing ---- */
+
+static rango_status make_zeros(rg_prepare *prepare, rg_conv *conv) {
+  float *zeros;
+  RG_TRY(rg_arena_calloc(prepare->arena, conv->geometry.group_in, sizeof *zeros, RG_OUT(&zeros)));
+  conv->zeros = zeros;
+  return RANGO_OK;
+}
+
+rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv) {
+  rg_conv_geometry *g = &conv->geometry;
+  RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y, g));
+  g->x = rg_image_of(parts->x, parts->x_layout);
+  g->y = rg_image_of(parts->y, parts->y_layout);
+  conv->residual = rg_image_of(parts->y, parts->residual_layout);
+  conv->pointwise = rg_conv_is_pointwise(g);
+  conv->gather = parts->x_layout != RG_CHANNELS_LAST || (!conv->pointwise && g->group_in < GATHER_CHANNELS);
+  conv->per_image = parts->y_layout != RG_CHANNELS_LAST || parts->residual_layout != RG_CHANNELS_LAST;
+  /* W is [groups * group_out][group_in][taps]. */
+  conv->right = (rg_right){.kernels = prepare->kernels,
+                           .input = parts->weight,
+                           .matrices = g->groups,
+                           .taps = g->taps,
+                           .k = g->group_in,
+                           .n = g->group_out,
+                           .matrix_step = g->group_out * g->group_in * g->taps,
+                           .tap_step = 1,
+                           .row = g->taps,
+                           .column = g->group_in * g->taps,
+                           .scale = 1.0f};
+  RG_TRY(rg_right_prepare(&conv->right, prepare));
+  if (!conv->gather && !conv->pointwise) RG_TRY(make_zeros(prepare, conv));
+  const size_t k = g->taps * g->group_in;
+  rg_gemm_plan(&conv->gemm, prepare->kernels, prepare->threads, (conv->per_image ? g->batch : 1) * g->groups,
+               (conv->per_image ? 1 : g->batch) * g->y.pixels, g->group_out, conv->gather ? 1 : g->taps,
+               conv->gather ? k : g->group_in, conv->gather ? k : 0);
+  return rg_gemm_scratch_bytes(&conv->gemm, &conv->scratch);
+}
+
+bool rg_conv_is_supported(const rg_prepare *prepare) {
+  for (int i = 0; i < prepare->input_count; i++) {
+    const rg_fact *fact = prepare->inputs[i];
+    if (fact != NULL && (!rg_fact_is_concrete(fact) || fact->type != RANGO_FLOAT32)) return false;
+  }
+  if (prepare->outputs[0] == NULL || !rg_fact_is_concrete(prepare->outputs[0])) return false;
+  return prepare->inputs[0]->rank >= 3 && prepare->inputs[0]->rank <= 5;
+}
+
+/* ---- the operators ---- */
+
+typedef struct conv_state {
+  rg_conv conv;
+  rg_shape shape;
+  rg_layout layout; /* of the output */
+  bool bias, residual;
+  rg_activation activation;
+} conv_state;
+
+static rango_status run(rg_exec *exec) {
+  const conv_state *state = exec->state;
+  const rg_conv *conv = &state->conv;
+  rg_conv_operands operands = {.conv = conv, .x = rg_exec_input(exec, 0)->data};
+  rango_tensor *y;
+  void *scratch;
+  RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
+  RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
+  RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
+  y->layout = state->layout;
+  operands.y = y->data;
+  if (state->bias) operands.bias = rg_exec_input(exec, 2)->data;
+  if (state->residual) operands.residual = rg_exec_input(exec, 3)->data;
+  const rg_gemm_args args = rg_conv_args(&operands, state->activation);
+  rg_gemm_run(&conv->gemm, &args, exec->threads, scratch);
+  return RANGO_OK;
+}
+
+static rango_status prepare_conv(rg_prepare *prepare) {
+  if (!rg_conv_is_supported(prepare)) return RANGO_OK;
+  const rg_node *node = prepare->node;
+  const bool residual = prepare->input_count > 3 && prepare->inputs[3] != NULL;
+  conv_state *state;
+  RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
+  const rg_conv_parts parts = {.suffix = "",
+                               .x = prepare->inputs[0],
+                               .y = prepare->outputs[0],
+                               .x_layout = node->inputs[0]->layout,
+                               .y_layout = node->outputs[0]->layout,
+                               .residual_layout = residual ? node->inputs[3]->layout : node->outputs[0]->layout,
+                               .weight = 1};
+  RG_TRY(rg_conv_prepare(prepare, &parts, &state->conv));
+  RG_TRY(rg_fact_shape(prepare->outputs[0], &state->shape));
+  state->layout = parts.y_layout;
+  state->bias = prepare->input_count > 2 && prepare->inputs[2] != NULL;
+  state->residual = residual;
+  state->activation = rg_activation_read(node);
+  prepare->scratch_bytes += rg_round_up(state->conv.scratch, RG_ALIGNMENT);
+  prepare->state = state;
+  prepare->run = run;
+  return RANGO_OK;
+}
+
+static rg_layout_support layout(const rg_node *node, const rg_facts *facts) {
+  const rg_fact *x = rg_facts_of(facts, node->inputs[0]);
+  return x != NULL && x->type == RANGO_FLOAT32 && x->rank >= 3 && x->rank <= 5 ? RG_LAYOUT_LAST : RG_LAYOUT_NONE;
+}
+
+static const rg_cpu_operator operators[] = {
+    {RG_PRIVATE_DOMAIN, "Conv", prepare_conv, layout},
+    {"", "Conv", prepare_conv, layout},
+};
+RG_CPU_EXPORT(conv, operators);

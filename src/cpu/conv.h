@@ -1,0 +1,49 @@
+/* A convolution as a matrix product over the pixels of its output: implicit, so that no column matrix is made. */
+#ifndef RG_CPU_CONV_H
+#define RG_CPU_CONV_H
+
+#include "cpu/image.h"
+#include "cpu/right.h"
+
+typedef struct rg_conv {
+  rg_conv_geometry geometry;
+  rg_image residual; /* where a residual's elements lie */
+  rg_right right;
+  rg_gemm gemm;
+  bool pointwise;     /* pixels are rows of a matrix */
+  bool gather;        /* few channels, or channels apart: a row's elements are gathered into scratch */
+  bool per_image;     /* each image is a product of its own: outputs are row-major */
+  const float *zeros; /* [group_in]: what lies outside the image */
+  size_t scratch;
+} rg_conv;
+
+/* What a convolution is made of: facts, layouts, and which of the node's inputs the weight is. */
+typedef struct rg_conv_parts {
+  const char *suffix; /* of the attributes' names */
+  const rg_fact *x, *y;
+  rg_layout x_layout, y_layout, residual_layout;
+  int weight; /* input */
+} rg_conv_parts;
+
+/* Plans the product and packs the weight; adds what packing at run time takes to prepare->scratch_bytes, but not
+ * conv->scratch. */
+rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv);
+
+typedef struct rg_conv_operands {
+  const rg_conv *conv;
+  const float *x, *b;    /* b packed */
+  const float *bias;     /* or NULL */
+  const float *residual; /* or NULL */
+  float *y;
+} rg_conv_operands;
+
+/* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */
+rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation);
+
+/* Depthwise, channels-last: conv_depthwise.c. Leaves prepare->run NULL where it doesn't apply. */
+rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_geometry *geometry);
+
+/* Node's inputs and output are float32 with known shapes, of rank 3 to 5. */
+bool rg_conv_is_supported(const rg_prepare *prepare);
+
+#endif

@@ -1,0 +1,231 @@
+/* See gemm.h. */
+#include "cpu/gemm.h"
+
+#include <math.h>
+
+#include "base/checked.h"
+#include "base/threads.h"
+
+#define BLOCK_TILES_MAX 32
+/* Multiply-adds below which waking another thread costs more than it saves. */
+#define SMALL_WORK 65536.0
+
+rg_finish rg_finish_of(rg_activation activation) {
+  rg_finish finish = {.low = -INFINITY, .high = INFINITY, .alpha = activation.alpha, .beta = activation.beta};
+  switch (activation.kind) {
+  case RG_ACT_NONE:
+    return finish;
+  case RG_ACT_RELU:
+    finish.low = 0.0f;
+    return finish;
+  case RG_ACT_CLIP:
+    finish.low = activation.alpha;
+    finish.high = activation.beta;
+    return finish;
+  case RG_ACT_LEAKY_RELU:
+    finish.op = RG_UNARY_LEAKY_RELU;
+    break;
+  case RG_ACT_SIGMOID:
+    finish.op = RG_UNARY_SIGMOID;
+    break;
+  case RG_ACT_TANH:
+    finish.op = RG_UNARY_TANH;
+    break;
+  case RG_ACT_GELU:
+    finish.op = RG_UNARY_GELU;
+    break;
+  case RG_ACT_GELU_TANH:
+    finish.op = RG_UNARY_GELU_TANH;
+    break;
+  case RG_ACT_HARD_SIGMOID:
+    finish.op = RG_UNARY_HARD_SIGMOID;
+    break;
+  case RG_ACT_HARD_SWISH:
+    finish.op = RG_UNARY_HARD_SWISH;
+    break;
+  case RG_ACT_SILU:
+    finish.op = RG_UNARY_SILU;
+    break;
+  }
+  finish.after = true;
+  return finish;
+}
+
+static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Rows are divided first: each thread then reads its own left operand once. Few rows: panels, so that weights are read
+ * once. */
+static void divide(rg_gemm *gemm, size_t threads) {
+  gemm->row_parts = gemm->panel_parts = 1;
+  const double work =
+      (double)gemm->items * (double)gemm->m * (double)gemm->n * (double)gemm->segments * (double)gemm->k;
+  threads = min_size(threads, (size_t)fmin(1.0 + work / SMALL_WORK, 1024.0));
+  if (gemm->items < threads) {
+    const size_t wanted = ceil_div(threads, gemm->items), tiles = ceil_div(gemm->m, gemm->tile_rows);
+    if (tiles >= 4 * wanted || tiles >= gemm->panels)
+      gemm->row_parts = min_size(wanted, tiles);
+    else
+      gemm->panel_parts = min_size(wanted, gemm->panels);
+  }
+  gemm->tasks = min_size(threads, gemm->items * gemm->row_parts * gemm->panel_parts);
+}
+
+void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t items, size_t m, size_t n,
+                  size_t segments, size_t k, size_t pack_floats) {
+  *gemm = (rg_gemm){.kernels = kernels,
+                    .items = items,
+                    .m = m,
+                    .n = n,
+                    .segments = segments,
+                    .k = k,
+                    .pack_floats = pack_floats,
+                    .panels = rg_pack_panels(kernels, n),
+                    .tile_rows = 1,
+                    .block_rows = 1};
+  if (items == 0 || m == 0 || n == 0) return;
+  gemm->tile_rows = ceil_div(m, ceil_div(m, kernels->mr));
+  const size_t tile_bytes = kernels->mr * (segments * k + 1) * sizeof(float);
+  size_t tiles = min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX);
+  tiles = min_size(tiles > 0 ? tiles : 1, ceil_div(m, gemm->tile_rows));
+  gemm->block_rows = tiles * gemm->tile_rows;
+  divide(gemm, threads > 0 ? (size_t)threads : 1);
+  gemm->task_bytes = rg_round_up(tiles * segments * kernels->mr * sizeof(float *), RG_ALIGNMENT) +
+                     rg_round_up(tiles * kernels->mr * pack_floats * sizeof(float), RG_ALIGNMENT) +
+                     rg_round_up(kernels->mr * kernels->nr * sizeof(float), RG_ALIGNMENT);
+}
+
+rango_status rg_gemm_scratch_bytes(const rg_gemm *gemm, size_t *out) {
+  RG_FAIL_IF(!rg_mul_size(gemm->task_bytes, gemm->tasks, out), RANGO_ERROR_LIMIT,
+             "scratch of a matrix product is too large");
+  return RANGO_OK;
+}
+
+/* ---- one tile ---- */
+
+/* A result with strides between columns: computed beside, then scattered. */
+static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg_finish *finish, rg_gemm_tile *tile,
+                         float *beside) {
+  float *c = tile->c;
+  const float *residual = tile->residual;
+  const size_t rows = tile->rows, columns = tile->columns, stride = gemm->kernels->nr;
+  tile->c = beside;
+  tile->c_stride = stride;
+  tile->residual = NULL;
+  if (residual != NULL) {
+    tile->low = -INFINITY;
+    tile->high = INFINITY;
+  }
+  gemm->kernels->gemm(tile);
+  if (residual != NULL)
+    for (size_t j = 0; j < columns; j++)
+      for (size_t i = 0; i < rows; i++) {
+        const float sum = beside[i * stride + j] + residual[i * args->residual_row + j * args->residual_column];
+        beside[i * stride + j] = sum < finish->low ? finish->low : sum > finish->high ? finish->high : sum;
+      }
+  for (size_t i = 0; finish->after && i < rows; i++)
+    gemm->kernels->vector->unary(finish->op, finish->alpha, finish->beta, beside + i * stride, beside + i * stride,
+                                 columns);
+  for (size_t j = 0; j < columns; j++)
+    for (size_t i = 0; i < rows; i++) c[i * args->c_row + j * args->c_column] = beside[i * stride + j];
+}
+
+static void plain_tile(const rg_gemm *gemm, const rg_finish *finish, const rg_gemm_tile *tile) {
+  gemm->kernels->gemm(tile);
+  for (size_t i = 0; finish->after && i < tile->rows; i++) {
+    float *row = tile->c + i * tile->c_stride;
+    gemm->kernels->vector->unary(finish->op, finish->alpha, finish->beta, row, row, tile->columns);
+  }
+}
+
+/* ---- blocks of rows ---- */
+
+typedef struct range {
+  size_t row_begin, row_end, panel_begin, panel_end;
+} range;
+
+static void run_panel(const rg_gemm *gemm, const rg_gemm_args *args, const rg_gemm_item *item, const range *block,
+                      size_t panel, const float *const *pointers, float *beside) {
+  const rg_finish finish = rg_finish_of(args->activation);
+  const size_t mr = gemm->kernels->mr, column = panel * gemm->kernels->nr;
+  const bool plain = args->c_column == 1 && (item->residual == NULL || args->residual_column == 1);
+  rg_gemm_tile tile = {
+      .columns = min_size(gemm->n - column, gemm->kernels->nr),
+      .segments = gemm->segments,
+      .k = gemm->k,
+      .b = item->b + rg_pack_offset(gemm->kernels, gemm->segments * gemm->k, panel),
+      .bias = item->bias != NULL ? item->bias + column : NULL,
+  };
+  for (size_t row = block->row_begin; row < block->row_end; row += gemm->tile_rows) {
+    tile.rows = min_size(block->row_end - row, gemm->tile_rows);
+    tile.a = pointers;
+    tile.c = item->c + row * args->c_row + column * args->c_column;
+    tile.c_stride = args->c_row;
+    tile.residual =
+        item->residual == NULL ? NULL : item->residual + row * args->residual_row + column * args->residual_column;
+    tile.residual_stride = args->residual_row;
+    tile.low = finish.low;
+    tile.high = finish.high;
+    if (plain)
+      plain_tile(gemm, &finish, &tile);
+    else
+      strided_tile(gemm, args, &finish, &tile, beside);
+    pointers += gemm->segments * mr;
+  }
+}
+
+static void run_range(const rg_gemm *gemm, const rg_gemm_args *args, size_t item_index, const range *part,
+                      void *scratch) {
+  const size_t mr = gemm->kernels->mr, tiles = gemm->block_rows / gemm->tile_rows;
+  const float **pointers = scratch;
+  float *packed = (float *)((char *)scratch + rg_round_up(tiles * gemm->segments * mr * sizeof(float *), RG_ALIGNMENT));
+  float *beside = (float *)((char *)packed + rg_round_up(tiles * mr * gemm->pack_floats * sizeof(float), RG_ALIGNMENT));
+  rg_gemm_item item;
+  args->item(args->source, item_index, &item);
+  for (size_t row = part->row_begin; row < part->row_end; row += gemm->block_rows) {
+    const range block = {row, min_size(row + gemm->block_rows, part->row_end), 0, 0};
+    size_t t = 0;
+    for (size_t begin = row; begin < block.row_end; begin += gemm->tile_rows, t++)
+      args->rows(args->source, item_index, begin, min_size(block.row_end - begin, gemm->tile_rows),
+                 packed + t * mr * gemm->pack_floats, pointers + t * gemm->segments * mr);
+    for (size_t panel = part->panel_begin; panel < part->panel_end; panel++)
+      run_panel(gemm, args, &item, &block, panel, pointers, beside);
+  }
+}
+
+void rg_gemm_run_rows(const rg_gemm *gemm, const rg_gemm_args *args, size_t item, size_t begin, size_t end,
+                      void *scratch) {
+  if (gemm->n == 0) return;
+  run_range(gemm, args, item, &(range){begin, end, 0, gemm->panels}, scratch);
+}
+
+/* ---- tasks ---- */
+
+typedef struct job {
+  const rg_gemm *gemm;
+  const rg_gemm_args *args;
+  char *scratch;
+} job;
+
+/* A unit is a part of one item's rows or panels; a task runs a run of units. */
+static void run_task(void *argument, size_t task) {
+  const job *work = argument;
+  const rg_gemm *gemm = work->gemm;
+  const size_t parts = gemm->row_parts * gemm->panel_parts;
+  size_t begin, end;
+  rg_threads_split(gemm->items * parts, 1, gemm->tasks, task, &begin, &end);
+  for (size_t unit = begin; unit < end; unit++) {
+    const size_t part = unit % parts;
+    range piece;
+    rg_threads_split(gemm->m, gemm->tile_rows, gemm->row_parts, part % gemm->row_parts, &piece.row_begin,
+                     &piece.row_end);
+    rg_threads_split(gemm->panels, 1, gemm->panel_parts, part / gemm->row_parts, &piece.panel_begin, &piece.panel_end);
+    run_range(gemm, work->args, unit / parts, &piece, work->scratch + task * gemm->task_bytes);
+  }
+}
+
+void rg_gemm_run(const rg_gemm *gemm, const rg_gemm_args *args, rango_threads *threads, void *scratch) {
+  if (gemm->items == 0 || gemm->m == 0 || gemm->n == 0) return;
+  job work = {gemm, args, scratch};
+  rg_threads_run(threads, run_task, &work, gemm->tasks);
+}

@@ -1,0 +1,90 @@
+/* See right.h. */
+#include "cpu/right.h"
+
+#include <stdio.h>
+
+#include "base/checked.h"
+#include "base/threads.h"
+
+static void pack_panels(const rg_right *right, const float *from, size_t matrix, size_t begin, size_t end, float *to) {
+  rg_pack_view view = {.row = right->row,
+                       .column = right->column,
+                       .k = right->k,
+                       .n = right->n,
+                       .scale = right->scale,
+                       .total = right->taps * right->k};
+  for (size_t tap = 0; tap < right->taps; tap++) {
+    view.b = from + matrix * right->matrix_step + tap * right->tap_step;
+    view.at = tap * right->k;
+    rg_pack_panel_range(right->kernels, &view, begin, end, to + matrix * right->matrix_floats);
+  }
+}
+
+static rango_status pack_constant(void *to, const rango_tensor *weight, const void *argument) {
+  const rg_right *right = argument;
+  for (size_t matrix = 0; matrix < right->matrices; matrix++)
+    pack_panels(right, weight->data, matrix, 0, rg_pack_panels(right->kernels, right->n), to);
+  return RANGO_OK;
+}
+
+static rango_status packed_bytes(const rg_right *right, size_t *out) {
+  RG_FAIL_IF(!rg_mul_size(right->matrices, right->matrix_floats, out) || !rg_mul_size(*out, sizeof(float), out),
+             RANGO_ERROR_LIMIT, "packed weights are too large");
+  return RANGO_OK;
+}
+
+rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
+  size_t bytes, total;
+  right->constant = NULL;
+  RG_FAIL_IF(!rg_mul_size(right->taps, right->k, &total) ||
+                 !rg_pack_count(right->kernels, total, right->n, &right->matrix_floats),
+             RANGO_ERROR_LIMIT, "packed weights are too large");
+  RG_TRY(packed_bytes(right, &bytes));
+  const rango_tensor *weight = prepare->inputs[right->input]->constant;
+  if (weight == NULL) {
+    prepare->scratch_bytes += rg_round_up(bytes, RG_ALIGNMENT);
+    return RANGO_OK;
+  }
+  char key[200];
+  snprintf(key, sizeof key, "panels %zu %zu: %zu %zu %zu %zu by %zu %zu %zu %zu, %a", right->kernels->mr,
+           right->kernels->nr, right->matrices, right->taps, right->k, right->n, right->matrix_step, right->tap_step,
+           right->row, right->column, (double)right->scale);
+  rg_packed *packed;
+  RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, pack_constant, right, &packed));
+  prepare->packed[prepare->packed_count++] = packed;
+  right->constant = rg_packed_data(packed);
+  return RANGO_OK;
+}
+
+typedef struct job {
+  const rg_right *right;
+  const float *from;
+  float *to;
+  size_t tasks;
+} job;
+
+static void pack_task(void *argument, size_t task) {
+  const job *work = argument;
+  const rg_right *right = work->right;
+  const size_t panels = rg_pack_panels(right->kernels, right->n);
+  size_t begin, end;
+  rg_threads_split(right->matrices * panels, 1, work->tasks, task, &begin, &end);
+  for (size_t unit = begin; unit < end; unit++)
+    pack_panels(right, work->from, unit / panels, unit % panels, unit % panels + 1, work->to);
+}
+
+rango_status rg_right_get(const rg_right *right, rg_exec *exec, const float **out) {
+  if (right->constant != NULL) {
+    *out = right->constant;
+    return RANGO_OK;
+  }
+  size_t bytes;
+  float *to;
+  RG_TRY(packed_bytes(right, &bytes));
+  RG_TRY(rg_exec_scratch(exec, bytes, RG_OUT(&to)));
+  job work = {right, rg_exec_input(exec, right->input)->data, to, 1};
+  if (exec->threads != NULL && bytes > 65536) work.tasks = (size_t)rango_threads_count(exec->threads);
+  rg_threads_run(exec->threads, pack_task, &work, work.tasks);
+  *out = to;
+  return RANGO_OK;
+}

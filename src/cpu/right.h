@@ -1,0 +1,25 @@
+/* The right operand of a node's matrix products: constant weights packed once into the model's cache, others packed into
+ * scratch at every run. */
+#ifndef RG_CPU_RIGHT_H
+#define RG_CPU_RIGHT_H
+
+#include "cpu/gemm.h"
+
+/* `matrices` operands of taps * k rows and n columns. Element (matrix, tap, q, j) lies at
+ * matrix * matrix_step + tap * tap_step + q * row + j * column of the tensor. */
+typedef struct rg_right {
+  const rg_kernels *kernels;
+  int input; /* which input of the node */
+  size_t matrices, taps, k, n;
+  size_t matrix_step, tap_step, row, column;
+  float scale;
+  size_t matrix_floats;  /* of one packed */
+  const float *constant; /* packed already, or NULL */
+} rg_right;
+
+/* After all fields above matrix_floats are set: packs a constant input, or adds the scratch that packing will take. */
+rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare);
+/* The packed operands, `matrix_floats` apart. */
+rango_status rg_right_get(const rg_right *right, rg_exec *exec, const float **out);
+
+#endif
