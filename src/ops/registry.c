@@ -50,9 +50,9 @@ static void fill_entries(void) {
       const rg_op *op = &families[f].fast->ops[i];
       entries[entry_count++] =
           (entry){{op->domain, op->name, op->since, op->until}, op, &families[f].scalar->ops[i]};
-      if (!(op->flags & RG_OP_PRIVATE)) public_count++;
     }
   qsort(entries, entry_count, sizeof *entries, compare_entries);
+  while (public_count < entry_count && !(entries[public_count].op->flags & RG_OP_PRIVATE)) public_count++;
 }
 
 static const entry *find_entry(const char *domain, const char *name, int version) {
