@@ -1,5 +1,9 @@
 /* The operator families: one line each, in alphabetical order, for family_<name>.c (which ends with RG_OPS_EXPORT).
  * Included where RG_FAMILY is defined, more than once. */
+RG_FAMILY(arithmetic)
+RG_FAMILY(cast)
+RG_FAMILY(compare)
+RG_FAMILY(constant)
 RG_FAMILY(control)
 RG_FAMILY(conv)
 RG_FAMILY(matmul)
@@ -7,4 +11,7 @@ RG_FAMILY(norm)
 RG_FAMILY(pool)
 RG_FAMILY(private)
 RG_FAMILY(recurrent)
+RG_FAMILY(select)
 RG_FAMILY(softmax)
+RG_FAMILY(unary)
+RG_FAMILY(view)
