@@ -120,8 +120,8 @@ static rango_status prepare_clip(rg_prepare *prepare) {
   return finish(prepare, (rg_unary_call){RG_UNARY_CLIP, low, high});
 }
 
-/* Elements stay where they are. Clip may have bounds that are known at run time alone: then the portable code, which doesn't
- * mind the layout either, runs. */
+/* Elements stay where they are. Clip may have bounds that are known at run time alone: then the portable code, which
+ * doesn't mind the layout either, runs. */
 static rg_layout_support any_layout(const rg_node *node, const rg_facts *facts) {
   const rg_fact *x = node->inputs[0] ? rg_facts_of(facts, node->inputs[0]) : NULL;
   return x && x->type == RANGO_FLOAT32 ? RG_LAYOUT_ANY : RG_LAYOUT_NONE;

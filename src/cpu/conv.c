@@ -87,6 +87,7 @@ static void item_of(const void *source, size_t item, rg_gemm_item *out) {
   const rg_conv_geometry *g = &conv->geometry;
   const size_t group = item % g->groups, image = item / g->groups; /* image 0 where all are one product */
   const size_t channel = group * g->group_out;
+  out->first_row = operands->first_row;
   out->b = operands->b + group * conv->right.matrix_floats;
   out->c = operands->y + image * g->y.image_step + channel * g->y.channel_step;
   out->bias = operands->bias != NULL ? operands->bias + channel : NULL;

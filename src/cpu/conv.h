@@ -35,6 +35,7 @@ typedef struct rg_conv_operands {
   const float *bias;     /* or NULL */
   const float *residual; /* or NULL */
   float *y;
+  size_t first_row; /* that y and residual begin with */
 } rg_conv_operands;
 
 /* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */

@@ -1,4 +1,5 @@
-/* Add, Sub, Mul, Div, Min, Max, PRelu and Pow with a constant exponent; comparisons; Where. Any broadcasting, any layouts. */
+/* Add, Sub, Mul, Div, Min, Max, PRelu and Pow with a constant exponent; comparisons; Where. Any broadcasting, any
+ * layouts. */
 #include <string.h>
 
 #include "cpu/families.h"
@@ -137,7 +138,8 @@ static rango_status prepare_pow(rg_prepare *prepare) {
 static void compare_block(const void *argument, const rg_nest *nest, const rg_nest_block *block) {
   const arrays *a = argument;
   const rg_operand left = operand(a, nest, block, 0), right = operand(a, nest, block, 1);
-  a->state->kernels->compare(a->state->compare, &left, &right, (uint8_t *)a->out + block->out, block->rows, block->cols);
+  a->state->kernels->compare(a->state->compare, &left, &right, (uint8_t *)a->out + block->out, block->rows,
+                             block->cols);
 }
 
 static rango_status run_compare(rg_exec *exec) {
@@ -206,8 +208,8 @@ static rango_status prepare_where(rg_prepare *prepare) {
 
 /* ---- layouts ---- */
 
-/* Either layout will do where every input is an image of the output's rank, or as good as one: a scalar, or a constant with
- * one size besides 1 (per channel). Others would be read with a stride. */
+/* Either layout will do where every input is an image of the output's rank, or as good as one: a scalar, or a constant
+ * with one size besides 1 (per channel). Others would be read with a stride. */
 static rg_layout_support any_layout(const rg_node *node, const rg_facts *facts) {
   const rg_fact *out = rg_facts_of(facts, node->outputs[0]);
   for (int i = 0; i < node->input_count; i++) {
@@ -222,19 +224,12 @@ static rg_layout_support any_layout(const rg_node *node, const rg_facts *facts) 
 }
 
 static const rg_cpu_operator operators[] = {
-    {"", "Add", prepare_binary, any_layout},
-    {"", "Sub", prepare_binary, any_layout},
-    {"", "Mul", prepare_binary, any_layout},
-    {"", "Div", prepare_binary, any_layout},
-    {"", "Min", prepare_binary, any_layout},
-    {"", "Max", prepare_binary, any_layout},
-    {"", "PRelu", prepare_binary, any_layout},
-    {"", "Pow", prepare_pow, NULL},
-    {"", "Equal", prepare_compare, NULL},
-    {"", "Less", prepare_compare, NULL},
-    {"", "LessOrEqual", prepare_compare, NULL},
-    {"", "Greater", prepare_compare, NULL},
-    {"", "GreaterOrEqual", prepare_compare, NULL},
-    {"", "Where", prepare_where, NULL},
+    {"", "Add", prepare_binary, any_layout},       {"", "Sub", prepare_binary, any_layout},
+    {"", "Mul", prepare_binary, any_layout},       {"", "Div", prepare_binary, any_layout},
+    {"", "Min", prepare_binary, any_layout},       {"", "Max", prepare_binary, any_layout},
+    {"", "PRelu", prepare_binary, any_layout},     {"", "Pow", prepare_pow, NULL},
+    {"", "Equal", prepare_compare, NULL},          {"", "Less", prepare_compare, NULL},
+    {"", "LessOrEqual", prepare_compare, NULL},    {"", "Greater", prepare_compare, NULL},
+    {"", "GreaterOrEqual", prepare_compare, NULL}, {"", "Where", prepare_where, NULL},
 };
 RG_CPU_EXPORT(elementwise, operators);

@@ -80,6 +80,7 @@ void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t 
                     .segments = segments,
                     .k = k,
                     .pack_floats = pack_floats,
+                    .b_rows = segments * k,
                     .panels = rg_pack_panels(kernels, n),
                     .tile_rows = 1,
                     .block_rows = 1};
@@ -153,16 +154,18 @@ static void run_panel(const rg_gemm *gemm, const rg_gemm_args *args, const rg_ge
       .columns = min_size(gemm->n - column, gemm->kernels->nr),
       .segments = gemm->segments,
       .k = gemm->k,
-      .b = item->b + rg_pack_offset(gemm->kernels, gemm->segments * gemm->k, panel),
+      .b = item->b + rg_pack_offset(gemm->kernels, gemm->b_rows, panel) +
+           gemm->b_first * rg_pack_width(gemm->kernels, gemm->n, panel),
       .bias = item->bias != NULL ? item->bias + column : NULL,
   };
   for (size_t row = block->row_begin; row < block->row_end; row += gemm->tile_rows) {
     tile.rows = min_size(block->row_end - row, gemm->tile_rows);
     tile.a = pointers;
-    tile.c = item->c + row * args->c_row + column * args->c_column;
+    const size_t at = row - item->first_row;
+    tile.c = item->c + at * args->c_row + column * args->c_column;
     tile.c_stride = args->c_row;
     tile.residual =
-        item->residual == NULL ? NULL : item->residual + row * args->residual_row + column * args->residual_column;
+        item->residual == NULL ? NULL : item->residual + at * args->residual_row + column * args->residual_column;
     tile.residual_stride = args->residual_row;
     tile.low = finish.low;
     tile.high = finish.high;

@@ -13,9 +13,10 @@
 /* One product of several that differ in their operands alone (groups of a convolution, matrices of a batch). */
 typedef struct rg_gemm_item {
   const float *b;        /* packed, segments * k rows */
-  float *c;              /* element (i, j) at c[i * c_row + j * c_column] */
+  float *c;              /* element (i, j) at c[(i - first_row) * c_row + j * c_column] */
   const float *bias;     /* [n] or NULL */
-  const float *residual; /* or NULL: at residual[i * residual_row + j * residual_column]; may be c */
+  const float *residual; /* or NULL: at residual[(i - first_row) * residual_row + ...]; may be c */
+  size_t first_row;      /* the row that c and residual begin with */
 } rg_gemm_item;
 
 typedef struct rg_gemm_args {
@@ -33,12 +34,14 @@ typedef struct rg_gemm {
   const rg_kernels *kernels;
   size_t items, m, n, segments, k;
   size_t pack_floats;           /* of a row */
+  size_t b_rows, b_first;       /* b is rows [b_first, b_first + segments * k) of a packed operand of b_rows */
   size_t panels;
   size_t tile_rows, block_rows; /* rows of a register tile, rows whose left operand stays in the cache */
   size_t row_parts, panel_parts, tasks;
   size_t task_bytes;            /* scratch of a task */
 } rg_gemm;
 
+/* Sets b to a packed operand of its own; a caller may change b_rows and b_first afterwards. */
 void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t items, size_t m, size_t n,
                   size_t segments, size_t k, size_t pack_floats);
 /* RANGO_ERROR_LIMIT where the sizes overflow. */

@@ -37,6 +37,7 @@ static void item_of(const void *source, size_t item, rg_gemm_item *out) {
   out->b = product->b + (product->b_items != NULL ? product->b_items[item] : 0);
   out->c = product->c + item * product->c_item;
   out->bias = product->bias;
+  out->first_row = product->first_row;
   out->residual = product->residual != NULL ? product->residual + item * product->c_item : NULL;
 }
 

@@ -20,6 +20,7 @@ typedef struct rg_product {
   size_t c_item;
   const float *bias;     /* [n] or NULL */
   const float *residual; /* like c, or NULL */
+  size_t first_row;      /* that c and residual begin with */
 } rg_product;
 
 /* Runs a plan made with segments 1 and, where a_column isn't 1, pack_floats k. */

@@ -1,6 +1,7 @@
 /* See right.h. */
 #include "cpu/right.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/checked.h"
@@ -14,7 +15,8 @@ static void pack_panels(const rg_right *right, const float *from, size_t matrix,
                        .scale = right->scale,
                        .total = right->taps * right->k};
   for (size_t tap = 0; tap < right->taps; tap++) {
-    view.b = from + matrix * right->matrix_step + tap * right->tap_step;
+    const size_t at = right->tap_order != NULL ? right->tap_order[tap] : tap;
+    view.b = from + matrix * right->matrix_step + at * right->tap_step;
     view.at = tap * right->k;
     rg_pack_panel_range(right->kernels, &view, begin, end, to + matrix * right->matrix_floats);
   }
@@ -33,6 +35,14 @@ static rango_status packed_bytes(const rg_right *right, size_t *out) {
   return RANGO_OK;
 }
 
+/* FNV-1a of tap_order. */
+static uint64_t order_hash(const rg_right *right) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (size_t tap = 0; right->tap_order != NULL && tap < right->taps; tap++)
+    hash = (hash ^ right->tap_order[tap]) * 0x100000001b3u;
+  return hash;
+}
+
 rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
   size_t bytes, total;
   right->constant = NULL;
@@ -45,10 +55,10 @@ rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
     prepare->scratch_bytes += rg_round_up(bytes, RG_ALIGNMENT);
     return RANGO_OK;
   }
-  char key[200];
-  snprintf(key, sizeof key, "panels %zu %zu: %zu %zu %zu %zu by %zu %zu %zu %zu, %a", right->kernels->mr,
-           right->kernels->nr, right->matrices, right->taps, right->k, right->n, right->matrix_step, right->tap_step,
-           right->row, right->column, (double)right->scale);
+  char key[240];
+  snprintf(key, sizeof key, "panels %zu %zu: %zu %zu %zu %zu by %zu %zu %zu %zu, %a, order %016" PRIx64,
+           right->kernels->mr, right->kernels->nr, right->matrices, right->taps, right->k, right->n, right->matrix_step,
+           right->tap_step, right->row, right->column, (double)right->scale, order_hash(right));
   rg_packed *packed;
   RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, pack_constant, right, &packed));
   prepare->packed[prepare->packed_count++] = packed;

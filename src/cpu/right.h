@@ -6,12 +6,13 @@
 #include "cpu/gemm.h"
 
 /* `matrices` operands of taps * k rows and n columns. Element (matrix, tap, q, j) lies at
- * matrix * matrix_step + tap * tap_step + q * row + j * column of the tensor. */
+ * matrix * matrix_step + tap_order[tap] * tap_step + q * row + j * column of the tensor. */
 typedef struct rg_right {
   const rg_kernels *kernels;
   int input; /* which input of the node */
   size_t matrices, taps, k, n;
   size_t matrix_step, tap_step, row, column;
+  const size_t *tap_order; /* [taps], following from the other fields of the node; NULL: 0, 1, ... */
   float scale;
   size_t matrix_floats;  /* of one packed */
   const float *constant; /* packed already, or NULL */
