@@ -20,9 +20,10 @@ static void window_origin(const rg_conv_geometry *g, size_t pixel, int64_t origi
 
 static bool inside(int64_t at, int64_t size) { return (uint64_t)at < (uint64_t)size; }
 
-/* pointers[tap * step]: the pixel under each tap. */
-static void point_window(const rg_conv_geometry *g, const float *x, const int64_t origin[3], const float *zeros,
-                         const float **pointers, size_t step) {
+void rg_conv_window(const rg_conv_geometry *g, const float *x, size_t pixel, const float *outside,
+                    const float **pointers, size_t step) {
+  int64_t origin[3];
+  window_origin(g, pixel, origin);
   for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
     const int64_t z = origin[0] + kz * g->dilation[0];
     for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
@@ -31,14 +32,16 @@ static void point_window(const rg_conv_geometry *g, const float *x, const int64_
       const float *line = x + (z * g->in[1] + y) * g->in[2] * (int64_t)g->x.pixel_step;
       for (int64_t kx = 0; kx < g->kernel[2]; kx++, pointers += step) {
         const int64_t at = origin[2] + kx * g->dilation[2];
-        *pointers = row && inside(at, g->in[2]) ? line + at * (int64_t)g->x.pixel_step : zeros;
+        *pointers = row && inside(at, g->in[2]) ? line + at * (int64_t)g->x.pixel_step : outside;
       }
     }
   }
 }
 
 /* to[tap][group_in]. */
-static void gather_window(const rg_conv_geometry *g, const float *x, const int64_t origin[3], float *to) {
+static void gather_window(const rg_conv_geometry *g, const float *x, size_t pixel, float *to) {
+  int64_t origin[3];
+  window_origin(g, pixel, origin);
   const size_t channels = g->group_in, step = g->x.channel_step;
   for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
     const int64_t z = origin[0] + kz * g->dilation[0];
@@ -49,8 +52,8 @@ static void gather_window(const rg_conv_geometry *g, const float *x, const int64
       for (int64_t kx = 0; kx < g->kernel[2]; kx++, to += channels) {
         const int64_t at = origin[2] + kx * g->dilation[2];
         const bool there = row && inside(at, g->in[2]);
-        const size_t pixel = there ? (size_t)(line + at) * g->x.pixel_step : 0;
-        for (size_t c = 0; c < channels; c++) to[c] = there ? x[pixel + c * step] : 0.0f;
+        const float *from = x + (there ? (size_t)(line + at) * g->x.pixel_step : 0);
+        for (size_t c = 0; c < channels; c++) to[c] = there ? from[c * step] : 0.0f;
       }
     }
   }
@@ -70,13 +73,11 @@ static void rows(const void *source, size_t item, size_t begin, size_t count, fl
       pointers[i] = x + pixel * g->x.pixel_step;
       continue;
     }
-    int64_t origin[3];
-    window_origin(g, pixel, origin);
     if (conv->gather) {
       pointers[i] = scratch + i * conv->gemm.pack_floats;
-      gather_window(g, x, origin, scratch + i * conv->gemm.pack_floats);
+      gather_window(g, x, pixel, scratch + i * conv->gemm.pack_floats);
     } else {
-      point_window(g, x, origin, conv->zeros, pointers + i, mr);
+      rg_conv_window(g, x, pixel, conv->zeros, pointers + i, mr);
     }
   }
 }
@@ -188,8 +189,6 @@ static rango_status prepare_conv(rg_prepare *prepare) {
   if (!rg_conv_is_supported(prepare)) return RANGO_OK;
   const rg_node *node = prepare->node;
   const bool residual = prepare->input_count > 3 && prepare->inputs[3] != NULL;
-  conv_state *state;
-  RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
   const rg_conv_parts parts = {.suffix = "",
                                .x = prepare->inputs[0],
                                .y = prepare->outputs[0],
@@ -197,6 +196,10 @@ static rango_status prepare_conv(rg_prepare *prepare) {
                                .y_layout = node->outputs[0]->layout,
                                .residual_layout = residual ? node->inputs[3]->layout : node->outputs[0]->layout,
                                .weight = 1};
+  RG_TRY(rg_depthwise_prepare(prepare, &parts, residual));
+  if (prepare->run != NULL) return RANGO_OK;
+  conv_state *state;
+  RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
   RG_TRY(rg_conv_prepare(prepare, &parts, &state->conv));
   RG_TRY(rg_fact_shape(prepare->outputs[0], &state->shape));
   state->layout = parts.y_layout;

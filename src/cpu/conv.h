@@ -41,8 +41,14 @@ typedef struct rg_conv_operands {
 /* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */
 rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation);
 
-/* Depthwise, channels-last: conv_depthwise.c. Leaves prepare->run NULL where it doesn't apply. */
-rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_geometry *geometry);
+/* pointers[tap * step]: where the channels under each tap begin for output pixel `pixel` of the image at `x`; `outside` for
+ * what isn't in the image. Input channels-last. */
+void rg_conv_window(const rg_conv_geometry *geometry, const float *x, size_t pixel, const float *outside,
+                    const float **pointers, size_t step);
+
+/* One channel in, one out a group, all channels-last, constant weight: conv_depthwise.c. Leaves prepare->run NULL where it
+ * doesn't apply. */
+rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual);
 
 /* Node's inputs and output are float32 with known shapes, of rank 3 to 5. */
 bool rg_conv_is_supported(const rg_prepare *prepare);

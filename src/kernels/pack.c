@@ -23,36 +23,36 @@ bool rg_pack_count(const rg_kernels *kernels, size_t k, size_t n, size_t *out) {
 }
 
 /* Columns lie together: rows are copied. */
-static void pack_rows(const float *b, size_t row, size_t k, size_t columns, size_t width, float scale, float *to) {
-  for (size_t q = 0; q < k; q++, to += width) {
-    const float *from = b + q * row;
-    for (size_t j = 0; j < columns; j++) to[j] = scale * from[j];
+static void pack_rows(const rg_pack_view *view, const float *b, size_t columns, size_t width, float *to) {
+  for (size_t q = 0; q < view->k; q++, to += width) {
+    const float *from = b + q * view->row;
+    for (size_t j = 0; j < columns; j++) to[j] = view->scale * from[j];
     for (size_t j = columns; j < width; j++) to[j] = 0.0f;
   }
 }
 
 /* Any strides, in pieces of k that stay in the cache while the panel's columns are read one after the other. */
-static void pack_columns(const float *b, size_t row, size_t column, size_t k, size_t columns, size_t width, float scale,
-                         float *to) {
+static void pack_columns(const rg_pack_view *view, const float *b, size_t columns, size_t width, float *to) {
   const size_t piece = 64;
-  for (size_t begin = 0; begin < k; begin += piece) {
-    const size_t end = begin + piece < k ? begin + piece : k;
-    for (size_t j = 0; j < columns; j++)
-      for (size_t q = begin; q < end; q++) to[q * width + j] = scale * b[q * row + j * column];
+  for (size_t begin = 0; begin < view->k; begin += piece) {
+    const size_t end = begin + piece < view->k ? begin + piece : view->k;
+    for (size_t j = 0; j < columns; j++) {
+      const float *from = b + j * view->column;
+      for (size_t q = begin; q < end; q++) to[q * width + j] = view->scale * from[q * view->row];
+    }
     for (size_t q = begin; q < end; q++)
       for (size_t j = columns; j < width; j++) to[q * width + j] = 0.0f;
   }
 }
 
-void rg_pack_panel_range(const rg_kernels *kernels, const float *b, size_t row, size_t column, size_t k, size_t n,
-                         float scale, size_t begin, size_t end, float *to) {
+void rg_pack_panel_range(const rg_kernels *kernels, const rg_pack_view *view, size_t begin, size_t end, float *to) {
   for (size_t p = begin; p < end; p++) {
-    const size_t first = p * kernels->nr, width = rg_pack_width(kernels, n, p);
-    const size_t columns = n - first < width ? n - first : width;
-    float *panel = to + rg_pack_offset(kernels, k, p);
-    if (column == 1)
-      pack_rows(b + first, row, k, columns, width, scale, panel);
+    const size_t first = p * kernels->nr, width = rg_pack_width(kernels, view->n, p);
+    const size_t columns = view->n - first < width ? view->n - first : width;
+    float *panel = to + rg_pack_offset(kernels, view->total, p) + view->at * width;
+    if (view->column == 1)
+      pack_rows(view, view->b + first, columns, width, panel);
     else
-      pack_columns(b + first * column, row, column, k, columns, width, scale, panel);
+      pack_columns(view, view->b + first * view->column, columns, width, panel);
   }
 }

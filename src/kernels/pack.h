@@ -15,8 +15,17 @@ size_t rg_pack_offset(const rg_kernels *kernels, size_t k, size_t panel);
 size_t rg_pack_width(const rg_kernels *kernels, size_t n, size_t panel);
 static inline size_t rg_pack_panels(const rg_kernels *kernels, size_t n) { return (n + kernels->nr - 1) / kernels->nr; }
 
-/* Packs panels [begin, end) of b, whose element (q, j) is b[q * row + j * column], scaled, into `to` (the whole operand). */
-void rg_pack_panel_range(const rg_kernels *kernels, const float *b, size_t row, size_t column, size_t k, size_t n,
-                         float scale, size_t begin, size_t end, float *to);
+/* A k x n operand whose element (q, j) is b[q * row + j * column] times `scale`. It fills rows [at, at + k) of a packed
+ * operand of `total` rows: a convolution's taps are packed one by one. */
+typedef struct rg_pack_view {
+  const float *b;
+  size_t row, column;
+  size_t k, n;
+  float scale;
+  size_t at, total;
+} rg_pack_view;
+
+/* Packs panels [begin, end) of a view into `to`, the whole packed operand. */
+void rg_pack_panel_range(const rg_kernels *kernels, const rg_pack_view *view, size_t begin, size_t end, float *to);
 
 #endif
