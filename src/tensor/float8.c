@@ -57,6 +57,7 @@ static uint8_t narrow_e8m0(float value, bool saturate) {
 /* Codes of magnitudes count up with their value, so the nearest one is found by rounding in units of the last place. */
 static unsigned round_magnitude(int mantissa_bits, int bias, float magnitude) {
   int exponent;
+  if (magnitude == 0) return 0;
   frexpf(magnitude, &exponent); /* magnitude in [2^(exponent-1), 2^exponent) */
   int unit = exponent - 1 - mantissa_bits, least = 1 - bias - mantissa_bits;
   if (unit < least) unit = least;
