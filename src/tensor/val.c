@@ -23,8 +23,8 @@ static rango_status view_at(rg_val *to, const rg_val *from, int depth) {
     rg_tensor_init_view(&to->tensor, &from->tensor);
   } else if (from->kind == RG_KIND_SEQUENCE) {
     RG_TRY(rg_calloc(from->count, sizeof *to->items, RG_OUT(&to->items)));
-    for (; to->count < from->count; to->count++)
-      RG_TRY(view_at(&to->items[to->count], &from->items[to->count], depth + 1));
+    to->count = from->count; /* zeroed ones included, so that all is cleared when one fails */
+    for (size_t i = 0; i < from->count; i++) RG_TRY(view_at(&to->items[i], &from->items[i], depth + 1));
   }
   return RANGO_OK;
 }
