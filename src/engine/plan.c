@@ -304,6 +304,10 @@ static bool is_view(const rg_slot *in, const rg_slot *out, const rg_step *step) 
   if (!in || !out || !in->planned || !out->planned) return false;
   if (in->val.tensor.type != out->val.tensor.type || in->val.tensor.bytes != out->val.tensor.bytes) return false;
   if (rg_node_is_layout(step->node)) return layouts_agree(&out->val.tensor.shape);
+  int moved = rg_channel_transpose(step->node);
+  if (moved != 0)
+    return in->val.tensor.layout == (moved > 0 ? RG_CHANNELS_LAST : RG_ROW_MAJOR) &&
+           out->val.tensor.layout == (moved > 0 ? RG_ROW_MAJOR : RG_CHANNELS_LAST);
   return (step->op->flags & RG_OP_VIEW) && in->val.tensor.layout == RG_ROW_MAJOR &&
          out->val.tensor.layout == RG_ROW_MAJOR;
 }

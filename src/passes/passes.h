@@ -21,11 +21,15 @@ rango_status rg_passes_canonical(rango_model *model);
 
 /* lower/: what they make is documented in ops/private.c */
 rango_status rg_pass_recognise_gelu(rango_model *model, int *changes);    /* x·½(1+erf(x/√2)), x·sigmoid(x) → rango.Activation */
+rango_status rg_pass_recognise_norm(rango_model *model, int *changes);    /* spelled-out LayerNormalization, RMSNormalization */
 rango_status rg_pass_fuse_matmul_add(rango_model *model, int *changes);   /* MatMul(x, W) + b, Gemm → rango.Dense */
 rango_status rg_pass_fuse_conv(rango_model *model, int *changes);         /* Conv → rango.Conv */
 rango_status rg_pass_fuse_activation(rango_model *model, int *changes);   /* into rango.Dense, rango.Conv (also residual Add) */
 rango_status rg_pass_low_rank(rango_model *model, int *changes);          /* pairs of rango.Dense / rango.Conv → one operator */
 rango_status rg_pass_layout(rango_model *model, int *changes);            /* channels-last, rango.Layout where needed */
 rango_status rg_passes_lower(rango_model *model);
+/* Of a Transpose that moves the channels alone: 1 to the end of the shape, -1 from there to axis 1; otherwise 0. The first is
+ * nothing but another name for a channels-last image, the second makes one. */
+int rg_channel_transpose(const rg_node *node);
 
 #endif

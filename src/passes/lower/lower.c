@@ -1,0 +1,160 @@
+/* The driver of the lowering passes, and what they share. */
+#include "passes/lower/lower.h"
+
+#include <math.h>
+#include <string.h>
+
+rango_status rg_passes_lower(rango_model *model) {
+  static const rg_pass passes[] = {rg_pass_recognise_gelu, rg_pass_recognise_norm,  rg_pass_fuse_matmul_add,
+                                   rg_pass_fuse_conv,      rg_pass_fuse_activation, rg_pass_low_rank,
+                                   rg_pass_remove_dead,    rg_pass_layout};
+  int changes = 0;
+  for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) RG_TRY(passes[i](model, &changes));
+  return RANGO_OK;
+}
+
+/* ---- visiting ---- */
+
+typedef struct visiting {
+  rg_lower_visit visit;
+  const rg_facts *facts;
+  int *changes;
+} visiting;
+
+static bool is_alive(const rg_node *node) {
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i] && node->outputs[i]->producer == node) return true;
+  return false;
+}
+
+static rango_status visit_graph(rg_graph *graph, void *argument) {
+  const visiting *v = argument;
+  size_t count = 0, at = 0;
+  rg_node **nodes;
+  for (rg_node *node = graph->first; node; node = node->next) count++;
+  RG_TRY(rg_calloc(count + 1, sizeof *nodes, RG_OUT(&nodes)));
+  for (rg_node *node = graph->first; node; node = node->next) nodes[at++] = node;
+  rango_status status = RANGO_OK;
+  for (size_t i = 0; i < count && status == RANGO_OK; i++)
+    if (is_alive(nodes[i])) status = v->visit(nodes[i], v->facts, v->changes);
+  rg_free(nodes);
+  return status;
+}
+
+rango_status rg_lower_nodes(rango_model *model, rg_lower_visit visit, int *changes) {
+  rg_facts *facts;
+  RG_TRY(rg_facts_create(model, NULL, 0, NULL, 0, &facts));
+  visiting v = {visit, facts, changes};
+  rango_status status = rg_model_visit_graphs(model, false, visit_graph, &v);
+  rg_facts_free(facts);
+  return status;
+}
+
+/* ---- nodes and values ---- */
+
+rango_status rg_lower_become(rg_node *node, const char *op, const char *domain, int version) {
+  const rg_op *definition = rg_op_find(domain, op, version);
+  RG_FAIL_IF(!definition, RANGO_ERROR_INTERNAL, "%s: there is no operator %s to lower it to", rg_node_text(node), op);
+  node->op = definition->name;
+  node->domain = definition->domain;
+  node->version = version;
+  node->definition = definition;
+  return RANGO_OK;
+}
+
+void rg_lower_take_over(rg_node *node, rg_node *last) {
+  rg_value *output = last->outputs[0];
+  rg_node_move(node, last);
+  rg_node_remove(last);
+  rg_node_set_output(node, 0, output);
+}
+
+bool rg_lower_is_private(const rg_node *node, const char *op) {
+  return strcmp(node->op, op) == 0 && strcmp(node->domain, RG_PRIVATE_DOMAIN) == 0;
+}
+
+rg_node *rg_lower_only_user(const rg_value *value) {
+  if (!value || value->uses.count != 1 || value->output_uses > 0) return NULL;
+  rg_node *user = value->uses.items[0].node;
+  return user->graph == value->graph ? user : NULL;
+}
+
+rg_value *rg_lower_input(const rg_node *node, int index) {
+  return index < node->input_count ? node->inputs[index] : NULL;
+}
+
+rg_value *rg_lower_other(const rg_node *node, const rg_value *value) {
+  if (node->input_count != 2 || node->inputs[0] == node->inputs[1]) return NULL;
+  return node->inputs[0] == value ? node->inputs[1] : node->inputs[0];
+}
+
+bool rg_lower_is_float32(const rg_facts *facts, const rg_value *value) {
+  const rg_fact *fact = value ? rg_facts_of(facts, value) : NULL;
+  return fact && fact->kind == RG_KIND_TENSOR && fact->type == RANGO_FLOAT32;
+}
+
+bool rg_lower_same_shape(const rg_fact *a, const rg_fact *b) {
+  if (!a || !b || a->kind != RG_KIND_TENSOR || b->kind != RG_KIND_TENSOR || a->rank < 0 || a->rank != b->rank)
+    return false;
+  for (int i = 0; i < a->rank; i++)
+    if (a->dims[i] == RG_SIZE_UNKNOWN || a->dims[i] != b->dims[i]) return false;
+  return true;
+}
+
+bool rg_lower_scalar(const rg_value *value, double *out) {
+  const rango_tensor *tensor = value ? rg_value_constant(value) : NULL;
+  int64_t count;
+  if (!tensor || !rg_type_is_float(tensor->type) || rg_shape_count(&tensor->shape, &count) != RANGO_OK || count != 1)
+    return false;
+  *out = rg_tensor_get_double(tensor, 0);
+  return true;
+}
+
+/* ---- activations ---- */
+
+/* A bound of Clip: an input since opset 11, an attribute before. False when it isn't constant. */
+static bool clip_bound(const rg_node *node, int input, const char *attribute, double open, double *out) {
+  *out = open;
+  if (rg_lower_input(node, input)) return rg_lower_scalar(node->inputs[input], out);
+  if (node->version < 11) *out = rg_node_float(node, attribute, (float)open);
+  return true;
+}
+
+static bool clip_activation(const rg_node *node, rg_activation *out) {
+  double low, high;
+  if (!clip_bound(node, 1, "min", -INFINITY, &low) || !clip_bound(node, 2, "max", INFINITY, &high)) return false;
+  *out = (rg_activation){RG_ACT_CLIP, (float)low, (float)high};
+  return low <= high;
+}
+
+bool rg_lower_activation(const rg_node *node, rg_activation *out) {
+  static const struct {
+    const char *op;
+    rg_activation_kind kind;
+  } plain[] = {
+      {"Relu", RG_ACT_RELU}, {"Sigmoid", RG_ACT_SIGMOID}, {"Tanh", RG_ACT_TANH}, {"HardSwish", RG_ACT_HARD_SWISH}};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (rg_node_is(node, plain[i].op)) {
+      *out = (rg_activation){.kind = plain[i].kind};
+      return true;
+    }
+  if (rg_lower_is_private(node, "Activation")) {
+    *out = rg_activation_read(node);
+    return out->kind != RG_ACT_NONE;
+  }
+  if (rg_node_is(node, "Clip")) return clip_activation(node, out);
+  if (rg_node_is(node, "LeakyRelu")) {
+    *out = (rg_activation){RG_ACT_LEAKY_RELU, rg_node_float(node, "alpha", 0.01f), 0};
+    return true;
+  }
+  if (rg_node_is(node, "HardSigmoid")) {
+    *out = (rg_activation){RG_ACT_HARD_SIGMOID, rg_node_float(node, "alpha", 0.2f), rg_node_float(node, "beta", 0.5f)};
+    return true;
+  }
+  if (rg_node_is(node, "Gelu")) {
+    bool tanh_form = strcmp(rg_node_string(node, "approximate", "none"), "tanh") == 0;
+    *out = (rg_activation){.kind = tanh_form ? RG_ACT_GELU_TANH : RG_ACT_GELU};
+    return true;
+  }
+  return false;
+}
