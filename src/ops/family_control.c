@@ -389,7 +389,6 @@ static rango_status compute_loop(rg_exec *exec) {
 static rango_status check_scan(const rg_node *node) {
   RG_TRY(check_bodies(node, "body", NULL));
   int64_t scans = rg_node_int(node, "num_scan_inputs", 0);
-  if (node->version < 9) return rg_fail(RANGO_ERROR_UNSUPPORTED, "%s: Scan of opset 8", rg_node_text(node));
   if (scans < 1 || scans > node->input_count)
     return rg_fail(RANGO_ERROR_FORMAT, "%s: num_scan_inputs is %lld", rg_node_text(node), (long long)scans);
   return RANGO_OK;
@@ -518,6 +517,6 @@ static rango_status compute_scan(rg_exec *exec) {
 static const rg_op ops[] = {
     {"", "If", 1, MAX, 1, 1, 1, -1, RG_OP_SUBGRAPH, check_if, infer_if, compute_if, NULL},
     {"", "Loop", 1, MAX, 0, -1, 1, -1, RG_OP_SUBGRAPH, check_loop, infer_loop, compute_loop, NULL},
-    {"", "Scan", 8, MAX, 1, -1, 1, -1, RG_OP_SUBGRAPH, check_scan, infer_scan, compute_scan, NULL},
+    {"", "Scan", 9, MAX, 1, -1, 1, -1, RG_OP_SUBGRAPH, check_scan, infer_scan, compute_scan, NULL},
 };
 RG_OPS_EXPORT(control, ops);
