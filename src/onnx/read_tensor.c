@@ -45,9 +45,7 @@ static void put_dim(void *out, size_t index, uint64_t value) {
 static rango_status read_dims(const rg_field *field, rg_shape *shape) {
   size_t rank = (size_t)shape->rank;
   RG_TRY(rg_field_list_read(field, RG_LIST_VARINT, put_dim, shape, &rank));
-  RG_FAIL_IF(rank > RANGO_MAX_RANK, RANGO_ERROR_LIMIT, "tensor has %zu axes, at most %d are supported", rank,
-             RANGO_MAX_RANK);
-  shape->rank = (int)rank;
+  shape->rank = rank <= RANGO_MAX_RANK ? (int)rank : RANGO_MAX_RANK + 1;
   return RANGO_OK;
 }
 
@@ -109,6 +107,7 @@ static rango_status read_fields(rg_wire message, tensor_fields *out) {
   int64_t type = 0;
   while (rg_wire_next(&message, &field)) RG_TRY(read_field(&field, out, &type));
   RG_TRY(message.status);
+  RG_FAIL_IF(out->shape.rank > RANGO_MAX_RANK, RANGO_ERROR_LIMIT, "tensor has more than %d axes", RANGO_MAX_RANK);
   RG_TRY(read_type(type, &out->type));
   RG_TRY(rg_shape_count(&out->shape, &out->count));
   return rg_type_bytes(out->type, out->count, &out->bytes);
@@ -253,10 +252,10 @@ static rango_status read_elements(rg_reader *reader, rg_wire message, const tens
 rango_status rg_read_tensor(rg_reader *reader, rg_wire message, rango_tensor *out, rg_bytes *name, rg_bytes *extra) {
   tensor_fields fields = {0};
   RG_TRY(rg_reader_enter(reader));
-  RG_TRY(read_fields(message, &fields));
-  if (name) *name = fields.name;
   *out = (rango_tensor){0};
-  rango_status status = read_elements(reader, message, &fields, out);
+  rango_status status = read_fields(message, &fields);
+  if (name) *name = fields.name; /* for the message, too */
+  if (status == RANGO_OK) status = read_elements(reader, message, &fields, out);
   if (status == RANGO_OK && extra)
     status = rg_reader_extra(reader, message, name ? KNOWN | RG_BIT(NAME) : KNOWN, extra);
   if (status != RANGO_OK) rg_tensor_clear(out);
