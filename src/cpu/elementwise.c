@@ -212,10 +212,11 @@ static rango_status prepare_where(rg_prepare *prepare) {
  * with one size besides 1 (per channel). Others would be read with a stride. */
 static rg_layout_support any_layout(const rg_node *node, const rg_facts *facts) {
   const rg_fact *out = rg_facts_of(facts, node->outputs[0]);
+  if (node->input_count != 2 || node->version < 7) return RG_LAYOUT_NONE;
   for (int i = 0; i < node->input_count; i++) {
     const rg_fact *in = node->inputs[i] ? rg_facts_of(facts, node->inputs[i]) : NULL;
     if (!in || !out || in->rank < 0 || out->rank < 3) return RG_LAYOUT_NONE;
-    if (in->type != RANGO_FLOAT32 && in->type != RANGO_BOOL) return RG_LAYOUT_NONE;
+    if (in->type != RANGO_FLOAT32) return RG_LAYOUT_NONE;
     int wide = 0;
     for (int d = 0; d < in->rank; d++) wide += in->dims[d] != 1;
     if (rg_value_constant(node->inputs[i]) ? wide > 1 : wide > 0 && in->rank != out->rank) return RG_LAYOUT_NONE;

@@ -24,7 +24,17 @@ typedef struct rg_cpu_family {
   FAMILY(matmul)                                                                                                       \
   FAMILY(conv)                                                                                                         \
   FAMILY(conv_transpose)                                                                                               \
-  FAMILY(lowrank)
+  FAMILY(lowrank)                                                                                                      \
+  FAMILY(elementwise)                                                                                                  \
+  FAMILY(activation)                                                                                                   \
+  FAMILY(softmax)                                                                                                      \
+  FAMILY(norm)                                                                                                         \
+  FAMILY(reduce)                                                                                                       \
+  FAMILY(transpose)                                                                                                    \
+  FAMILY(pool)                                                                                                         \
+  FAMILY(cast)                                                                                                         \
+  FAMILY(copy)                                                                                                         \
+  FAMILY(gather)
 
 #define RG_CPU_DECLARE(family) extern const rg_cpu_family rg_cpu_##family;
 RG_CPU_FAMILIES(RG_CPU_DECLARE)

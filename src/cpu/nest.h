@@ -1,5 +1,5 @@
-/* Elementwise loops over up to three inputs that are broadcast to an output, in whatever layouts they lie: the axes are put in
- * the output's physical order, and neighbours that all arrays run through alike become one. */
+/* Elementwise loops over up to three inputs that are broadcast to an output, in whatever layouts they lie: the axes are
+ * put in the output's physical order, and neighbours that all arrays run through alike become one. */
 #ifndef RG_CPU_NEST_H
 #define RG_CPU_NEST_H
 
@@ -9,7 +9,7 @@
 
 typedef struct rg_nest {
   int inputs;
-  int rank;                                         /* >= 2; the last two are a block's rows and columns */
+  int rank; /* >= 2; the last two are a block's rows and columns */
   size_t dims[RANGO_MAX_RANK + 2];
   size_t steps[RG_NEST_INPUTS][RANGO_MAX_RANK + 2]; /* elements; 0 where an input is stretched; 1 or 0 in the last */
   size_t total;                                     /* elements of the output */

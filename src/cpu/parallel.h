@@ -4,9 +4,9 @@
 
 #include "base/threads.h"
 
-/* Calls body(argument, begin, end) for parts of 0 … total-1 that begin at multiples of `grain`. `work`: elements read and
- * written by the whole loop, times what one costs beside an addition; little work is done by the caller alone. What an
- * element becomes must not depend on where parts begin. */
+/* Calls body(argument, begin, end) for parts of 0 … total-1 that begin at multiples of `grain`. `work`: elements read
+ * and written by the whole loop, times what one costs beside an addition; little work is done by the caller alone. What
+ * an element becomes must not depend on where parts begin. */
 typedef void (*rg_cpu_body)(const void *argument, size_t begin, size_t end);
 void rg_cpu_parallel(rango_threads *threads, size_t total, size_t grain, size_t work, rg_cpu_body body,
                      const void *argument);

@@ -4,16 +4,16 @@
 #define BINARY(name, expression)                                                                                       \
   static inline void binary_row_##name(const float *a_data, bool a_scalar, const float *b_data, bool b_scalar,         \
                                        float *y, size_t n) {                                                           \
-    const rg_vec a_all = v_set1(a_scalar ? *a_data : 0.0f), b_all = v_set1(b_scalar ? *b_data : 0.0f);                     \
+    const rg_vec a_all = v_set1(a_scalar ? *a_data : 0.0f), b_all = v_set1(b_scalar ? *b_data : 0.0f);                 \
     size_t i = 0;                                                                                                      \
-    for (; i + RG_LANES <= n; i += RG_LANES) {                                                                               \
-      const rg_vec a = a_scalar ? a_all : v_load(a_data + i), b = b_scalar ? b_all : v_load(b_data + i);                 \
-      v_store(y + i, (expression));                                                                                   \
+    for (; i + RG_LANES <= n; i += RG_LANES) {                                                                         \
+      const rg_vec a = a_scalar ? a_all : v_load(a_data + i), b = b_scalar ? b_all : v_load(b_data + i);               \
+      v_store(y + i, (expression));                                                                                    \
     }                                                                                                                  \
     if (i < n) {                                                                                                       \
-      const rg_vec a = a_scalar ? a_all : v_load_part(a_data + i, n - i, a_all);                                          \
-      const rg_vec b = b_scalar ? b_all : v_load_part(b_data + i, n - i, v_set1(1.0f));                                   \
-      v_store_n(y + i, (expression), n - i);                                                                       \
+      const rg_vec a = a_scalar ? a_all : v_load_part(a_data + i, n - i, a_all);                                       \
+      const rg_vec b = b_scalar ? b_all : v_load_part(b_data + i, n - i, v_set1(1.0f));                                \
+      v_store_n(y + i, (expression), n - i);                                                                           \
     }                                                                                                                  \
   }                                                                                                                    \
   static void binary_##name(const rg_operand *a, const rg_operand *b, float *y, size_t rows, size_t cols) {            \
@@ -40,8 +40,8 @@ BINARY(prelu, v_select(v_lt(a, v_set1(0.0f)), v_mul(a, b), a))
 
 static void binary(rg_binary op, const rg_operand *a, const rg_operand *b, float *y, size_t rows, size_t cols) {
   static void (*const functions[RG_BINARY_COUNT])(const rg_operand *, const rg_operand *, float *, size_t, size_t) = {
-      [RG_BINARY_ADD] = binary_add, [RG_BINARY_SUB] = binary_sub, [RG_BINARY_MUL] = binary_mul,
-      [RG_BINARY_DIV] = binary_div, [RG_BINARY_MIN] = binary_min, [RG_BINARY_MAX] = binary_max,
+      [RG_BINARY_ADD] = binary_add,     [RG_BINARY_SUB] = binary_sub, [RG_BINARY_MUL] = binary_mul,
+      [RG_BINARY_DIV] = binary_div,     [RG_BINARY_MIN] = binary_min, [RG_BINARY_MAX] = binary_max,
       [RG_BINARY_PRELU] = binary_prelu,
   };
   functions[op](a, b, y, rows, cols);
@@ -49,11 +49,16 @@ static void binary(rg_binary op, const rg_operand *a, const rg_operand *b, float
 
 static inline rg_mask compare_lanes(rg_compare op, rg_vec a, rg_vec b) {
   switch (op) {
-  case RG_COMPARE_EQUAL: return v_eq(a, b);
-  case RG_COMPARE_LESS: return v_lt(a, b);
-  case RG_COMPARE_LESS_EQUAL: return v_le(a, b);
-  case RG_COMPARE_GREATER: return v_lt(b, a);
-  default: return v_le(b, a);
+  case RG_COMPARE_EQUAL:
+    return v_eq(a, b);
+  case RG_COMPARE_LESS:
+    return v_lt(a, b);
+  case RG_COMPARE_LESS_EQUAL:
+    return v_le(a, b);
+  case RG_COMPARE_GREATER:
+    return v_lt(b, a);
+  default:
+    return v_le(b, a);
   }
 }
 

@@ -1,12 +1,12 @@
 /*
- * Elementary functions on vectors. Range reduction as in Cody and Waite, Software Manual for the Elementary Functions (1980);
- * polynomial and rational coefficients fitted for these intervals by Lawson's reweighted least squares on the relative
- * error, in double precision, then rounded to float32.
+ * Elementary functions on vectors. Range reduction as in Cody and Waite, Software Manual for the Elementary Functions
+ * (1980); polynomial and rational coefficients fitted for these intervals by Lawson's reweighted least squares on the
+ * relative error, in double precision, then rounded to float32.
  */
 
 #define LN2_HIGH 0.693359375f /* 9 bits: n * LN2_HIGH is exact */
-#define LN2_LOW -2.12194440e-4f
-#define LOG2_E 1.44269504f
+#define LN2_LOW  -2.12194440e-4f
+#define LOG2_E   1.44269504f
 
 /* 2^n y for |n| <= 300, right for subnormal results: two factors, each a normal number. */
 static inline rg_vec v_ldexp(rg_vec y, rg_veci n) {
@@ -25,9 +25,7 @@ static inline rg_vec v_expm1_reduced(rg_vec r) {
   return v_fma(q, v_mul(r, r), r);
 }
 
-static inline rg_vec v_reduce(rg_vec x, rg_vec n) {
-  return v_fma(n, v_set1(-LN2_LOW), v_fma(n, v_set1(-LN2_HIGH), x));
-}
+static inline rg_vec v_reduce(rg_vec x, rg_vec n) { return v_fma(n, v_set1(-LN2_LOW), v_fma(n, v_set1(-LN2_HIGH), x)); }
 
 static inline rg_vec v_exp(rg_vec x) {
   const rg_vec bounded = v_max(v_set1(-105.0f), v_min(v_set1(90.0f), x)); /* beyond them: 0 and infinity all the same */

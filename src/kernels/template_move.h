@@ -1,6 +1,7 @@
 /* Transposition, pooling, weighted sums of rows, conversions. */
 
-#define TRANSPOSE_BLOCK 64 /* rows of a block: its part of x, and the lines of y it fills, stay in the first-level cache */
+#define TRANSPOSE_BLOCK                                                                                                \
+  64 /* rows of a block: its part of x, and the lines of y it fills, stay in the first-level cache */
 
 static void transpose_block(const float *x, size_t ldx, float *y, size_t ldy, size_t rows, size_t cols) {
   size_t c = 0;
@@ -30,7 +31,7 @@ static inline void pool_window(const rg_pool_row *s, bool maximum, const float *
       for (size_t j = 0; j < s->kernel_w; j++) {
         const float *at = x + i * s->row + j * s->col + c;
         const rg_vec next = n == RG_LANES ? v_load(at) : v_load_part(at, n, start);
-        v = maximum ? v_max(v, next) : v_add(v, next);
+        v = reduce_step(maximum ? RG_REDUCE_MAX : RG_REDUCE_SUM, v, next);
       }
     v_store_n(y + c, maximum ? v : v_mul(v, scale), n);
   }

@@ -8,11 +8,16 @@ static inline float reduce_neutral(rg_reduce op) {
 
 static inline rg_vec reduce_step(rg_reduce op, rg_vec sum, rg_vec x) {
   switch (op) {
-  case RG_REDUCE_MAX: return v_select(v_is_nan(sum), sum, v_max(sum, x));
-  case RG_REDUCE_MIN: return v_select(v_is_nan(sum), sum, v_min(sum, x));
-  case RG_REDUCE_SUM_SQUARE: return v_fma(x, x, sum);
-  case RG_REDUCE_SUM_ABS: return v_add(sum, v_abs(x));
-  default: return v_add(sum, x);
+  case RG_REDUCE_MAX:
+    return v_select(v_is_nan(sum), sum, v_max(sum, x));
+  case RG_REDUCE_MIN:
+    return v_select(v_is_nan(sum), sum, v_min(sum, x));
+  case RG_REDUCE_SUM_SQUARE:
+    return v_fma(x, x, sum);
+  case RG_REDUCE_SUM_ABS:
+    return v_add(sum, v_abs(x));
+  default:
+    return v_add(sum, x);
   }
 }
 
@@ -62,7 +67,8 @@ static void reduce_rows(rg_reduce op, const float *x, float *y, size_t rows, siz
     REDUCE_ROWS(RG_REDUCE_MIN);
     REDUCE_ROWS(RG_REDUCE_SUM_SQUARE);
     REDUCE_ROWS(RG_REDUCE_SUM_ABS);
-  default: REDUCE_ROWS(RG_REDUCE_SUM);
+  default:
+    REDUCE_ROWS(RG_REDUCE_SUM);
   }
 }
 
@@ -97,11 +103,21 @@ static inline void reduce_strip(rg_reduce op, const float *x, size_t stride, flo
 
 static void reduce_columns(rg_reduce op, const float *x, size_t stride, float *y, size_t rows, size_t cols) {
   switch (op) {
-  case RG_REDUCE_MAX: reduce_strip(RG_REDUCE_MAX, x, stride, y, rows, cols); break;
-  case RG_REDUCE_MIN: reduce_strip(RG_REDUCE_MIN, x, stride, y, rows, cols); break;
-  case RG_REDUCE_SUM_SQUARE: reduce_strip(RG_REDUCE_SUM_SQUARE, x, stride, y, rows, cols); break;
-  case RG_REDUCE_SUM_ABS: reduce_strip(RG_REDUCE_SUM_ABS, x, stride, y, rows, cols); break;
-  default: reduce_strip(RG_REDUCE_SUM, x, stride, y, rows, cols); break;
+  case RG_REDUCE_MAX:
+    reduce_strip(RG_REDUCE_MAX, x, stride, y, rows, cols);
+    break;
+  case RG_REDUCE_MIN:
+    reduce_strip(RG_REDUCE_MIN, x, stride, y, rows, cols);
+    break;
+  case RG_REDUCE_SUM_SQUARE:
+    reduce_strip(RG_REDUCE_SUM_SQUARE, x, stride, y, rows, cols);
+    break;
+  case RG_REDUCE_SUM_ABS:
+    reduce_strip(RG_REDUCE_SUM_ABS, x, stride, y, rows, cols);
+    break;
+  default:
+    reduce_strip(RG_REDUCE_SUM, x, stride, y, rows, cols);
+    break;
   }
 }
 

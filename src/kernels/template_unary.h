@@ -2,16 +2,16 @@
 
 #define UNARY(name, expression)                                                                                        \
   static void unary_##name(float alpha_value, float beta_value, const float *x_data, float *y_data, size_t n) {        \
-    const rg_vec alpha = v_set1(alpha_value), beta = v_set1(beta_value);                                                   \
+    const rg_vec alpha = v_set1(alpha_value), beta = v_set1(beta_value);                                               \
     (void)alpha, (void)beta;                                                                                           \
     size_t i = 0;                                                                                                      \
-    for (; i + RG_LANES <= n; i += RG_LANES) {                                                                               \
-      const rg_vec x = v_load(x_data + i);                                                                                \
-      v_store(y_data + i, (expression));                                                                              \
+    for (; i + RG_LANES <= n; i += RG_LANES) {                                                                         \
+      const rg_vec x = v_load(x_data + i);                                                                             \
+      v_store(y_data + i, (expression));                                                                               \
     }                                                                                                                  \
     if (i < n) {                                                                                                       \
-      const rg_vec x = v_load_part(x_data + i, n - i, v_set1(0.0f));                                                      \
-      v_store_n(y_data + i, (expression), n - i);                                                                  \
+      const rg_vec x = v_load_part(x_data + i, n - i, v_set1(0.0f));                                                   \
+      v_store_n(y_data + i, (expression), n - i);                                                                      \
     }                                                                                                                  \
   }
 

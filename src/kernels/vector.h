@@ -2,13 +2,15 @@
  * Vector kernels: everything but GEMM and convolution. Written once, in template_*.h over
  * kernels/<isa>/simd.h and simd_math.h, and compiled for every instruction set by kernels/<isa>/vector.c.
  *
- * All arrays are dense unless a stride is named; no alignment is needed; n, rows and cols may be 0. x and y may be the same
- * array where a kernel says "in place"; other overlaps are not allowed. NaN in gives NaN out, except in comparisons.
+ * All arrays are dense unless a stride is named; no alignment is needed; n, rows and cols may be 0. x and y may be the
+ * same array where a kernel says "in place"; other overlaps are not allowed. NaN in gives NaN out, except in
+ * comparisons.
  *
  * Largest error against double precision over the whole range of float32, in units of the result's last place
  * (tests/kernels/test_vector_math.c holds every instruction set to these and prints what it finds):
  *   exp 2 · log 2 · sigmoid 4 · tanh 4 · elu 4 · erf 6 · sqrt, reciprocal, square, leaky_relu: rounded once
- *   gelu, silu 3e-7 |x|, gelu_tanh 4e-7 |x|: absolute bounds; for x < -3 these are small differences, for x < -87 subnormal
+ *   gelu, silu 3e-7 |x|, gelu_tanh 4e-7 |x|: absolute bounds; for x < -3 these are small differences, for x < -87
+ * subnormal
  */
 #ifndef RG_KERNELS_VECTOR_H
 #define RG_KERNELS_VECTOR_H
@@ -71,8 +73,8 @@ typedef enum rg_reduce {
   RG_REDUCE_COUNT
 } rg_reduce;
 
-/* A rows x cols operand: row r begins at data + r * row (row 0: the same for all rows) and has cols elements, or one that
- * stands for all of them (scalar). */
+/* A rows x cols operand: row r begins at data + r * row (row 0: the same for all rows) and has cols elements, or one
+ * that stands for all of them (scalar). */
 typedef struct rg_operand {
   const float *data;
   size_t row;
@@ -81,7 +83,7 @@ typedef struct rg_operand {
 
 /* Windows of one row of output pixels in a channels-last image. */
 typedef struct rg_pool_row {
-  bool maximum;              /* the largest element; otherwise the sum times `scale` */
+  bool maximum; /* the largest element; otherwise the sum times `scale` */
   float scale;
   size_t channels;
   size_t kernel_h, kernel_w; /* >= 1 */
@@ -97,7 +99,8 @@ typedef struct rg_vector_kernels {
   /* y[rows][cols] = 0 or 1. */
   void (*compare)(rg_compare op, const rg_operand *a, const rg_operand *b, uint8_t *y, size_t rows, size_t cols);
   /* y[n] = condition[n] ? a : b; a and b are [n], or one element where their flag is set. In place on a or b. */
-  void (*where)(const uint8_t *condition, const float *a, bool a_scalar, const float *b, bool b_scalar, float *y, size_t n);
+  void (*where)(const uint8_t *condition, const float *a, bool a_scalar, const float *b, bool b_scalar, float *y,
+                size_t n);
 
   /* y[rows] = op over x[rows][cols]. Sums are added in double every 1024 elements. cols 0: the operation's neutral. */
   void (*reduce_rows)(rg_reduce op, const float *x, float *y, size_t rows, size_t cols);
@@ -134,7 +137,8 @@ typedef struct rg_vector_kernels {
   /* y[n] = c[n] + x[k] w[k][ldw], for the columns given. c may be y. */
   void (*gemv)(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k, size_t n);
   /* One LSTM step of `hidden` cells from gates[4][hidden] (ONNX's order i, o, f, c; before activation):
-   * cell = sigmoid(f) cell + sigmoid(i) tanh(c), h = sigmoid(o) tanh(cell). Peepholes p[3][hidden] (i, o, f) or NULL. */
+   * cell = sigmoid(f) cell + sigmoid(i) tanh(c), h = sigmoid(o) tanh(cell). Peepholes p[3][hidden] (i, o, f) or NULL.
+   */
   void (*lstm_step)(const float *gates, const float *peepholes, float *cell, float *h, size_t hidden);
   /* GRU (order z, r, h), in two halves around the product with R_h where linear_before_reset is 0.
    * reset: r = sigmoid(gates[1]), out = r * other[hidden] (other: the hidden state, or R_h h + b where it is 1).

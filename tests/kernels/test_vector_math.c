@@ -8,7 +8,7 @@ typedef struct function {
   const char *name;
   float alpha, beta;
   double (*truth)(double x);
-  double bound;    /* in ulps; or, where `absolute`, as a multiple of |x| */
+  double bound; /* in ulps; or, where `absolute`, as a multiple of |x| */
   bool absolute;
 } function;
 
@@ -61,9 +61,10 @@ static const function functions[] = {
 
 /* Special values, every 28 631st bit pattern of float32, and random values where networks' are. */
 static void fill(float *x, size_t n) {
-  static const float special[] = {0.0f,   -0.0f,  INFINITY, -INFINITY, NAN,     1.0f,      -1.0f,     0.5f,     1.5f,   2.5f,
-                                  -2.5f,  88.7f,  88.73f,   -87.4f,    -103.9f, -104.0f,   1e-45f,    -1e-45f,  1e-38f, 3.93f,
-                                  -3.93f, 9.0f,   9.3f,     8388607.5f, 8388609.0f, 3.4e38f, -3.4e38f, 1.17549435e-38f};
+  static const float special[] = {0.0f,    -0.0f,   INFINITY,   -INFINITY,  NAN,     1.0f,     -1.0f,
+                                  0.5f,    1.5f,    2.5f,       -2.5f,      88.7f,   88.73f,   -87.4f,
+                                  -103.9f, -104.0f, 1e-45f,     -1e-45f,    1e-38f,  3.93f,    -3.93f,
+                                  9.0f,    9.3f,    8388607.5f, 8388609.0f, 3.4e38f, -3.4e38f, 1.17549435e-38f};
   rg_random random;
   rg_random_seed(&random, 7);
   uint32_t bits = 0;
@@ -98,7 +99,8 @@ static void check_functions(const rg_vector_kernels *kernels, const char *isa) {
     }
     printf("%-8s %-12s %-10.3g at %.9g\n", isa, f->name, worst, (double)x[at]);
     if (!(worst <= f->bound))
-      fail_msg("%s %s(%.9g) = %.9g, expected %.9g", isa, f->name, (double)x[at], (double)y[at], f->truth((double)x[at]));
+      fail_msg("%s %s(%.9g) = %.9g, expected %.9g", isa, f->name, (double)x[at], (double)y[at],
+               f->truth((double)x[at]));
   }
   free(x);
   free(y);

@@ -1,4 +1,5 @@
-/* For the tests of vector kernels: every instruction set that this CPU runs, random arrays, and canaries around results. */
+/* For the tests of vector kernels: every instruction set that this CPU runs, random arrays, and canaries around
+ * results. */
 #ifndef VECTOR_TEST_H
 #define VECTOR_TEST_H
 

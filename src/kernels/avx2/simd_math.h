@@ -56,7 +56,9 @@ static inline rg_vec v_from_i8(const int8_t *from) {
 static inline rg_vec v_from_i32(const int32_t *from) {
   return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)from));
 }
-static inline rg_vec v_from_half(const uint16_t *from) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from)); }
+static inline rg_vec v_from_half(const uint16_t *from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+}
 static inline void v_to_half(uint16_t *to, rg_vec x) {
   _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }

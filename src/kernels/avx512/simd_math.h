@@ -73,7 +73,8 @@ static inline void v_transpose_tile(const float *x, size_t ldx, float *y, size_t
     }
   for (size_t c = 0; c < 4; c++) { /* the 4 x 4 transpose of 128-bit lanes */
     const __m512 a = _mm512_shuffle_f32x4(r[c], r[c + 4], 0x44), b = _mm512_shuffle_f32x4(r[c], r[c + 4], 0xee);
-    const __m512 d = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0x44), e = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0xee);
+    const __m512 d = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0x44),
+                 e = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0xee);
     _mm512_storeu_ps(y + c * ldy, _mm512_shuffle_f32x4(a, d, 0x88));
     _mm512_storeu_ps(y + (c + 4) * ldy, _mm512_shuffle_f32x4(a, d, 0xdd));
     _mm512_storeu_ps(y + (c + 8) * ldy, _mm512_shuffle_f32x4(b, e, 0x88));

@@ -1,6 +1,6 @@
 /*
- * What vector kernels need beside simd.h: integers, comparisons, rounding, conversions. Here for any CPU; the same names are
- * in each folder's simd_math.h.
+ * What vector kernels need beside simd.h: integers, comparisons, rounding, conversions. Here for any CPU; the same
+ * names are in each folder's simd_math.h.
  *
  *   rg_veci, rg_mask     RG_LANES 32-bit integers, and a comparison's result
  *   v_load_part(p, n, rest)   the first n lanes from memory, the others from `rest`
