@@ -208,7 +208,7 @@ static rango_status flatten_axis(const rg_node *node, int rank, int *out) {
 static rango_status infer_flatten(rg_infer *infer) {
   const rg_fact *x = infer->inputs[0];
   int64_t dims[2] = {1, 1};
-  int axis;
+  int axis = 0;
   if (x->rank < 0) {
     rg_fact_set(infer->outputs[0], x->type, 2, NULL);
     return pass_known(infer);
@@ -221,7 +221,7 @@ static rango_status infer_flatten(rg_infer *infer) {
 
 static rango_status compute_flatten(rg_exec *exec) {
   const rango_tensor *x;
-  int axis;
+  int axis = 0;
   RG_TRY(need_any(exec, &x));
   RG_TRY(flatten_axis(exec->node, x->shape.rank, &axis));
   rg_shape shape = {2, {rg_dims_product(&x->shape, 0, axis), rg_dims_product(&x->shape, axis, x->shape.rank)}};
