@@ -1,0 +1,301 @@
+/* Conv, depthwise, ConvTranspose and low-rank pairs of convolutions against sums in double precision over the
+ * definition. */
+#include "node_host.h"
+
+typedef struct conv_case {
+  int spatial;
+  int64_t batch, in, out, group;
+  int64_t size[3], kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
+} conv_case;
+
+static int64_t output_size(const conv_case *c, int axis) {
+  const int64_t reach = c->dilation[axis] * (c->kernel[axis] - 1) + 1;
+  return (c->size[axis] + c->pad_begin[axis] + c->pad_end[axis] - reach) / c->stride[axis] + 1;
+}
+
+/* y[pixels of one image and channel], x the same; w[kernel]. */
+static double window_sum(const conv_case *c, const rango_tensor *x, size_t x_at, const rango_tensor *w, size_t w_at,
+                         const int64_t origin[3]) {
+  double sum = 0.0;
+  for (int64_t kz = 0; kz < c->kernel[0]; kz++)
+    for (int64_t ky = 0; ky < c->kernel[1]; ky++)
+      for (int64_t kx = 0; kx < c->kernel[2]; kx++) {
+        const int64_t z = origin[0] + kz * c->dilation[0], y = origin[1] + ky * c->dilation[1];
+        const int64_t at = origin[2] + kx * c->dilation[2];
+        if (z < 0 || z >= c->size[0] || y < 0 || y >= c->size[1] || at < 0 || at >= c->size[2]) continue;
+        const size_t tap = (size_t)((kz * c->kernel[1] + ky) * c->kernel[2] + kx);
+        sum += (double)node_at(x, x_at + (size_t)((z * c->size[1] + y) * c->size[2] + at)) *
+               (double)node_at(w, w_at + tap);
+      }
+  return sum;
+}
+
+/* The convolution by its definition: truth[batch][out][pixels]. */
+static double *definition(const conv_case *c, const rango_tensor *x, const rango_tensor *w, const rango_tensor *bias,
+                          const int64_t out_size[3]) {
+  const size_t pixels = (size_t)(out_size[0] * out_size[1] * out_size[2]);
+  const size_t in_pixels = (size_t)(c->size[0] * c->size[1] * c->size[2]);
+  const size_t taps = (size_t)(c->kernel[0] * c->kernel[1] * c->kernel[2]);
+  const int64_t group_in = c->in / c->group, group_out = c->out / c->group;
+  double *truth = malloc((size_t)(c->batch * c->out) * pixels * sizeof *truth + 8);
+  for (int64_t n = 0; n < c->batch; n++)
+    for (int64_t m = 0; m < c->out; m++)
+      for (size_t p = 0; p < pixels; p++) {
+        int64_t origin[3], left = (int64_t)p;
+        for (int i = 2; i >= 0; i--) {
+          origin[i] = left % out_size[i] * c->stride[i] - c->pad_begin[i];
+          left /= out_size[i];
+        }
+        double sum = bias != NULL ? (double)node_at(bias, (size_t)m) : 0.0;
+        for (int64_t q = 0; q < group_in; q++)
+          sum += window_sum(c, x, (size_t)(n * c->in + m / group_out * group_in + q) * in_pixels, w,
+                            (size_t)(m * group_in + q) * taps, origin);
+        truth[(size_t)(n * c->out + m) * pixels + p] = sum;
+      }
+  return truth;
+}
+
+static void shape_of(const conv_case *c, int64_t batch, int64_t channels, const int64_t size[3], rg_shape *shape) {
+  *shape = (rg_shape){.rank = 2 + c->spatial, .dims = {batch, channels}};
+  for (int i = 0; i < c->spatial; i++) shape->dims[2 + i] = size[3 - c->spatial + i];
+}
+
+static void set_attributes(rg_node *node, const conv_case *c, const char *suffix) {
+  const size_t spatial = (size_t)c->spatial, skip = 3 - spatial;
+  int64_t pads[6];
+  char name[32];
+  for (size_t i = 0; i < spatial; i++) {
+    pads[i] = c->pad_begin[skip + i];
+    pads[spatial + i] = c->pad_end[skip + i];
+  }
+  snprintf(name, sizeof name, "strides%s", suffix);
+  check_ok(rg_node_set_ints(node, name, c->stride + skip, spatial));
+  snprintf(name, sizeof name, "dilations%s", suffix);
+  check_ok(rg_node_set_ints(node, name, c->dilation + skip, spatial));
+  snprintf(name, sizeof name, "pads%s", suffix);
+  check_ok(rg_node_set_ints(node, name, pads, 2 * spatial));
+  snprintf(name, sizeof name, "group%s", suffix);
+  check_ok(rg_node_set_int(node, name, c->group));
+}
+
+static void finish(double *truth, size_t count, const rango_tensor *residual, rg_activation activation) {
+  for (size_t i = 0; i < count; i++) {
+    if (residual != NULL) truth[i] += (double)node_at(residual, i);
+    truth[i] = (double)rg_activation_apply(activation, (float)truth[i]);
+  }
+}
+
+/* Random geometry; `wide` chooses channels around the vector widths, otherwise few. */
+static conv_case random_case(rg_random *random, int turn) {
+  static const int64_t channels[] = {1, 2, 3, 5, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64};
+  conv_case c = {.spatial = 1 + turn % 3, .batch = 1 + turn % 2};
+  const int kind = turn % 5; /* 0, 1, 2: plain, 3: grouped, 4: depthwise */
+  c.group = kind < 3 ? 1 : kind == 3 ? 1 + (int64_t)rg_random_below(random, 3) : channels[rg_random_below(random, 14)];
+  c.in = kind == 4 ? c.group : c.group * channels[rg_random_below(random, 12)];
+  c.out = kind == 4 ? c.group : c.group * channels[rg_random_below(random, 14)];
+  for (int i = 0; i < 3; i++) {
+    const bool used = i >= 3 - c.spatial;
+    c.kernel[i] = used && turn % 4 != 0 ? 1 + (int64_t)rg_random_below(random, 4) : 1;
+    c.stride[i] = used ? 1 + (int64_t)rg_random_below(random, 2 + (turn % 7 == 0)) : 1;
+    c.dilation[i] = used ? 1 + (int64_t)rg_random_below(random, 2) : 1;
+    c.pad_begin[i] = used ? (int64_t)rg_random_below(random, 3) : 0;
+    c.pad_end[i] = used ? (int64_t)rg_random_below(random, 3) : 0;
+    c.size[i] = used ? c.dilation[i] * (c.kernel[i] - 1) + 1 + (int64_t)rg_random_below(random, 9) : 1;
+  }
+  return c;
+}
+
+static void check_layouts(node_host *host, const char *what, const double *truth, const rg_shape *shape,
+                          rg_layout layout) {
+  int64_t count;
+  check_ok(rg_shape_count(shape, &count));
+  for (const char *const *isa = node_isas(); *isa != NULL; isa++)
+    for (int threads = 1; threads <= 3; threads++) {
+      float *first, *second;
+      char text[160];
+      snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
+      node_run(host, *isa, threads, layout, shape, &first);
+      node_run(host, *isa, threads, layout, shape, &second);
+      node_compare(text, first, truth, (size_t)count, 2e-5);
+      assert_memory_equal(first, second, (size_t)count * sizeof(float)); /* the same bits for the same count */
+      rg_free(first);
+      rg_free(second);
+    }
+}
+
+static void test_conv(void **state) {
+  rg_random random;
+  rg_random_seed(&random, 1);
+  (void)state;
+  for (int turn = 0; turn < 120; turn++) {
+    conv_case c = random_case(&random, turn);
+    const rg_layout x_layout = turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    const rg_layout y_layout = turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    const rg_activation activation = {(rg_activation_kind)(turn % 11), turn % 11 == RG_ACT_CLIP ? -0.5f : 0.2f, 0.5f};
+    const int64_t out_size[3] = {output_size(&c, 0), output_size(&c, 1), output_size(&c, 2)};
+    rg_shape x, y, w;
+    node_host host;
+    node_begin(&host, RG_PRIVATE_DOMAIN, "Conv", 4, (uint64_t)turn);
+    shape_of(&c, c.batch, c.in, c.size, &x);
+    shape_of(&c, c.batch, c.out, out_size, &y);
+    shape_of(&c, c.out, c.in / c.group, c.kernel, &w);
+    set_attributes(host.node, &c, "");
+    check_ok(rg_activation_write(host.node, activation));
+    node_input(&host, 0, false, x_layout, &x);
+    node_input(&host, 1, turn % 9 != 0, RG_ROW_MAJOR, &w);
+    if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(c.out));
+    if (turn % 3 == 0) node_input(&host, 3, false, turn % 12 == 0 ? RG_ROW_MAJOR : y_layout, &y);
+    double *truth = definition(&c, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, out_size);
+    int64_t count;
+    check_ok(rg_shape_count(&y, &count));
+    finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[3] : NULL, activation);
+    char what[100];
+    snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c.spatial, (long)c.in,
+             (long)c.out, (long)c.group);
+    check_layouts(&host, what, truth, &y, y_layout);
+    free(truth);
+    node_end(&host);
+  }
+}
+
+/* The transpose by its definition: every input pixel is added to what its window covers. */
+static double *transpose_definition(const conv_case *c, const rango_tensor *x, const rango_tensor *w,
+                                    const rango_tensor *bias, const int64_t out_size[3]) {
+  const int64_t pixels = out_size[0] * out_size[1] * out_size[2], in_pixels = c->size[0] * c->size[1] * c->size[2];
+  const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
+  const int64_t group_in = c->in / c->group, group_out = c->out / c->group;
+  double *truth = malloc((size_t)(c->batch * c->out * pixels) * sizeof *truth + 8);
+  for (int64_t i = 0; i < c->batch * c->out * pixels; i++)
+    truth[i] = bias != NULL ? (double)node_at(bias, (size_t)(i / pixels % c->out)) : 0.0;
+  for (int64_t i = 0; i < c->batch * c->in * in_pixels; i++)
+    for (int64_t m = 0; m < group_out; m++)
+      for (int64_t t = 0; t < taps; t++) {
+        const int64_t channel = i / in_pixels % c->in, pixel = i % in_pixels;
+        const int64_t at[3] = {pixel / c->size[2] / c->size[1], pixel / c->size[2] % c->size[1], pixel % c->size[2]};
+        const int64_t tap[3] = {t / c->kernel[2] / c->kernel[1], t / c->kernel[2] % c->kernel[1], t % c->kernel[2]};
+        int64_t o[3];
+        bool there = true;
+        for (int axis = 0; axis < 3; axis++) {
+          o[axis] = at[axis] * c->stride[axis] - c->pad_begin[axis] + tap[axis] * c->dilation[axis];
+          there = there && o[axis] >= 0 && o[axis] < out_size[axis];
+        }
+        if (!there) continue;
+        const int64_t to = (i / in_pixels / c->in * c->out + channel / group_in * group_out + m) * pixels;
+        truth[to + (o[0] * out_size[1] + o[1]) * out_size[2] + o[2]] +=
+            (double)node_at(x, (size_t)i) * (double)node_at(w, (size_t)((channel * group_out + m) * taps + t));
+      }
+  return truth;
+}
+
+static void test_conv_transpose(void **state) {
+  rg_random random;
+  rg_random_seed(&random, 2);
+  (void)state;
+  for (int turn = 0; turn < 60; turn++) {
+    conv_case c = random_case(&random, turn);
+    const rg_layout x_layout = turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    const rg_layout y_layout = turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    int64_t out_size[3];
+    bool fits = true;
+    for (int i = 0; i < 3; i++) {
+      out_size[i] =
+          (c.size[i] - 1) * c.stride[i] + c.dilation[i] * (c.kernel[i] - 1) + 1 - c.pad_begin[i] - c.pad_end[i];
+      fits = fits && out_size[i] > 0;
+    }
+    if (!fits) continue;
+    rg_shape x, y, w;
+    node_host host;
+    node_begin(&host, "", "ConvTranspose", 3, (uint64_t)turn);
+    shape_of(&c, c.batch, c.in, c.size, &x);
+    shape_of(&c, c.batch, c.out, out_size, &y);
+    shape_of(&c, c.in, c.out / c.group, c.kernel, &w);
+    set_attributes(host.node, &c, "");
+    node_input(&host, 0, false, x_layout, &x);
+    node_input(&host, 1, turn % 9 != 0, RG_ROW_MAJOR, &w);
+    if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(c.out));
+    double *truth =
+        transpose_definition(&c, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, out_size);
+    char what[100];
+    snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c.spatial, (long)c.in,
+             (long)c.out, (long)c.group);
+    check_layouts(&host, what, truth, &y, y_layout);
+    free(truth);
+    node_end(&host);
+  }
+}
+
+/* A tensor over doubles rounded to float, so that the second half can be computed by its definition. */
+static rango_tensor rounded(const double *values, const rg_shape *shape) {
+  rango_tensor tensor;
+  int64_t count;
+  check_ok(rg_shape_count(shape, &count));
+  check_ok(rg_tensor_init(&tensor, RANGO_FLOAT32, shape));
+  for (int64_t i = 0; i < count; i++) ((float *)tensor.data)[i] = (float)values[i];
+  return tensor;
+}
+
+static void test_low_rank_conv(void **state) {
+  static const int64_t ranks[] = {1, 4, 7, 16, 20, 33};
+  rg_random random;
+  rg_random_seed(&random, 3);
+  (void)state;
+  for (int turn = 0; turn < 60; turn++) {
+    conv_case first = random_case(&random, turn), second = {.spatial = first.spatial, .batch = first.batch, .group = 1};
+    first.group = 1;
+    first.out = second.in = ranks[turn % 6];
+    second.out = 1 + (int64_t)rg_random_below(&random, 40);
+    int64_t middle_size[3], out_size[3];
+    for (int i = 0; i < 3; i++) {
+      const bool spread = turn % 3 == 2 && i >= 3 - first.spatial; /* the second half looks at neighbours too */
+      second.size[i] = middle_size[i] = output_size(&first, i);
+      second.kernel[i] = spread ? 1 + (int64_t)rg_random_below(&random, 3) : 1;
+      second.stride[i] = second.dilation[i] = 1;
+      second.pad_begin[i] = spread ? second.kernel[i] / 2 : 0;
+      second.pad_end[i] = spread ? second.kernel[i] - 1 - second.kernel[i] / 2 : 0;
+      out_size[i] = output_size(&second, i);
+    }
+    const rg_layout x_layout = turn % 5 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    const rg_layout y_layout = turn % 7 < 6 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+    const rg_activation activation = {turn % 2 ? RG_ACT_RELU : RG_ACT_SILU, 0.0f, 0.0f};
+    rg_shape x, middle, y, w1, w2;
+    node_host host;
+    node_begin(&host, RG_PRIVATE_DOMAIN, "LowRankConv", 6, (uint64_t)turn);
+    shape_of(&first, first.batch, first.in, first.size, &x);
+    shape_of(&first, first.batch, first.out, middle_size, &middle);
+    shape_of(&first, first.batch, second.out, out_size, &y);
+    shape_of(&first, first.out, first.in, first.kernel, &w1);
+    shape_of(&second, second.out, second.in, second.kernel, &w2);
+    set_attributes(host.node, &first, "1");
+    set_attributes(host.node, &second, "2");
+    check_ok(rg_activation_write(host.node, activation));
+    node_input(&host, 0, false, x_layout, &x);
+    node_input(&host, 1, true, RG_ROW_MAJOR, &w1);
+    if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(first.out));
+    node_input(&host, 3, true, RG_ROW_MAJOR, &w2);
+    if (turn % 4) node_input(&host, 4, true, RG_ROW_MAJOR, SHAPE(second.out));
+    if (turn % 3 == 0) node_input(&host, 5, false, y_layout, &y);
+    double *between =
+        definition(&first, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, middle_size);
+    rango_tensor t = rounded(between, &middle);
+    double *truth = definition(&second, &t, &host.inputs[3], turn % 4 ? &host.inputs[4] : NULL, out_size);
+    int64_t count;
+    check_ok(rg_shape_count(&y, &count));
+    finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[5] : NULL, activation);
+    char what[60];
+    snprintf(what, sizeof what, "pair %d", turn);
+    check_layouts(&host, what, truth, &y, y_layout);
+    rg_tensor_clear(&t);
+    free(between);
+    free(truth);
+    node_end(&host);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_conv_transpose),
+      cmocka_unit_test(test_low_rank_conv),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
