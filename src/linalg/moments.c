@@ -1,10 +1,8 @@
 /* Mean and covariance of rows that come in blocks: float rows, double sums. */
-#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "base/memory.h"
-#include "linalg/lapack.h"
 #include "linalg/linalg.h"
 
 #define BLOCK_BYTES (4 << 20) /* of rows converted to double at a time: about a second-level cache */
@@ -61,8 +59,7 @@ rango_status rg_moments_add(rg_moments *moments, const float *rows, int64_t coun
         moments->sum[j] += to[j];
       }
     }
-    if (moments->gram)
-      cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)size, 1.0, shifted, (int)n, 1.0, moments->gram, (int)n);
+    if (moments->gram) rg_gram(size, n, 1.0, shifted, 1.0, moments->gram);
   }
   moments->count += count;
   rg_free(shifted);

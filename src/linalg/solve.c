@@ -4,10 +4,29 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu_features.h"
 #include "base/memory.h"
 #include "linalg/lapack.h"
 
 #define RIDGE_ATTEMPTS 12
+
+#if defined(__GNUC__) && !defined(__APPLE__)
+/* OpenBLAS's own; other BLAS libraries lack them. */
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+extern int openblas_get_num_threads(void) __attribute__((weak));
+
+int rg_linalg_set_threads(int threads) {
+  if (!openblas_set_num_threads || !openblas_get_num_threads) return 0;
+  int before = openblas_get_num_threads();
+  openblas_set_num_threads(threads > 0 ? threads : rg_cpu_features()->cores);
+  return before;
+}
+#else
+int rg_linalg_set_threads(int threads) {
+  (void)threads;
+  return 0;
+}
+#endif
 
 void rg_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                const double *b, double beta, double *c) {
@@ -15,6 +34,11 @@ void rg_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
   int64_t lda = transpose_a ? m : k, ldb = transpose_b ? k : n;
   cblas_dgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
               (int)n, (int)k, alpha, a, (int)(lda ? lda : 1), b, (int)(ldb ? ldb : 1), beta, c, (int)n);
+}
+
+void rg_gram(int64_t m, int64_t n, double alpha, const double *a, double beta, double *c) {
+  if (n == 0) return;
+  cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)m, alpha, a, (int)n, beta, c, (int)n);
 }
 
 void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
@@ -61,6 +85,12 @@ rango_status rg_cholesky(double *a, int64_t n) {
   return RANGO_OK;
 }
 
+void rg_lower_solve(const double *l, int64_t n, double *b, int64_t columns) {
+  if (n == 0 || columns == 0) return;
+  cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, (int)columns, 1.0, l, (int)n, b,
+              (int)columns);
+}
+
 /* The strict upper triangle keeps the matrix while the lower one is being factored, so that an attempt can be repeated. */
 static void restore_lower(double *a, const double *diagonal, int64_t n, double add) {
   for (int64_t i = 0; i < n; i++) {
@@ -94,8 +124,7 @@ rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64
                      (long long)n);
     goto done;
   }
-  cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, (int)columns, 1.0, a, (int)n, b,
-              (int)columns);
+  rg_lower_solve(a, n, b, columns);
   cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, (int)columns, 1.0, a, (int)n, b,
               (int)columns);
 done:

@@ -1,0 +1,134 @@
+/*
+ * The pair form: W x = B (A x), A [rank][inputs], B [outputs][rank].
+ *
+ * Where outputs <= inputs, the leading eigenvectors of the outputs' covariance (Zhang, Zou, He, Sun 2016): with V their rows,
+ * A = V W and B = V'. Otherwise whitening of the inputs (Chen et al., DRONE, 2021): with C = Q S Q' the inputs' covariance and
+ * U D P' the singular value decomposition of W Q S^1/2, A = P_r' S^-1/2 Q' and B = U_r D_r. Both have the least squared error
+ * for their rank, the sum of the eigenvalues left out, so one decomposition serves every rank.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "compress/compress.h"
+
+#define EIGENVALUE_FLOOR 1e-10 /* of the largest: below, a direction of the inputs holds rounding alone */
+
+void rg_basis_free(rg_basis *basis) {
+  rg_free(basis->first);
+  rg_free(basis->second);
+  rg_free(basis->tail);
+  *basis = (rg_basis){0};
+}
+
+/* tail[r] = what the values from r on hold of their sum. A layer whose output never changes needs no rank: all 0. */
+static rango_status fill_tail(const double *values, int64_t count, rg_basis *basis) {
+  RG_TRY(rg_alloc((size_t)(count + 1) * sizeof(double), RG_OUT(&basis->tail)));
+  double total = 0, sum = 0;
+  for (int64_t i = 0; i < count; i++) total += values[i] > 0 ? values[i] : 0;
+  basis->tail[count] = 0;
+  for (int64_t i = count - 1; i >= 0; i--) {
+    sum += values[i] > 0 ? values[i] : 0;
+    basis->tail[i] = total > 0 ? sum / total : 0;
+  }
+  return RANGO_OK;
+}
+
+static rango_status to_double(const float *from, int64_t count, double **out) {
+  RG_TRY(rg_alloc((size_t)count * sizeof(double), RG_OUT(out)));
+  for (int64_t i = 0; i < count; i++) (*out)[i] = from[i];
+  return RANGO_OK;
+}
+
+static rango_status to_float(const double *from, int64_t count, float **out) {
+  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
+  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
+  return RANGO_OK;
+}
+
+/* Covariance of the sampled outputs. */
+static rango_status output_covariance(const rg_site *site, const rg_statistics *statistics, double *covariance) {
+  rg_moments moments;
+  RG_TRY(rg_moments_create(&moments, site->outputs, true));
+  rango_status status = rg_moments_add(&moments, statistics->outputs, statistics->rows);
+  if (status == RANGO_OK) status = rg_moments_finish(&moments, NULL, covariance);
+  rg_moments_free(&moments);
+  return status;
+}
+
+static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
+  int64_t m = site->inputs, n = site->outputs;
+  double *vectors = NULL, *values = NULL, *matrix = NULL, *first = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *vectors, RG_OUT(&vectors)));
+  RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
+  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *first, RG_OUT(&first)));
+  RG_TRY_DONE(to_double(site->matrix, n * m, &matrix));
+  RG_TRY_DONE(output_covariance(site, statistics, vectors));
+  RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));
+  rg_matmul(false, false, n, m, n, 1.0, vectors, matrix, 0.0, first);
+  basis->max_rank = n;
+  RG_TRY_DONE(to_float(first, n * m, &basis->first));
+  RG_TRY_DONE(to_float(vectors, n * n, &basis->second));
+  RG_TRY_DONE(fill_tail(values, n, basis));
+done:
+  rg_free(vectors);
+  rg_free(values);
+  rg_free(matrix);
+  rg_free(first);
+  return status;
+}
+
+/* Rows of q scaled: q[i] * values[i]^power, 0 for values at the floor. */
+static void scale_rows(double *q, const double *values, int64_t n, double power) {
+  for (int64_t i = 0; i < n; i++) {
+    double scale = values[i] > EIGENVALUE_FLOOR * values[0] ? pow(values[i], power) : 0;
+    for (int64_t j = 0; j < n; j++) q[i * n + j] *= scale;
+  }
+}
+
+/* n > m. In row-vector notation: t = S^1/2 Q' W' [m][n], t t' = U D^2 U'. A = U' S^-1/2 Q' [m][m], B' = U' t [m][n]. */
+static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
+  int64_t m = site->inputs, n = site->outputs;
+  double *q = NULL, *values = NULL, *matrix = NULL, *t = NULL, *u = NULL, *first = NULL, *second = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(m * m) * sizeof *q, RG_OUT(&q)));
+  RG_TRY_DONE(rg_alloc((size_t)(m * m) * sizeof *u, RG_OUT(&u)));
+  RG_TRY_DONE(rg_alloc((size_t)(m * m) * sizeof *first, RG_OUT(&first)));
+  RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *t, RG_OUT(&t)));
+  RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *second, RG_OUT(&second)));
+  RG_TRY_DONE(rg_alloc((size_t)(2 * m) * sizeof *values, RG_OUT(&values)));
+  RG_TRY_DONE(to_double(site->matrix, n * m, &matrix));
+  memcpy(q, statistics->input_covariance, (size_t)(m * m) * sizeof *q);
+  RG_TRY_DONE(rg_eigen_symmetric(q, m, values));
+  scale_rows(q, values, m, 0.5);
+  rg_matmul(false, true, m, n, m, 1.0, q, matrix, 0.0, t);
+  rg_matmul(false, true, m, m, n, 1.0, t, t, 0.0, u);
+  RG_TRY_DONE(rg_eigen_symmetric(u, m, values + m));
+  scale_rows(q, values, m, -1.0); /* now S^-1/2 Q' */
+  rg_matmul(false, false, m, m, m, 1.0, u, q, 0.0, first);
+  rg_matmul(false, false, m, n, m, 1.0, u, t, 0.0, second);
+  basis->max_rank = m;
+  RG_TRY_DONE(to_float(first, m * m, &basis->first));
+  RG_TRY_DONE(to_float(second, m * n, &basis->second));
+  RG_TRY_DONE(fill_tail(values + m, m, basis));
+done:
+  rg_free(q);
+  rg_free(u);
+  rg_free(t);
+  rg_free(values);
+  rg_free(matrix);
+  rg_free(first);
+  rg_free(second);
+  return status;
+}
+
+rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
+  *basis = (rg_basis){.inner = site->inputs};
+  rango_status status = RANGO_OK;
+  if (site->outputs <= site->inputs)
+    status = basis_of_outputs(site, statistics, basis);
+  else if (statistics->input_covariance)
+    status = basis_of_inputs(site, statistics, basis);
+  if (status != RANGO_OK) rg_basis_free(basis);
+  return status == RANGO_OK ? status : rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
+}

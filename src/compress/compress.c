@@ -1,0 +1,295 @@
+/* rango_compress: the steps in order. */
+#include <math.h>
+#include <string.h>
+
+#include "compress/result.h"
+
+#define MEMORY_DEFAULT (INT64_C(2) << 30)
+#define SAMPLED_ROWS 16384      /* im2col rows or tokens a layer */
+#define HOLD_OUT 4              /* without val, every fourth row is kept for choosing */
+#define CALIBRATION_MIN 8       /* rows */
+#define SENSITIVITY_MACS 4e11   /* all partial runs together */
+#define SENSITIVITY_ROWS 256
+#define SENSITIVITY_ROWS_MIN 32
+
+static bool forward_progress(void *user, double fraction, const char *stage) {
+  const rg_job *job = user;
+  return job->options->progress(job->options->user, job->low + fraction * (job->high - job->low), stage);
+}
+
+void rg_job_stage(rg_job *job, double low, double high) {
+  job->low = low;
+  job->high = high;
+}
+
+/* ---- what the caller gave ---- */
+
+static rango_status check_budget(const rango_compress_options *options) {
+  double value = options->budget_value;
+  RG_FAIL_IF(!isfinite(value) || value < 0, RANGO_ERROR_ARGUMENT, "compress: a budget of %g", value);
+  bool integer = options->labels && !rg_type_is_float(options->labels->type);
+  switch (options->budget) {
+  case RANGO_BUDGET_MAX_DROP:
+    RG_FAIL_IF(!integer, RANGO_ERROR_ARGUMENT,
+               "compress: a drop in top-1 needs integer labels of the validation rows; without labels give a minimum agreement "
+               "or a maximum output error");
+    return RANGO_OK;
+  case RANGO_BUDGET_MAX_ERROR_RATIO:
+    RG_FAIL_IF(!options->labels || integer, RANGO_ERROR_ARGUMENT,
+               "compress: an error ratio needs floating-point labels of the validation rows; without labels give a maximum "
+               "output error");
+    return RANGO_OK;
+  case RANGO_BUDGET_MIN_AGREEMENT:
+  case RANGO_BUDGET_CUT_PARAMS:
+  case RANGO_BUDGET_CUT_MACS:
+    RG_FAIL_IF(value > 100, RANGO_ERROR_ARGUMENT, "compress: %g percent is more than all", value);
+    return RANGO_OK;
+  case RANGO_BUDGET_MAX_OUTPUT_ERROR: return RANGO_OK;
+  }
+  RG_FAIL(RANGO_ERROR_ARGUMENT, "compress: unknown budget %d", (int)options->budget);
+}
+
+static rango_status check_options(const rango_model *model, const rango_compress_options *options) {
+  RG_FAIL_IF(!model || !options, RANGO_ERROR_ARGUMENT, "compress: NULL argument");
+  RG_FAIL_IF(options->struct_size < sizeof *options, RANGO_ERROR_ARGUMENT, "compress: struct_size is not set");
+  RG_FAIL_IF(!options->calib, RANGO_ERROR_ARGUMENT, "compress: calibration data is needed");
+  RG_FAIL_IF(options->confidence != 0 && options->confidence != 95, RANGO_ERROR_ARGUMENT,
+             "compress: confidence %d: 0 or 95 are possible", options->confidence);
+  RG_FAIL_IF((int)options->objective < 0 || options->objective > RANGO_OBJECTIVE_TIME, RANGO_ERROR_ARGUMENT,
+             "compress: unknown objective %d", (int)options->objective);
+  RG_FAIL_IF(options->memory_bytes < 0, RANGO_ERROR_ARGUMENT, "compress: a memory bound of %lld bytes",
+             (long long)options->memory_bytes);
+  RG_FAIL_IF(options->calib->rows < CALIBRATION_MIN, RANGO_ERROR_ARGUMENT,
+             "compress: %lld calibration rows are too few: give at least %d, better hundreds",
+             (long long)options->calib->rows, CALIBRATION_MIN);
+  RG_FAIL_IF(options->labels && !options->val, RANGO_ERROR_ARGUMENT, "compress: labels are given, their rows (val) are not");
+  if (options->labels) RG_TRY(rg_labels_check(options->labels, options->val));
+  RG_TRY(check_budget(options));
+  RG_TRY(rg_dataset_check_finite(options->calib, "calibration data"));
+  return options->val ? rg_dataset_check_finite(options->val, "validation data") : RANGO_OK;
+}
+
+/* ---- preparation ---- */
+
+/* Rows in groups of the model's fixed batch: every fourth group for choosing, the others for fitting. */
+static rango_status split_calibration(rg_job *job) {
+  const rango_dataset *calib = job->options->calib;
+  int64_t group = calib->fixed_batch ? calib->fixed_batch : 1, fit = 0, held = 0, *rows = NULL;
+  RG_TRY(rg_alloc(2 * (size_t)calib->rows * sizeof *rows, RG_OUT(&rows)));
+  for (int64_t i = 0; i < calib->rows; i++) {
+    if (i / group % HOLD_OUT == HOLD_OUT - 1)
+      rows[calib->rows + held++] = i;
+    else
+      rows[fit++] = i;
+  }
+  rango_status status;
+  if (held == 0) {
+    status = rg_fail(RANGO_ERROR_ARGUMENT, "compress: too few calibration rows to keep some for choosing: give validation data");
+    goto done;
+  }
+  RG_TRY_DONE(rg_dataset_subset(calib, rows, fit, &job->calib_part));
+  RG_TRY_DONE(rg_dataset_subset(calib, rows + calib->rows, held, &job->val_part));
+done:
+  rg_free(rows);
+  return status;
+}
+
+/* Symbolic sizes behind the first axis are what the data has; the first axis is one row. */
+rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs) {
+  rango_dim_binding bindings[RANGO_MAX_RANK * 4];
+  size_t count = 0;
+  rango_value_info info;
+  for (size_t i = 0; i < data->count; i++) {
+    RG_TRY(rango_model_input(model, i, &info));
+    for (int axis = data->constant[i] ? 0 : 1; axis < info.rank && axis < data->items[i].shape.rank; axis++)
+      if (info.dims[axis] < 0 && info.symbols[axis] && count < sizeof bindings / sizeof *bindings)
+        bindings[count++] = (rango_dim_binding){info.symbols[axis], data->items[i].shape.dims[axis]};
+  }
+  rango_analysis *analysis = NULL;
+  RG_TRY(rango_analysis_create(model, bindings, count, &analysis));
+  *params = rango_analysis_params(analysis);
+  *macs = rango_analysis_macs(analysis);
+  rango_analysis_free(analysis);
+  /* A batch that the model fixes is not one row. */
+  if (*macs > 0 && data->fixed_batch > 1) *macs /= data->fixed_batch;
+  if (*macs < 0) *macs = 0;
+  return RANGO_OK;
+}
+
+rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
+  RG_TRY(rg_model_copy(model, out));
+  rango_status status = rg_ops_resolve(*out, false);
+  if (status == RANGO_OK) status = rg_passes_canonical(*out);
+  if (status == RANGO_OK) return RANGO_OK;
+  rg_model_release(*out);
+  *out = NULL;
+  return status;
+}
+
+static void prepare_calibration(rg_job *job, const rango_dataset *data) {
+  const rango_compress_options *options = job->options;
+  rg_calibration *c = &job->calibration;
+  *c = (rg_calibration){
+      .data = data,
+      .batch = rg_default_batch(data),
+      .sampling = {options->seed, SAMPLED_ROWS},
+      .memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_DEFAULT,
+      .session = job->session,
+      .progress = options->progress ? forward_progress : NULL,
+      .user = job,
+  };
+  c->batches = (data->rows + c->batch - 1) / c->batch;
+}
+
+static rango_status prepare_scoring(rg_job *job) {
+  const rango_compress_options *options = job->options;
+  bool labels = options->budget != RANGO_BUDGET_MIN_AGREEMENT && options->budget != RANGO_BUDGET_MAX_OUTPUT_ERROR;
+  job->scoring = (rg_scoring){
+      .data = job->val,
+      .labels = labels ? options->labels : NULL,
+      .output_error = options->budget != RANGO_BUDGET_MIN_AGREEMENT,
+      .batch = rg_default_batch(job->val),
+      .session = job->session,
+      .progress = options->progress ? forward_progress : NULL,
+      .user = job,
+  };
+  if (job->scoring.labels) return rg_score(job->original, &job->scoring, &job->before);
+  RG_TRY(rg_outputs_create(job->original, &job->scoring, &job->reference));
+  job->scoring.reference = &job->reference;
+  return RANGO_OK;
+}
+
+static rango_status load_costs(rg_job *job) {
+  const rg_kernels *kernels;
+  if (job->options->objective != RANGO_OBJECTIVE_TIME) return RANGO_OK;
+  if (job->options->costs) return rg_costs_load(job->options->costs, &job->costs);
+  RG_TRY(rg_kernels_get(NULL, &kernels));
+  return rg_costs_default(kernels, &job->costs);
+}
+
+static rango_status prepare(rg_job *job) {
+  const rango_compress_options *options = job->options;
+  RG_TRY(rango_threads_create(options->threads, &job->pool));
+  job->session = (rango_session_options){.struct_size = sizeof job->session, .pool = job->pool};
+  if (!options->val) RG_TRY(split_calibration(job));
+  job->val = options->val ? options->val : job->val_part;
+  prepare_calibration(job, options->val ? options->calib : job->calib_part);
+  RG_TRY(rg_canonical_copy(job->original, &job->model));
+  RG_TRY(rg_count_model(job->original, job->val, &job->params, &job->macs));
+  RG_TRY(rg_count_model(job->model, job->val, &job->canonical_params, &job->canonical_macs));
+  RG_TRY(load_costs(job));
+  RG_TRY(rg_sites_find(job->model, &job->sites));
+  RG_FAIL_IF(job->sites.count == 0, RANGO_ERROR_BUDGET,
+             "the model has no layer to factor: no Gemm, MatMul or Conv (of one group) with a float32 weight of its own");
+  rg_job_stage(job, 0, 0.1);
+  return prepare_scoring(job);
+}
+
+/* ---- steps ---- */
+
+static rango_status make_bases(rg_job *job) {
+  for (size_t i = 0; i < job->sites.count; i++) {
+    RG_TRY(rg_basis_pair(&job->sites.items[i], &job->statistics[i], &job->bases[i][RG_FORM_PAIR]));
+    RG_TRY(rg_basis_spatial(&job->sites.items[i], &job->statistics[i], &job->bases[i][RG_FORM_SPATIAL]));
+    rg_free(job->statistics[i].input_covariance);
+    job->statistics[i].input_covariance = NULL;
+    RG_TRY(rg_calibration_progress(&job->calibration, (double)(i + 1) / (double)job->sites.count, "decomposing layers"));
+  }
+  return RANGO_OK;
+}
+
+/* Sensitivity needs few rows; how few depends on the network's size. */
+static rango_status measure_sensitivity(rg_job *job) {
+  const rango_dataset *calib = job->calibration.data;
+  double each = 0.5 * (double)job->macs * RG_SENSITIVITY_POINTS * (double)job->sites.count;
+  int64_t wanted = each > 0 && SENSITIVITY_MACS / each < SENSITIVITY_ROWS ? (int64_t)(SENSITIVITY_MACS / each) : SENSITIVITY_ROWS;
+  if (wanted < SENSITIVITY_ROWS_MIN) wanted = SENSITIVITY_ROWS_MIN;
+  int64_t group = calib->fixed_batch ? calib->fixed_batch : 1;
+  if (wanted > calib->rows) wanted = calib->rows;
+  wanted = (wanted + group - 1) / group * group;
+  int64_t *rows = NULL;
+  RG_TRY(rg_alloc((size_t)wanted * sizeof *rows, RG_OUT(&rows)));
+  for (int64_t i = 0; i < wanted; i++) rows[i] = i;
+  rango_status status = rg_dataset_subset(calib, rows, wanted, &job->probe);
+  rg_free(rows);
+  RG_TRY(status);
+  rg_calibration calibration = job->calibration;
+  calibration.data = job->probe;
+  if (calibration.batch > wanted) calibration.batch = wanted;
+  calibration.batches = (wanted + calibration.batch - 1) / calibration.batch;
+  return rg_sensitivity_measure(job->model, &job->sites, &calibration, job->statistics,
+                                (const rg_basis(*)[RG_FORM_COUNT])job->bases, job->sensitivity);
+}
+
+static rango_status run(rg_job *job, rango_compression **out) {
+  size_t count = job->sites.count;
+  rg_trial best = {0};
+  RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
+  RG_TRY(rg_calloc(count, sizeof *job->bases, RG_OUT(&job->bases)));
+  RG_TRY(rg_calloc(count, sizeof *job->sensitivity, RG_OUT(&job->sensitivity)));
+  rg_job_stage(job, 0.1, 0.25);
+  RG_TRY(rg_statistics_collect(job->model, &job->sites, &job->calibration, job->statistics));
+  rg_job_stage(job, 0.25, 0.35);
+  RG_TRY(make_bases(job));
+  rg_job_stage(job, 0.35, 0.45);
+  RG_TRY(measure_sensitivity(job));
+  RG_TRY(rg_tables_create(job));
+  rg_job_stage(job, 0.45, 0.95);
+  RG_TRY(rg_search(job, &best));
+  rg_job_stage(job, 0.95, 1);
+  rango_status status = rg_calibration_progress(&job->calibration, 0, "timing");
+  if (status == RANGO_OK) status = rg_result_create(job, &best, out);
+  rg_trial_free(job, &best);
+  return status;
+}
+
+static void job_free(rg_job *job) {
+  for (size_t i = 0; i < job->sites.count; i++) {
+    if (job->statistics) rg_statistics_free(&job->statistics[i]);
+    for (int form = 0; job->bases && form < RG_FORM_COUNT; form++) rg_basis_free(&job->bases[i][form]);
+    if (job->tables) rg_free(job->tables[i].items);
+  }
+  rg_free(job->statistics);
+  rg_free(job->bases);
+  rg_free(job->sensitivity);
+  rg_free(job->tables);
+  rg_sites_free(&job->sites);
+  rg_costs_free(job->costs);
+  rg_outputs_free(&job->reference);
+  rg_scores_free(&job->before);
+  rango_dataset_free(job->calib_part);
+  rango_dataset_free(job->val_part);
+  rango_dataset_free(job->probe);
+  rango_model_free(job->model);
+  rango_threads_free(job->pool);
+}
+
+static rango_status check_result(const rango_compress_options *options, const rango_compression *result) {
+  const rango_compress_summary *s = &result->summary;
+  RG_FAIL_IF(s->layers_compressed == 0, RANGO_ERROR_BUDGET, "no layer gets smaller within the budget");
+  RG_FAIL_IF(options->objective == RANGO_OBJECTIVE_TIME && !(s->ms_after < s->ms_before), RANGO_ERROR_BUDGET,
+             "the compressed network takes %.3f ms, the original %.3f ms: it is not faster on this machine, so it is not kept",
+             s->ms_after, s->ms_before);
+  return RANGO_OK;
+}
+
+rango_status rango_compress(const rango_model *model, const rango_compress_options *options, rango_compression **out) {
+  RG_FAIL_IF(!out, RANGO_ERROR_ARGUMENT, "compress: NULL argument");
+  *out = NULL;
+  RG_TRY(check_options(model, options));
+  double start = rg_now();
+  rg_job job = {.options = options, .original = model};
+  int before = rg_linalg_set_threads(options->threads);
+  rango_status status = prepare(&job);
+  if (status == RANGO_OK) status = run(&job, out);
+  job_free(&job);
+  rg_linalg_set_threads(before);
+  if (status == RANGO_OK) {
+    (*out)->summary.seconds = rg_now() - start;
+    status = check_result(options, *out);
+  }
+  if (status == RANGO_OK) return RANGO_OK;
+  rango_compression_free(*out);
+  *out = NULL;
+  return status;
+}

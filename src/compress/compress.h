@@ -1,0 +1,224 @@
+/*
+ * Compression, step by step:
+ *
+ *   sites       where a weight can be factored, in the canonical copy of the model
+ *   statistics  what the calibration rows say about each site's input and output
+ *   basis       one decomposition a site and form, whose leading directions serve every rank
+ *   sensitivity what an error at a site does to the model's output
+ *   allocate    a form and a rank for every site, within a cost
+ *   fit         factors for these ranks, site after site, on inputs that the smaller network really makes
+ *   rewrite     two standard ONNX nodes in place of one
+ *   search      the smallest cost within the budget
+ *
+ * A site's weight is a matrix [outputs][inputs]: y = W x + b. For a convolution x is the im2col row in the order
+ * [kernel w][channel][kernel h] (kernel columns outermost, so that a k x 1 convolution is one contiguous block). One-dimensional
+ * convolutions have kernel h = 1.
+ */
+#ifndef RG_COMPRESS_COMPRESS_H
+#define RG_COMPRESS_COMPRESS_H
+
+#include "compress/dataset.h"
+#include "linalg/linalg.h"
+#include "ops/support.h"
+#include "passes/passes.h"
+#include "rango_compress.h"
+
+/* A canonical, resolved copy of a model: what every step works on. */
+rango_status rg_canonical_copy(const rango_model *model, rango_model **out);
+
+/* ---- sites ---- */
+typedef enum rg_site_kind { RG_SITE_GEMM, RG_SITE_MATMUL, RG_SITE_CONV } rg_site_kind;
+typedef enum rg_form { RG_FORM_DENSE = 0, RG_FORM_PAIR = 1, RG_FORM_SPATIAL = 2 } rg_form;
+#define RG_FORM_COUNT 3
+
+typedef struct rg_site {
+  rg_site_kind kind;
+  int index;           /* among the sites, in topological order */
+  int node, add;       /* node ids in the canonical model; add: the bias of a MatMul, -1 none */
+  int begin, end;      /* its nodes' places in the main graph's order: [begin, end) */
+  int input, output;   /* value ids */
+  const char *name, *op;
+  const rango_tensor *weight, *bias; /* as in the model; bias NULL: none */
+  int64_t inputs, outputs;
+  int64_t channels, kernel_h, kernel_w; /* convolutions */
+  int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
+  rg_window window;
+  float *matrix;       /* [outputs][inputs], Gemm's alpha folded in */
+  float *offset;       /* [outputs], Gemm's beta folded in; zeros without bias */
+  int64_t positions;   /* output positions of one row of data (1 for a Gemm); set by the statistics */
+  int64_t input_h, input_w, output_h, output_w;
+} rg_site;
+
+typedef struct rg_sites {
+  rg_site *items;
+  size_t count, capacity;
+} rg_sites;
+
+/* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a constant
+ * matrix, Conv of one group with one or two spatial axes; float32, weight used once, both sides at least 2. */
+rango_status rg_sites_find(rango_model *model, rg_sites *out);
+void rg_sites_free(rg_sites *sites);
+
+/* Samples of a site's input: which positions of a batch, and the rows there. */
+typedef struct rg_sampling {
+  uint64_t seed;
+  int64_t wanted; /* rows a site over the whole data set, at most */
+} rg_sampling;
+/* Rows that a batch of `batch_rows` of `total_rows` data rows gives, of `available` positions. */
+int64_t rg_sample_count(const rg_sampling *sampling, int64_t available, int64_t batch_rows, int64_t total_rows);
+/* Output positions that `input` holds; sets the site's positions and sizes from it (`batch_rows` data rows). */
+rango_status rg_site_measure(rg_site *site, const rango_tensor *input, int64_t batch_rows, int64_t *available);
+/* Gathers `count` of `available` positions of batch number `batch` into rows [count][inputs]. The same arguments always
+ * choose the same positions. */
+rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const rg_sampling *sampling, int64_t batch,
+                            int64_t available, int64_t count, float *rows);
+
+/* ---- calibration data in batches ---- */
+typedef struct rg_calibration {
+  const rango_dataset *data;
+  int64_t batch, batches;
+  rg_sampling sampling;
+  int64_t memory_bytes;
+  bool means_only; /* statistics without covariances */
+  rango_session_options session;
+  rango_progress_function progress;
+  void *user;
+} rg_calibration;
+
+rango_status rg_calibration_progress(const rg_calibration *calibration, double fraction, const char *stage);
+
+/* ---- statistics ---- */
+typedef struct rg_statistics {
+  int64_t rows;        /* sampled */
+  float *outputs;      /* [rows][outputs]: the original layer's outputs, bias included */
+  double *input_mean;  /* [inputs] */
+  double *output_mean; /* [outputs] */
+  double *input_covariance; /* [inputs][inputs], where a form needs it, else NULL; freed once the bases are made */
+} rg_statistics;
+
+/* Runs the model over the calibration rows and fills statistics [sites->count]. A NaN names the data row. */
+rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
+                                   rg_statistics *statistics);
+void rg_statistics_free(rg_statistics *statistics);
+bool rg_site_wants_covariance(const rg_site *site);
+
+/* ---- bases ---- */
+typedef struct rg_basis {
+  int64_t max_rank;
+  int64_t inner;   /* columns of `first` */
+  float *first;    /* [max_rank][inner]: leading rows serve any rank. Pair: inner = inputs. Spatial: inner = channels * kernel h */
+  float *second;   /* pair: [max_rank][outputs]. Spatial: NULL, fitted for each rank */
+  double *tail;    /* [max_rank + 1]: the layer's squared error at each rank over its output's variance; tail[0] = 1 */
+} rg_basis;
+
+/* `basis->max_rank` 0: the form doesn't serve this site. */
+rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+rango_status rg_basis_spatial(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+void rg_basis_free(rg_basis *basis);
+
+/* ---- costs and allocation ---- */
+typedef struct rg_cost {
+  double params, macs, milliseconds;
+} rg_cost;
+
+typedef struct rg_candidate {
+  rg_form form;
+  int rank;
+  double damage; /* to the model's output, as a relative squared error */
+  double price;  /* in the objective's unit, as a share of the original model's */
+  rg_cost cost;
+} rg_candidate;
+
+typedef struct rg_candidates {
+  rg_candidate *items; /* [0] is dense */
+  size_t count, capacity;
+} rg_candidates;
+
+/* Ranks worth looking at: all up to 16, then multiples of 8. */
+bool rg_rank_is_useful(int64_t rank);
+/* One choice a table so that the sum of prices is at most `limit` and the sum of damages is least, up to the convex hull
+ * (Everett 1963: one Lagrange multiplier for all) and a greedy fill of what is left. choices [count]. False when even the
+ * cheapest choices cost more; they are returned then. */
+bool rg_allocate(const rg_candidates *tables, size_t count, double limit, size_t *choices);
+
+/* ---- factors ---- */
+typedef struct rg_factors {
+  rg_form form;
+  int64_t rank;
+  float *first;  /* [rank][basis inner] */
+  float *second; /* pair: [outputs][rank]. Spatial: [outputs][kernel w][rank] */
+  float *offset; /* [outputs]; dense: the corrected bias, or NULL to leave it alone */
+  double error;  /* relative error of the output on the calibration rows, ||y - target|| / ||target - mean|| */
+} rg_factors;
+
+void rg_factors_free(rg_factors *factors);
+/* Columns of z, what the first factor makes of an input row: rank, times kernel w in the spatial form ([kernel w][rank]). */
+int64_t rg_projected_columns(const rg_site *site, rg_form form, int64_t rank);
+/* z [count][columns] of rows [count][inputs]. */
+void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows, int64_t count,
+                     float *z);
+/* The second factor and the bias by ridge regression of targets [count][outputs] on z, shrinking to the basis's own second
+ * factor (pair) or to nothing (spatial). */
+rango_status rg_fit_second(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *z,
+                           const float *targets, int64_t count, rg_factors *out);
+/* Fits every site in order on what the network so far makes of the calibration rows (Zhang et al. 2016, asymmetric). */
+rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
+                        const rg_statistics *statistics, const rg_basis (*bases)[RG_FORM_COUNT],
+                        const rg_candidate *choices, rg_factors *factors);
+
+/* ---- rewriting ---- */
+/* Puts factors in place of a site's nodes in a copy of the canonical model (same node and value ids). */
+rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors);
+/* A copy with every site rewritten (factors of form dense only correct their bias), dead constants removed. */
+rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors, rango_model **out);
+
+/* ---- segments ---- */
+/* Nodes [begin, end) of the main graph's order as a model, with sites among them rewritten where factors is given (NULL: none).
+ * Its inputs and outputs are the values that cross the cuts: ids in `inputs` and `outputs`, in order. */
+typedef struct rg_segment {
+  rango_model *model;
+  int *inputs, *outputs;
+  size_t input_count, output_count;
+} rg_segment;
+
+/* For a place p in the order: ids of tensors made before p and needed at p or later. */
+rango_status rg_cut_values(const rango_model *model, int place, int **ids, size_t *count);
+rango_status rg_segment_create(const rango_model *model, int begin, int end, const rg_sites *sites,
+                               const rg_factors *factors, rg_segment *out);
+/* Declares an input as what `tensor` is: type and rank. */
+rango_status rg_segment_declare(rg_segment *segment, size_t input, const rango_tensor *tensor);
+int rg_model_places(const rango_model *model); /* nodes of the main graph */
+void rg_segment_free(rg_segment *segment);
+
+/* The values that cross a cut, for every batch of the calibration data. */
+typedef struct rg_frontier {
+  int place;
+  int *ids;
+  size_t count;
+  int64_t batches;
+  rango_tensor **tensors; /* [batches][count] */
+} rg_frontier;
+
+/* At place 0: the data. */
+rango_status rg_frontier_start(const rango_model *model, const rg_calibration *calibration, rg_frontier *out);
+/* Moves to a later place by running the segment between. `factors` as in rg_segment_create. */
+rango_status rg_frontier_advance(rg_frontier *frontier, const rango_model *model, int place, const rg_sites *sites,
+                                 const rg_factors *factors, const rango_session_options *session);
+rango_tensor *rg_frontier_value(const rg_frontier *frontier, int64_t batch, int id); /* or NULL */
+void rg_frontier_free(rg_frontier *frontier);
+
+/* ---- sensitivity ---- */
+#define RG_SENSITIVITY_POINTS 4
+/* How the model's first output answers to an error at a site: at squared relative layer errors error[i], ascending, the squared
+ * relative error of the output is damage[i]. */
+typedef struct rg_sensitivity {
+  int count;
+  double error[RG_SENSITIVITY_POINTS], damage[RG_SENSITIVITY_POINTS];
+} rg_sensitivity;
+
+double rg_sensitivity_damage(const rg_sensitivity *sensitivity, double error);
+rango_status rg_sensitivity_measure(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
+                                    const rg_statistics *statistics, const rg_basis (*bases)[RG_FORM_COUNT],
+                                    rg_sensitivity *out);
+
+#endif

@@ -1,0 +1,61 @@
+/* One call of rango_compress: what its steps share. */
+#ifndef RG_COMPRESS_JOB_H
+#define RG_COMPRESS_JOB_H
+
+#include "compress/compress.h"
+#include "compress/scores.h"
+#include "cpu/cpu.h"
+
+typedef struct rg_job {
+  const rango_compress_options *options;
+  const rango_model *original;
+  rango_model *model; /* canonical copy */
+  rango_threads *pool;
+  rango_session_options session;
+  rango_dataset *calib_part, *val_part, *probe; /* owned, where calib is split; rows that sensitivity is measured on */
+  const rango_dataset *val;
+  rg_calibration calibration;
+  rg_sites sites;
+  rg_statistics *statistics;       /* [sites] */
+  rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
+  rg_sensitivity *sensitivity;     /* [sites] */
+  rg_candidates *tables;           /* [sites] */
+  rg_costs *costs;                 /* with the time objective */
+  int64_t params, macs;            /* of the original; macs 0: unknown */
+  int64_t canonical_params, canonical_macs;
+  rg_scoring scoring;
+  rg_outputs reference;
+  rg_scores before;
+  double low, high;                /* the part of the progress that the running step has */
+} rg_job;
+
+/* Progress: sets the running step's part. */
+void rg_job_stage(rg_job *job, double low, double high);
+
+/* Parameters and MACs for one row of `data`. */
+rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs);
+
+/* ---- tables.c ---- */
+rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank);
+rango_status rg_tables_create(rg_job *job);
+
+/* ---- search.c ---- */
+typedef struct rg_trial {
+  rango_model *model;
+  rg_candidate *choices; /* [sites] */
+  rg_factors *factors;   /* [sites] */
+  rg_scores scores;
+  double price;          /* of the sites */
+} rg_trial;
+
+void rg_trial_free(rg_job *job, rg_trial *trial);
+/* The cheapest network within the budget; RANGO_ERROR_BUDGET when there is none. */
+rango_status rg_search(rg_job *job, rg_trial *best);
+
+/* ---- timing.c ---- */
+/* Milliseconds of one run of each model on the data's first row (or its fixed batch): medians of interleaved rounds. */
+rango_status rg_time_models(const rango_model *const *models, size_t count, const rango_dataset *data,
+                            const rango_session_options *session, double *milliseconds);
+double rg_now(void); /* seconds of a steady clock */
+
+#endif

@@ -1,0 +1,102 @@
+/* rango_compression: the smaller model and what became of each layer. */
+#include "compress/result.h"
+
+#include <math.h>
+#include <string.h>
+
+void rango_compression_free(rango_compression *result) {
+  if (!result) return;
+  rango_model_free(result->model);
+  rg_arena_free(result->arena);
+  rg_free(result);
+}
+
+const rango_model *rango_compression_model(const rango_compression *result) { return result ? result->model : NULL; }
+
+rango_status rango_compression_summary(const rango_compression *result, rango_compress_summary *out) {
+  RG_FAIL_IF(!result || !out, RANGO_ERROR_ARGUMENT, "summary: NULL argument");
+  RG_FAIL_IF(out->struct_size < sizeof *out, RANGO_ERROR_ARGUMENT, "summary: struct_size is not set");
+  size_t struct_size = out->struct_size;
+  *out = result->summary;
+  out->struct_size = struct_size;
+  return RANGO_OK;
+}
+
+const rango_compressed_layer *rango_compression_layer(const rango_compression *result, size_t index) {
+  return result && index < result->layer_count ? &result->layers[index] : NULL;
+}
+
+static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t i, rg_arena *arena,
+                               rango_compressed_layer *layer) {
+  static const char *const forms[RG_FORM_COUNT] = {"dense", "pair", "spatial"};
+  const rg_site *site = &job->sites.items[i];
+  const rg_factors *factors = &trial->factors[i];
+  char text[RG_SHAPE_TEXT];
+  rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0), after = rg_site_cost(job, site, factors->form, factors->rank);
+  *layer = (rango_compressed_layer){
+      .rows_in = site->inputs,
+      .columns_out = site->outputs,
+      .form = forms[factors->form],
+      .kept_dense = factors->form == RG_FORM_DENSE,
+      .params_before = (int64_t)before.params,
+      .params_after = (int64_t)after.params,
+      .macs_before = (int64_t)before.macs,
+      .macs_after = (int64_t)after.macs,
+      .error = factors->error,
+  };
+  if (!layer->kept_dense) layer->ranks[layer->rank_count++] = (int)factors->rank;
+  RG_TRY(rg_arena_strndup(arena, site->name, strlen(site->name), &layer->name));
+  RG_TRY(rg_arena_strndup(arena, site->op, strlen(site->op), &layer->op));
+  rg_shape_text(&site->weight->shape, text, sizeof text);
+  return rg_arena_strndup(arena, text, strlen(text), &layer->shape);
+}
+
+static double bound_of(const rg_job *job, const rg_trial *trial) {
+  return rg_scores_bound(job->scoring.labels ? &job->before : NULL, &trial->scores, job->options->seed);
+}
+
+static rango_status fill_summary(const rg_job *job, const rg_trial *trial, rango_compression *result) {
+  rango_compress_summary *s = &result->summary;
+  double times[2];
+  *s = (rango_compress_summary){
+      .struct_size = sizeof *s,
+      .metric = trial->scores.metric,
+      .metric_after = rg_scores_value(&trial->scores),
+      .bound = bound_of(job, trial),
+      .rows = trial->scores.count,
+      .params_before = job->params,
+      .macs_before = job->macs,
+      .layers = (int)job->sites.count,
+  };
+  if (job->scoring.labels)
+    s->metric_before = rg_scores_value(&job->before);
+  else
+    s->metric_before = s->metric == RANGO_METRIC_AGREEMENT ? 100 : 0; /* the original compared with itself */
+  RG_TRY(rg_count_model(trial->model, job->val, &s->params_after, &s->macs_after));
+  RG_TRY(rg_time_models((const rango_model *const[]){job->original, trial->model}, 2, job->val, &job->session, times));
+  s->ms_before = times[0];
+  s->ms_after = times[1];
+  return RANGO_OK;
+}
+
+rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **out) {
+  rango_compression *result = NULL;
+  *out = NULL;
+  RG_TRY(rg_calloc(1, sizeof *result, RG_OUT(&result)));
+  rango_status status;
+  RG_TRY_DONE(rg_arena_create(&result->arena));
+  RG_TRY_DONE(fill_summary(job, trial, result));
+  result->layer_count = job->sites.count;
+  RG_TRY_DONE(rg_arena_calloc(result->arena, result->layer_count, sizeof *result->layers, RG_OUT(&result->layers)));
+  for (size_t i = 0; i < result->layer_count; i++) {
+    RG_TRY_DONE(fill_layer(job, trial, i, result->arena, &result->layers[i]));
+    result->summary.layers_compressed += !result->layers[i].kept_dense;
+  }
+  result->model = trial->model;
+  trial->model = NULL;
+  *out = result;
+  result = NULL;
+done:
+  rango_compression_free(result);
+  return status;
+}

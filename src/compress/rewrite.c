@@ -1,0 +1,261 @@
+/* Two standard ONNX nodes in place of one. New names derive from the old ones; the second node keeps the layer's output value,
+ * so nothing behind it changes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "compress/compress.h"
+
+#define NAME_MAX_LENGTH 1024
+
+static rg_node *find_node(const rango_model *model, int id) {
+  for (rg_node *node = model->graph->first; node; node = node->next)
+    if (node->id == id) return node;
+  return NULL;
+}
+
+static const char *derived_name(char *buffer, const char *base, const char *suffix) {
+  snprintf(buffer, NAME_MAX_LENGTH, "%.*s%s", NAME_MAX_LENGTH - 32, base, suffix);
+  return buffer;
+}
+
+static rango_status add_constant(rg_graph *graph, const char *base, const char *suffix, const rg_shape *shape,
+                                 const float *values, rg_value **out) {
+  char name[NAME_MAX_LENGTH];
+  rango_tensor tensor;
+  RG_TRY(rg_tensor_init(&tensor, RANGO_FLOAT32, shape));
+  memcpy(tensor.data, values, tensor.bytes);
+  rango_status status = rg_graph_add_constant(graph, derived_name(name, base, suffix), &tensor, out);
+  rg_tensor_clear(&tensor);
+  return status;
+}
+
+static rango_status name_node(rg_node *node, const char *base, const char *suffix) {
+  char name[NAME_MAX_LENGTH];
+  rg_arena *arena = node->graph->model->arena;
+  derived_name(name, base, suffix);
+  return rg_arena_strndup(arena, name, strlen(name), &node->name);
+}
+
+/* [rows][columns] transposed. */
+static rango_status transpose(const float *from, int64_t rows, int64_t columns, float **out) {
+  RG_TRY(rg_alloc((size_t)(rows * columns) * sizeof **out, RG_OUT(out)));
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) (*out)[j * rows + i] = from[i * columns + j];
+  return RANGO_OK;
+}
+
+/* What the three kinds of layer have in common. */
+typedef struct rewriting {
+  rg_graph *graph;
+  rg_node *old, *first, *second;
+  rg_value *between;
+  rg_value *w1, *w2, *bias;
+} rewriting;
+
+static rango_status add_nodes(rewriting *r, int first_inputs, int second_inputs) {
+  char name[NAME_MAX_LENGTH];
+  rg_node *old = r->old;
+  const char *base = old->name && old->name[0] ? old->name : old->outputs[0]->name;
+  RG_TRY(rg_graph_add_node(r->graph, old, old->op, old->domain, old->version, first_inputs, 1, &r->first));
+  RG_TRY(rg_graph_add_node(r->graph, old, old->op, old->domain, old->version, second_inputs, 1, &r->second));
+  RG_TRY(name_node(r->first, base, "_first"));
+  RG_TRY(name_node(r->second, base, "_second"));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, old->outputs[0]->name, "_lowrank"), &r->between));
+  r->first->definition = r->second->definition = old->definition;
+  RG_TRY(rg_node_set_input(r->first, 0, old->inputs[0]));
+  RG_TRY(rg_node_set_input(r->first, 1, r->w1));
+  rg_node_set_output(r->first, 0, r->between);
+  RG_TRY(rg_node_set_input(r->second, 0, r->between));
+  return rg_node_set_input(r->second, 1, r->w2);
+}
+
+/* The old node goes; its output value becomes the second node's. */
+static void hand_over_output(rewriting *r) {
+  rg_value *output = r->old->outputs[0];
+  rg_node_remove(r->old);
+  rg_node_set_output(r->second, 0, output);
+}
+
+/* Both factors as the operator wants them: `transposed` [out][in], otherwise [in][out]. */
+static rango_status add_dense_weights(rewriting *r, const rg_site *site, const rg_factors *factors, bool transposed) {
+  const char *base = r->old->inputs[1]->name;
+  int64_t rank = factors->rank, m = site->inputs, n = site->outputs;
+  rg_shape shape1 = {2, {transposed ? rank : m, transposed ? m : rank}};
+  rg_shape shape2 = {2, {transposed ? n : rank, transposed ? rank : n}};
+  if (transposed) {
+    RG_TRY(add_constant(r->graph, base, "_first", &shape1, factors->first, &r->w1));
+    return add_constant(r->graph, base, "_second", &shape2, factors->second, &r->w2);
+  }
+  float *turned = NULL;
+  RG_TRY(transpose(factors->first, rank, m, &turned));
+  rango_status status = add_constant(r->graph, base, "_first", &shape1, turned, &r->w1);
+  rg_free(turned);
+  RG_TRY(status);
+  RG_TRY(transpose(factors->second, n, rank, &turned));
+  status = add_constant(r->graph, base, "_second", &shape2, turned, &r->w2);
+  rg_free(turned);
+  return status;
+}
+
+static rango_status add_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  rg_shape shape = {1, {site->outputs}};
+  return add_constant(r->graph, r->old->inputs[1]->name, "_bias", &shape, factors->offset, &r->bias);
+}
+
+static rango_status rewrite_gemm(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  bool transposed = rg_node_int(r->old, "transB", 0) != 0, needs_bias = r->old->version < 11;
+  RG_TRY(add_dense_weights(r, site, factors, transposed));
+  RG_TRY(add_bias(r, site, factors));
+  RG_TRY(add_nodes(r, needs_bias ? 3 : 2, 3));
+  if (needs_bias) { /* C became optional with opset 11 */
+    float zero = 0;
+    rg_value *none;
+    RG_TRY(add_constant(r->graph, r->old->inputs[1]->name, "_zero", &(rg_shape){1, {1}}, &zero, &none));
+    RG_TRY(rg_node_set_input(r->first, 2, none));
+  }
+  RG_TRY(rg_node_set_input(r->second, 2, r->bias));
+  if (transposed) {
+    RG_TRY(rg_node_set_int(r->first, "transB", 1));
+    RG_TRY(rg_node_set_int(r->second, "transB", 1));
+  }
+  hand_over_output(r);
+  return RANGO_OK;
+}
+
+static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  rg_node *add = site->add >= 0 ? find_node(r->graph->model, site->add) : NULL;
+  RG_TRY(add_dense_weights(r, site, factors, false));
+  RG_TRY(add_bias(r, site, factors));
+  RG_TRY(add_nodes(r, 2, 2));
+  if (add) {
+    int at = rg_value_constant(add->inputs[1]) ? 1 : 0;
+    hand_over_output(r);
+    return rg_node_set_input(add, at, r->bias);
+  }
+  char name[NAME_MAX_LENGTH];
+  rg_value *product;
+  const char *base = r->old->name && r->old->name[0] ? r->old->name : r->old->outputs[0]->name;
+  int64_t opset = rg_model_opset(r->graph->model, "");
+  RG_TRY(rg_graph_add_node(r->graph, r->old, "Add", "", (int)opset, 2, 1, &add));
+  RG_TRY(name_node(add, base, "_bias"));
+  add->definition = rg_op_find("", "Add", add->version);
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, "_product"), &product));
+  rg_node_set_output(r->second, 0, product);
+  RG_TRY(rg_node_set_input(add, 0, product));
+  RG_TRY(rg_node_set_input(add, 1, r->bias));
+  rg_value *output = r->old->outputs[0];
+  rg_node_remove(r->old);
+  rg_node_set_output(add, 0, output);
+  return RANGO_OK;
+}
+
+/* Attributes of one of the two convolutions: the axes in [from, to) keep the original's window, the others get a kernel of 1,
+ * stride 1 and no padding. Automatic padding works out alike on its axis. */
+static rango_status set_window(rg_node *node, const rg_node *old, const rg_site *site, int from, int to) {
+  int64_t kernel[2], strides[2], dilations[2], pads[4];
+  int axes = site->spatial;
+  for (int i = 0; i < axes; i++) {
+    bool own = i >= from && i < to;
+    kernel[i] = own ? site->weight->shape.dims[2 + i] : 1;
+    strides[i] = own ? site->window.stride[i] : 1;
+    dilations[i] = own ? site->window.dilation[i] : 1;
+    pads[i] = own ? site->window.pad_begin[i] : 0;
+    pads[axes + i] = own ? site->window.pad_end[i] : 0;
+  }
+  size_t count = (size_t)axes;
+  RG_TRY(rg_node_set_ints(node, "kernel_shape", kernel, count));
+  RG_TRY(rg_node_set_ints(node, "strides", strides, count));
+  RG_TRY(rg_node_set_ints(node, "dilations", dilations, count));
+  if (site->window.same_upper || site->window.same_lower)
+    return rg_node_set_string(node, "auto_pad", rg_node_string(old, "auto_pad", "NOTSET"));
+  return rg_node_set_ints(node, "pads", pads, 2 * count);
+}
+
+/* factors->first [rank][kw][channels][kh] (kw 1 in the spatial form) to ONNX's [rank][channels][kh][kw]. */
+static rango_status add_first_kernel(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  int64_t kw = factors->form == RG_FORM_SPATIAL ? 1 : site->kernel_w, kh = site->kernel_h, channels = site->channels;
+  int64_t inner = kw * channels * kh;
+  float *kernel = NULL;
+  RG_TRY(rg_alloc((size_t)(factors->rank * inner) * sizeof *kernel, RG_OUT(&kernel)));
+  float *to = kernel;
+  for (int64_t i = 0; i < factors->rank; i++)
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t y = 0; y < kh; y++)
+        for (int64_t x = 0; x < kw; x++) *to++ = factors->first[i * inner + (x * channels + c) * kh + y];
+  rg_shape shape = {site->spatial + 2, {factors->rank, channels, kh, kw}};
+  if (site->spatial == 1) shape.dims[2] = kw;
+  rango_status status = add_constant(r->graph, r->old->inputs[1]->name, "_first", &shape, kernel, &r->w1);
+  rg_free(kernel);
+  return status;
+}
+
+/* factors->second [outputs][kw][rank] (kw 1 in the pair form) to [outputs][rank][1][kw]. */
+static rango_status add_second_kernel(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  int64_t kw = factors->form == RG_FORM_SPATIAL ? site->kernel_w : 1, rank = factors->rank;
+  float *kernel = NULL;
+  RG_TRY(rg_alloc((size_t)(site->outputs * rank * kw) * sizeof *kernel, RG_OUT(&kernel)));
+  float *to = kernel;
+  for (int64_t o = 0; o < site->outputs; o++)
+    for (int64_t i = 0; i < rank; i++)
+      for (int64_t x = 0; x < kw; x++) *to++ = factors->second[(o * kw + x) * rank + i];
+  rg_shape shape = {site->spatial + 2, {site->outputs, rank, 1, kw}};
+  if (site->spatial == 1) shape.dims[2] = kw;
+  rango_status status = add_constant(r->graph, r->old->inputs[1]->name, "_second", &shape, kernel, &r->w2);
+  rg_free(kernel);
+  return status;
+}
+
+/* No bias on the first: where the second pads, zeros must stay zeros. */
+static rango_status rewrite_conv(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  bool spatial = factors->form == RG_FORM_SPATIAL;
+  RG_TRY(add_first_kernel(r, site, factors));
+  RG_TRY(add_second_kernel(r, site, factors));
+  RG_TRY(add_bias(r, site, factors));
+  RG_TRY(add_nodes(r, 2, 3));
+  RG_TRY(rg_node_set_input(r->second, 2, r->bias));
+  RG_TRY(set_window(r->first, r->old, site, 0, spatial ? 1 : site->spatial));
+  RG_TRY(set_window(r->second, r->old, site, spatial ? 1 : site->spatial, site->spatial));
+  hand_over_output(r);
+  return RANGO_OK;
+}
+
+/* A layer that stays dense gets its bias corrected where it has one of full length. */
+static rango_status correct_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  if (!factors->offset || !site->bias) return RANGO_OK;
+  rg_node *node = r->old;
+  int input = 2;
+  if (site->kind == RG_SITE_MATMUL) {
+    node = find_node(r->graph->model, site->add);
+    if (!node) return RANGO_OK;
+    input = rg_value_constant(node->inputs[1]) ? 1 : 0;
+  }
+  rg_shape shape = {1, {site->outputs}};
+  RG_TRY(add_constant(r->graph, node->inputs[input]->name, "_corrected", &shape, factors->offset, &r->bias));
+  RG_TRY(rg_node_set_input(node, input, r->bias));
+  if (site->kind == RG_SITE_GEMM && rg_node_attr(node, "beta")) return rg_node_set_float(node, "beta", 1);
+  return RANGO_OK;
+}
+
+rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors) {
+  rewriting r = {.graph = copy->graph, .old = find_node(copy, site->node)};
+  RG_FAIL_IF(!r.old, RANGO_ERROR_INTERNAL, "node '%s' (%s): not in the copy", site->name, site->op);
+  if (factors->form == RG_FORM_DENSE) return correct_bias(&r, site, factors);
+  if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
+  if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
+  return rewrite_conv(&r, site, factors);
+}
+
+rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors, rango_model **out) {
+  int changes = 0;
+  RG_TRY(rg_model_copy(model, out));
+  rango_status status = RANGO_OK;
+  for (size_t i = 0; i < sites->count && status == RANGO_OK; i++)
+    status = rg_rewrite_site(*out, &sites->items[i], &factors[i]);
+  if (status == RANGO_OK) status = rg_ops_resolve(*out, false);
+  if (status == RANGO_OK) status = rg_pass_remove_dead(*out, &changes);
+  if (status != RANGO_OK) {
+    rg_model_release(*out);
+    *out = NULL;
+  }
+  return status;
+}

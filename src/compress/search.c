@@ -1,0 +1,132 @@
+/* The operating point: the smallest price whose network keeps within the budget on rows that the fit didn't see. */
+#include <math.h>
+#include <string.h>
+
+#include "compress/job.h"
+
+#define PROBES 8 /* bisections of the price: 1/256 of its range */
+
+void rg_trial_free(rg_job *job, rg_trial *trial) {
+  rango_model_free(trial->model);
+  for (size_t i = 0; trial->factors && i < job->sites.count; i++) rg_factors_free(&trial->factors[i]);
+  rg_free(trial->factors);
+  rg_free(trial->choices);
+  rg_scores_free(&trial->scores);
+  *trial = (rg_trial){0};
+}
+
+static double dense_price(const rg_job *job) {
+  double sum = 0;
+  for (size_t i = 0; i < job->sites.count; i++) sum += job->tables[i].items[0].price;
+  return sum;
+}
+
+static double cheapest_price(const rg_job *job) {
+  double sum = 0;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    double least = INFINITY;
+    for (size_t j = 0; j < job->tables[i].count; j++)
+      if (job->tables[i].items[j].price < least) least = job->tables[i].items[j].price;
+    sum += least;
+  }
+  return sum;
+}
+
+/* Allocates ranks for a price, fits and scores. *fits false: no choice is that cheap. */
+static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *fits) {
+  size_t count = job->sites.count, *choices = NULL;
+  rango_status status;
+  *trial = (rg_trial){0};
+  RG_TRY_DONE(rg_alloc(count * sizeof *choices, RG_OUT(&choices)));
+  *fits = rg_allocate(job->tables, count, limit, choices);
+  if (!*fits) goto done;
+  RG_TRY_DONE(rg_calloc(count, sizeof *trial->choices, RG_OUT(&trial->choices)));
+  RG_TRY_DONE(rg_calloc(count, sizeof *trial->factors, RG_OUT(&trial->factors)));
+  for (size_t i = 0; i < count; i++) {
+    trial->choices[i] = job->tables[i].items[choices[i]];
+    trial->price += trial->choices[i].price;
+  }
+  RG_TRY_DONE(rg_fit_all(job->model, &job->sites, &job->calibration, job->statistics,
+                         (const rg_basis(*)[RG_FORM_COUNT])job->bases, trial->choices, trial->factors));
+  RG_TRY_DONE(rg_rewrite_model(job->model, &job->sites, trial->factors, &trial->model));
+  RG_TRY_DONE(rg_score(trial->model, &job->scoring, &trial->scores));
+done:
+  rg_free(choices);
+  if (status != RANGO_OK) rg_trial_free(job, trial);
+  return status;
+}
+
+/* What the budget limits, so that smaller is better: the drop, the ratio, the disagreement, the error. */
+static double budget_use(const rg_job *job, const rg_trial *trial) {
+  const rango_compress_options *options = job->options;
+  const rg_scores *before = job->scoring.labels ? &job->before : NULL;
+  if (options->confidence) return rg_scores_bound(before, &trial->scores, options->seed);
+  double after = rg_scores_value(&trial->scores);
+  switch (options->budget) {
+  case RANGO_BUDGET_MAX_DROP: return rg_scores_value(&job->before) - after;
+  case RANGO_BUDGET_MAX_ERROR_RATIO: {
+    double first = rg_scores_value(&job->before);
+    return first > 0 ? after / first : after > 0 ? INFINITY : 1;
+  }
+  case RANGO_BUDGET_MIN_AGREEMENT: return 100 - after;
+  default: return after;
+  }
+}
+
+static double budget_limit(const rango_compress_options *options) {
+  return options->budget == RANGO_BUDGET_MIN_AGREEMENT ? 100 - options->budget_value : options->budget_value;
+}
+
+static rango_status nothing_within(const rg_job *job, double closest) {
+  static const char *const what[] = {"drop in points", "ratio of errors", "disagreement in percent", "output error"};
+  const rango_compress_options *options = job->options;
+  RG_FAIL(RANGO_ERROR_BUDGET,
+          "nothing smaller is within the budget: the mildest compression tried has a %s%s of %.4g, the limit is %.4g; allow more, "
+          "or give more calibration and validation rows",
+          what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
+}
+
+static rango_status search_metric(rg_job *job, rg_trial *best) {
+  double dense = dense_price(job), low = cheapest_price(job), high = dense, closest = INFINITY, first = job->low;
+  double part = (job->high - job->low) / PROBES;
+  rango_status status = RANGO_OK;
+  for (int probe = 0; probe < PROBES && high - low > 1e-4 * dense; probe++) {
+    rg_trial trial;
+    bool fits;
+    rg_job_stage(job, first + part * probe, first + part * (probe + 1));
+    RG_TRY_DONE(try_price(job, 0.5 * (low + high), &trial, &fits));
+    double use = fits ? budget_use(job, &trial) : INFINITY;
+    if (use < closest) closest = use;
+    if (use <= budget_limit(job->options) + 1e-9 && trial.price < dense) {
+      high = trial.price < 0.5 * (low + high) ? trial.price : 0.5 * (low + high);
+      rg_trial_free(job, best);
+      *best = trial;
+    } else {
+      low = 0.5 * (low + high);
+      rg_trial_free(job, &trial);
+    }
+  }
+  if (!best->model) status = nothing_within(job, closest);
+done:
+  if (status != RANGO_OK) rg_trial_free(job, best);
+  return status;
+}
+
+static rango_status search_cut(rg_job *job, rg_trial *best) {
+  const rango_compress_options *options = job->options;
+  bool params = options->budget == RANGO_BUDGET_CUT_PARAMS, fits;
+  double whole = (double)(params ? job->params : job->macs), now = (double)(params ? job->canonical_params : job->canonical_macs);
+  RG_FAIL_IF(!(whole > 0), RANGO_ERROR_BUDGET, "the model's %s aren't known", params ? "parameters" : "MACs");
+  double others = now / whole - dense_price(job), limit = 1 - options->budget_value / 100 - others;
+  RG_TRY(try_price(job, limit, best, &fits));
+  RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank", options->budget_value,
+             params ? "parameters" : "MACs", 100 * (1 - others - cheapest_price(job)));
+  return RANGO_OK;
+}
+
+rango_status rg_search(rg_job *job, rg_trial *best) {
+  *best = (rg_trial){0};
+  if (job->options->budget == RANGO_BUDGET_CUT_PARAMS || job->options->budget == RANGO_BUDGET_CUT_MACS)
+    return search_cut(job, best);
+  return search_metric(job, best);
+}

@@ -1,0 +1,183 @@
+/* Finding the layers that can be factored. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "compress/compress.h"
+
+void rg_sites_free(rg_sites *sites) {
+  for (size_t i = 0; i < sites->count; i++) {
+    rg_free(sites->items[i].matrix);
+    rg_free(sites->items[i].offset);
+  }
+  rg_free(sites->items);
+  *sites = (rg_sites){0};
+}
+
+/* A constant weight that this node alone uses. */
+static const rango_tensor *own_weight(const rg_node *node, int input, int rank_low, int rank_high) {
+  if (input >= node->input_count || !node->inputs[input]) return NULL;
+  const rg_value *value = node->inputs[input];
+  const rango_tensor *weight = rg_value_constant(value);
+  if (!weight || weight->type != RANGO_FLOAT32 || value->uses.count != 1 || value->output_uses) return NULL;
+  if (weight->shape.rank < rank_low || weight->shape.rank > rank_high) return NULL;
+  return weight;
+}
+
+/* A bias of `outputs` numbers along the last axis: [n], [1, n], ... or one number for all. */
+static bool is_bias(const rango_tensor *bias, int64_t outputs) {
+  if (!bias || bias->type != RANGO_FLOAT32) return false;
+  int64_t count;
+  if (rg_shape_count(&bias->shape, &count) != RANGO_OK) return false;
+  if (count == 1) return true;
+  return count == outputs && bias->shape.rank > 0 && bias->shape.dims[bias->shape.rank - 1] == outputs;
+}
+
+static rango_status fill_offset(rg_site *site, float scale) {
+  RG_TRY(rg_calloc((size_t)site->outputs, sizeof(float), RG_OUT(&site->offset)));
+  if (!site->bias) return RANGO_OK;
+  int64_t count;
+  RG_TRY(rg_shape_count(&site->bias->shape, &count));
+  const float *bias = site->bias->data;
+  for (int64_t i = 0; i < site->outputs; i++) site->offset[i] = scale * bias[count == 1 ? 0 : i];
+  return RANGO_OK;
+}
+
+/* weight [inputs][outputs], or [outputs][inputs] when `transposed`. */
+static rango_status fill_matrix(rg_site *site, bool transposed, float scale) {
+  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->matrix)));
+  const float *w = site->weight->data;
+  for (int64_t o = 0; o < site->outputs; o++)
+    for (int64_t i = 0; i < site->inputs; i++)
+      site->matrix[o * site->inputs + i] = scale * (transposed ? w[o * site->inputs + i] : w[i * site->outputs + o]);
+  return RANGO_OK;
+}
+
+/* weight [outputs][channels][kh][kw] to the im2col order. */
+static rango_status fill_conv_matrix(rg_site *site) {
+  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->matrix)));
+  const float *w = site->weight->data;
+  for (int64_t o = 0; o < site->outputs; o++)
+    for (int64_t c = 0; c < site->channels; c++)
+      for (int64_t h = 0; h < site->kernel_h; h++)
+        for (int64_t x = 0; x < site->kernel_w; x++)
+          site->matrix[o * site->inputs + (x * site->channels + c) * site->kernel_h + h] = *w++;
+  return RANGO_OK;
+}
+
+static rango_status read_gemm(const rg_node *node, rg_site *site, bool *found) {
+  bool transposed = rg_node_int(node, "transB", 0) != 0;
+  site->kind = RG_SITE_GEMM;
+  site->weight = own_weight(node, 1, 2, 2);
+  if (!site->weight || rg_node_int(node, "transA", 0) || node->version < 7) return RANGO_OK;
+  site->inputs = site->weight->shape.dims[transposed];
+  site->outputs = site->weight->shape.dims[!transposed];
+  if (node->input_count > 2 && node->inputs[2]) {
+    site->bias = rg_value_constant(node->inputs[2]);
+    if (!is_bias(site->bias, site->outputs)) return RANGO_OK;
+  }
+  *found = true;
+  RG_TRY(fill_matrix(site, transposed, rg_node_float(node, "alpha", 1)));
+  return fill_offset(site, rg_node_float(node, "beta", 1));
+}
+
+/* The Add of a constant bias that alone uses a MatMul's output, or NULL. */
+static rg_node *bias_add(const rg_node *matmul, int64_t outputs, const rango_tensor **bias) {
+  const rg_value *product = matmul->outputs[0];
+  if (!product || product->uses.count != 1 || product->output_uses) return NULL;
+  rg_node *add = product->uses.items[0].node;
+  if (!rg_node_is(add, "Add") || add->graph != matmul->graph || add->version < 7) return NULL;
+  const rg_value *other = add->inputs[add->inputs[0] == product];
+  *bias = other ? rg_value_constant(other) : NULL;
+  /* A bias of more axes than the product would add axes to the result. */
+  return is_bias(*bias, outputs) && (*bias)->shape.rank <= 1 ? add : NULL;
+}
+
+static rango_status read_matmul(const rg_node *node, rg_site *site, bool *found) {
+  site->kind = RG_SITE_MATMUL;
+  site->weight = own_weight(node, 1, 2, 2);
+  if (!site->weight) return RANGO_OK;
+  site->inputs = site->weight->shape.dims[0];
+  site->outputs = site->weight->shape.dims[1];
+  rg_node *add = bias_add(node, site->outputs, &site->bias);
+  if (!add) site->bias = NULL;
+  if (add) {
+    site->add = add->id;
+    site->output = add->outputs[0]->id;
+    rg_node_move(add, node->next);
+  }
+  *found = true;
+  RG_TRY(fill_matrix(site, false, 1));
+  return fill_offset(site, 1);
+}
+
+static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
+  site->kind = RG_SITE_CONV;
+  site->weight = own_weight(node, 1, 3, 4);
+  if (!site->weight || rg_node_int(node, "group", 1) != 1) return RANGO_OK;
+  const int64_t *dims = site->weight->shape.dims;
+  site->spatial = site->weight->shape.rank - 2;
+  site->outputs = dims[0];
+  site->channels = dims[1];
+  site->kernel_h = site->spatial == 2 ? dims[2] : 1;
+  site->kernel_w = dims[site->spatial + 1];
+  if (!rg_mul_i64(site->channels, site->kernel_h, &site->inputs) ||
+      !rg_mul_i64(site->inputs, site->kernel_w, &site->inputs))
+    return RANGO_OK;
+  if (node->input_count > 2 && node->inputs[2]) {
+    site->bias = rg_value_constant(node->inputs[2]);
+    if (!is_bias(site->bias, site->outputs)) return RANGO_OK;
+  }
+  RG_TRY(rg_window_read(node, site->spatial, dims + 2, &site->window));
+  *found = true;
+  RG_TRY(fill_conv_matrix(site));
+  return fill_offset(site, 1);
+}
+
+static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
+  *site = (rg_site){.node = node->id, .add = -1, .op = node->op};
+  *found = false;
+  if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0] || !node->outputs[0]) return RANGO_OK;
+  if (rg_value_constant(node->inputs[0])) return RANGO_OK;
+  site->input = node->inputs[0]->id;
+  site->output = node->outputs[0]->id;
+  site->name = node->name && node->name[0] ? node->name : node->outputs[0]->name;
+  if (rg_node_is(node, "Gemm")) return read_gemm(node, site, found);
+  if (rg_node_is(node, "MatMul")) return read_matmul(node, site, found);
+  if (rg_node_is(node, "Conv")) return read_conv(node, site, found);
+  return RANGO_OK;
+}
+
+static void drop_site(rg_site *site) {
+  rg_free(site->matrix);
+  rg_free(site->offset);
+}
+
+rango_status rg_sites_find(rango_model *model, rg_sites *out) {
+  *out = (rg_sites){0};
+  rango_status status = RANGO_OK;
+  for (rg_node *node = model->graph->first; node; node = node->next) {
+    rg_site site;
+    bool found;
+    status = read_site(node, &site, &found);
+    if (status == RANGO_OK && found && site.inputs >= 2 && site.outputs >= 2) {
+      status = RG_RESERVE(out, 1);
+      if (status == RANGO_OK) {
+        site.index = (int)out->count;
+        out->items[out->count++] = site;
+        continue;
+      }
+    }
+    drop_site(&site);
+    if (status != RANGO_OK) break;
+  }
+  int place = 0;
+  size_t next = 0;
+  for (rg_node *node = model->graph->first; node && next < out->count && status == RANGO_OK; node = node->next, place++) {
+    if (node->id != out->items[next].node) continue;
+    out->items[next].begin = place;
+    out->items[next].end = place + (out->items[next].add >= 0 ? 2 : 1);
+    next++;
+  }
+  if (status != RANGO_OK) rg_sites_free(out);
+  return status;
+}

@@ -1,0 +1,223 @@
+/* What calibration rows say about every site: one pass over the data with the sites' inputs as extra outputs of a copy of the
+ * model, or several passes where the second moments of all sites don't fit into the memory bound at once. */
+#include <math.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "compress/compress.h"
+
+#define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the spatial form can win */
+
+/* Where a covariance of the inputs is needed: the pair's whitened form, and the spatial form. Otherwise the outputs' does. */
+bool rg_site_wants_covariance(const rg_site *site) {
+  if (site->inputs > COVARIANCE_MAX) return false;
+  return site->outputs > site->inputs || (site->kernel_h > 1 && site->kernel_w > 1);
+}
+
+void rg_statistics_free(rg_statistics *statistics) {
+  rg_free(statistics->outputs);
+  rg_free(statistics->input_mean);
+  rg_free(statistics->output_mean);
+  rg_free(statistics->input_covariance);
+  *statistics = (rg_statistics){0};
+}
+
+rango_status rg_calibration_progress(const rg_calibration *calibration, double fraction, const char *stage) {
+  if (calibration->progress && !calibration->progress(calibration->user, fraction, stage))
+    RG_FAIL(RANGO_ERROR_CANCELLED, "stopped while %s", stage);
+  return RANGO_OK;
+}
+
+/* Sites [begin, end) of one pass. */
+typedef struct pass {
+  rg_sites *sites;
+  size_t begin, end;
+  const rg_calibration *calibration;
+  rg_statistics *statistics;
+  rg_moments *moments; /* [sites->count] */
+  int64_t *capacity;   /* [sites->count] rows that outputs has room for */
+} pass;
+
+static rg_value *find_value(const rg_graph *graph, int id) {
+  for (size_t i = 0; i < graph->values.count; i++)
+    if (graph->values.items[i]->id == id) return graph->values.items[i];
+  return NULL;
+}
+
+/* A copy of the model whose outputs are the inputs of the pass's sites, each once; the graph's own inputs not among them. */
+static rango_status make_exposed(const rango_model *model, const pass *p, rango_model **out) {
+  RG_TRY(rg_model_copy(model, out));
+  rg_graph *graph = (*out)->graph;
+  while (graph->outputs.count) graph->outputs.items[--graph->outputs.count]->output_uses--;
+  rango_status status = RANGO_OK;
+  for (size_t i = p->begin; i < p->end && status == RANGO_OK; i++) {
+    rg_value *value = find_value(graph, p->sites->items[i].input);
+    if (value && value->producer && !value->output_uses) status = rg_graph_add_output(graph, value);
+  }
+  int changes = 0;
+  if (status == RANGO_OK) status = rg_pass_remove_dead(*out, &changes);
+  if (status != RANGO_OK) {
+    rg_model_release(*out);
+    *out = NULL;
+  }
+  return status;
+}
+
+/* The tensor of value `id` in a run of the exposed model. */
+static const rango_tensor *exposed_tensor(const rango_model *exposed, rango_tensor *const *inputs, rango_tensor *const *outputs,
+                                          int id) {
+  const rg_graph *graph = exposed->graph;
+  for (size_t i = 0; i < graph->outputs.count; i++)
+    if (graph->outputs.items[i]->id == id) return outputs[i];
+  size_t next = 0; /* inputs that are not initializers count */
+  for (size_t i = 0; i < graph->inputs.count; i++) {
+    if (graph->inputs.items[i]->constant) continue;
+    if (graph->inputs.items[i]->id == id) return inputs[next];
+    next++;
+  }
+  return NULL;
+}
+
+/* outputs = rows * matrix' + offset, appended to the site's. */
+static rango_status add_outputs(const rg_site *site, rg_statistics *statistics, int64_t *capacity, const float *rows,
+                                int64_t count) {
+  size_t bytes;
+  if (statistics->rows + count > *capacity) {
+    int64_t wanted = statistics->rows + count > 2 * *capacity ? statistics->rows + count : 2 * *capacity;
+    RG_FAIL_IF(!rg_mul_size((size_t)wanted, (size_t)site->outputs * sizeof(float), &bytes), RANGO_ERROR_LIMIT,
+               "node '%s': too many rows", site->name);
+    RG_TRY(rg_realloc((void **)&statistics->outputs, bytes));
+    *capacity = wanted;
+  }
+  float *to = statistics->outputs + statistics->rows * site->outputs;
+  rg_matmul_float(false, true, count, site->outputs, site->inputs, rows, site->matrix, to);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < site->outputs; j++) to[i * site->outputs + j] += site->offset[j];
+  statistics->rows += count;
+  return RANGO_OK;
+}
+
+static rango_status add_site(pass *p, size_t i, const rango_tensor *input, int64_t batch, int64_t batch_rows) {
+  rg_site *site = &p->sites->items[i];
+  const rg_calibration *calibration = p->calibration;
+  int64_t available;
+  RG_TRY(rg_site_measure(site, input, batch_rows, &available));
+  int64_t count = rg_sample_count(&calibration->sampling, available, batch_rows, calibration->data->rows);
+  float *rows = NULL;
+  RG_TRY(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
+  rango_status status;
+  RG_TRY_DONE(rg_site_gather(site, input, &calibration->sampling, batch, available, count, rows));
+  status = rg_moments_add(&p->moments[i], rows, count);
+  if (status == RANGO_ERROR_NUMERIC) {
+    status = rg_fail(status, "calibration rows %lld to %lld: the input of node '%s' (%s) holds a NaN or infinity",
+                     (long long)(batch * calibration->batch), (long long)(batch * calibration->batch + batch_rows - 1),
+                     site->name, site->op);
+    goto done;
+  }
+  RG_TRY_DONE(status);
+  RG_TRY_DONE(add_outputs(site, &p->statistics[i], &p->capacity[i], rows, count));
+done:
+  rg_free(rows);
+  return status;
+}
+
+static rango_status run_batch(pass *p, const rango_model *exposed, rango_session *session, int64_t batch, rango_tensor **inputs,
+                              rango_tensor **outputs) {
+  const rg_calibration *calibration = p->calibration;
+  size_t input_count = calibration->data->count, output_count = exposed->graph->outputs.count;
+  int64_t begin = batch * calibration->batch, end = begin + calibration->batch;
+  if (end > calibration->data->rows) end = calibration->data->rows;
+  RG_TRY(rango_dataset_batch(calibration->data, begin, end, inputs, input_count));
+  if (output_count)
+    RG_TRY(rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
+  for (size_t i = p->begin; i < p->end; i++) {
+    const rg_site *site = &p->sites->items[i];
+    const rango_tensor *input = exposed_tensor(exposed, inputs, outputs, site->input);
+    RG_FAIL_IF(!input, RANGO_ERROR_INTERNAL, "node '%s' (%s): its input can't be reached", site->name, site->op);
+    RG_TRY(add_site(p, i, input, batch, end - begin));
+  }
+  rg_tensors_free(inputs, input_count);
+  rg_tensors_free(outputs, output_count);
+  double share = (double)p->begin + (double)(batch + 1) / (double)calibration->batches * (double)(p->end - p->begin);
+  return rg_calibration_progress(calibration, share / (double)p->sites->count, "collecting statistics");
+}
+
+static rango_status run_pass(const rango_model *model, pass *p) {
+  const rg_calibration *calibration = p->calibration;
+  size_t input_count = calibration->data->count, output_count = 0;
+  rango_model *exposed = NULL;
+  rango_session *session = NULL;
+  rango_tensor **inputs = NULL, **outputs = NULL;
+  rango_status status;
+  RG_TRY_DONE(make_exposed(model, p, &exposed));
+  output_count = exposed->graph->outputs.count;
+  if (output_count) RG_TRY_DONE(rango_session_create(exposed, &calibration->session, &session));
+  RG_TRY_DONE(rg_calloc(input_count, sizeof *inputs, RG_OUT(&inputs)));
+  RG_TRY_DONE(rg_calloc(output_count, sizeof *outputs, RG_OUT(&outputs)));
+  for (int64_t batch = 0; batch < calibration->batches; batch++)
+    RG_TRY_DONE(run_batch(p, exposed, session, batch, inputs, outputs));
+done:
+  if (inputs) rg_tensors_free(inputs, input_count);
+  if (outputs) rg_tensors_free(outputs, output_count);
+  rg_free(inputs);
+  rg_free(outputs);
+  rango_session_free(session);
+  rango_model_free(exposed);
+  return status;
+}
+
+static void output_mean(const rg_site *site, rg_statistics *statistics) {
+  for (int64_t j = 0; j < site->outputs; j++) {
+    double sum = site->offset[j];
+    for (int64_t i = 0; i < site->inputs; i++) sum += (double)site->matrix[j * site->inputs + i] * statistics->input_mean[i];
+    statistics->output_mean[j] = sum;
+  }
+}
+
+static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_statistics *statistics) {
+  RG_TRY(rg_alloc((size_t)site->inputs * sizeof(double), RG_OUT(&statistics->input_mean)));
+  RG_TRY(rg_alloc((size_t)site->outputs * sizeof(double), RG_OUT(&statistics->output_mean)));
+  if (moments->gram)
+    RG_TRY(rg_alloc((size_t)(site->inputs * site->inputs) * sizeof(double), RG_OUT(&statistics->input_covariance)));
+  RG_TRY(rg_moments_finish(moments, statistics->input_mean, statistics->input_covariance));
+  rg_moments_free(moments);
+  output_mean(site, statistics);
+  return RANGO_OK;
+}
+
+/* Sites from `begin` whose moments fit into the bound together; at least one. */
+static size_t pass_end(const rg_sites *sites, size_t begin, int64_t bound) {
+  int64_t bytes = 0;
+  size_t end = begin;
+  for (; end < sites->count; end++) {
+    const rg_site *site = &sites->items[end];
+    int64_t more = rg_moments_bytes(site->inputs, rg_site_wants_covariance(site));
+    if (end > begin && more > bound - bytes) break;
+    bytes += more < bound - bytes ? more : bound - bytes;
+  }
+  return end;
+}
+
+rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
+                                   rg_statistics *statistics) {
+  pass p = {.sites = sites, .calibration = calibration, .statistics = statistics};
+  rango_status status;
+  RG_TRY_DONE(rg_calloc(sites->count, sizeof *p.moments, RG_OUT(&p.moments)));
+  RG_TRY_DONE(rg_calloc(sites->count, sizeof *p.capacity, RG_OUT(&p.capacity)));
+  while (p.begin < sites->count) {
+    p.end = pass_end(sites, p.begin, calibration->memory_bytes / 2);
+    for (size_t i = p.begin; i < p.end; i++) {
+      const rg_site *site = &sites->items[i];
+      bool covariance = !calibration->means_only && rg_site_wants_covariance(site);
+      RG_TRY_DONE(rg_moments_create(&p.moments[i], site->inputs, covariance));
+    }
+    RG_TRY_DONE(run_pass(model, &p));
+    for (size_t i = p.begin; i < p.end; i++) RG_TRY_DONE(finish_site(&sites->items[i], &p.moments[i], &statistics[i]));
+    p.begin = p.end;
+  }
+done:
+  for (size_t i = 0; p.moments && i < sites->count; i++) rg_moments_free(&p.moments[i]);
+  rg_free(p.moments);
+  rg_free(p.capacity);
+  return status;
+}
