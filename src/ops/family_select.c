@@ -9,7 +9,7 @@
 
 static rango_status infer_where(rg_infer *infer) {
   int rank = 0;
-  int64_t dims[RANGO_MAX_RANK];
+  int64_t dims[RANGO_MAX_RANK] = {0};
   for (int i = 0; i < 3; i++) {
     const rg_fact *x = infer->inputs[i];
     if (x->rank < 0)
