@@ -236,10 +236,10 @@ static rango_status infer_graph(rg_driver *driver, const rg_graph *graph, const 
       RG_TRY(set_declared(driver, &value->type, fact, 0));
     name_open_sizes(driver, fact);
   }
-  for (const rg_value *const *value = (const rg_value *const *)graph->values.items,
-                             *const *end = value + graph->values.count;
-       value < end; value++)
-    if ((*value)->constant) rg_fact_from_tensor(&driver->facts->items[(*value)->id], (*value)->constant);
+  for (size_t i = 0; i < graph->values.count; i++) {
+    const rg_value *value = graph->values.items[i];
+    if (value->constant) rg_fact_from_tensor(&driver->facts->items[value->id], value->constant);
+  }
   for (const rg_node *node = graph->first; node; node = node->next) RG_TRY(infer_node(driver, node));
   return RANGO_OK;
 }
