@@ -61,6 +61,10 @@ typedef struct rg_cost_query {
 } rg_cost_query;
 rango_status rg_costs_default(const rg_kernels *kernels, rg_costs **out);
 rango_status rg_costs_load(const char *path, rg_costs **out); /* JSON as rg_costs_measure writes: see docs/CLI.md, tune */
+/* Measures this machine's, in about `seconds` on one thread. `progress` (may be NULL): a rango_progress_function. */
+rango_status rg_costs_measure(const rg_kernels *kernels, double seconds,
+                              bool (*progress)(void *user, double fraction, const char *stage), void *user, rg_costs **out);
+rango_status rg_costs_save(const rg_costs *costs, const char *path);
 void rg_costs_free(rg_costs *costs);
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query);
 

@@ -42,13 +42,15 @@ typedef struct rg_depthwise_pixel {
   float low, high;
 } rg_depthwise_pixel;
 
-/* What work costs on one thread: milliseconds = overhead_us / 1000 + max(flops / rate, bytes / bandwidth). Starting values;
- * `rango tune` measures a machine's own. */
+/* What work costs on one thread (cpu/costs.c has the model). Rates of multiply-adds, one being two operations. */
 typedef struct rg_kernel_costs {
-  double gflops;       /* rate of a large matrix product, one multiply-add being two operations */
-  double gbytes_cache; /* weights read from the second-level cache and beyond, while they fit in it */
-  double gbytes_ram;
-  double overhead_us;  /* of a call */
+  double gflops;           /* whole tiles: mr rows, nr columns */
+  double gflops_half;      /* at most nr / 2 columns */
+  double gflops_row;       /* one row, weights in the second-level cache */
+  double gflops_depthwise;
+  double gbytes_cache;     /* reading weights that the last-level cache holds */
+  double gbytes_ram;       /* reading weights from memory */
+  double overhead_us;      /* of a layer */
 } rg_kernel_costs;
 
 struct rg_kernels {

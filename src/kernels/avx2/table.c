@@ -1,4 +1,5 @@
-/* x86-64 with AVX2 and FMA (Haswell, 2013, Zen, 2017, and later): 16 registers, so 12 sums, two vectors and a broadcast. */
+/* x86-64 with AVX2 and FMA (Haswell, 2013, Zen, 2017, and later): 16 registers, so 12 sums, two vectors and a
+ * broadcast. */
 #include "kernels/gemm.h"
 
 const rg_kernels rg_kernels_avx2 = {
@@ -9,7 +10,13 @@ const rg_kernels rg_kernels_avx2 = {
     .block_bytes = 192 << 10,
     .gemm = rg_avx2_gemm,
     .depthwise = rg_avx2_depthwise,
-    .costs = {.gflops = 60, .gbytes_cache = 40, .gbytes_ram = 10, .overhead_us = 1},
+    .costs = {.gflops = 90,
+              .gflops_half = 80,
+              .gflops_row = 30,
+              .gflops_depthwise = 20,
+              .gbytes_cache = 25,
+              .gbytes_ram = 12,
+              .overhead_us = 0.5},
     .peak_flops = 2 * RG_PEAK_CHAINS * 8,
     .peak = rg_avx2_peak,
     .read = rg_avx2_read,

@@ -1,0 +1,165 @@
+/*
+ * Milliseconds of a layer, from a few rates:
+ *
+ *   overhead + max(multiply-adds in whole tiles / rate, bytes of weights / bandwidth)
+ *
+ * Columns are rounded up to half a tile, since the kernels compute that many (a rank of 5 costs what 16 does with
+ * AVX-512). The rate grows with the number of rows that a weight serves, from one row's to a whole tile's.
+ */
+#include "cpu/costs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu_features.h"
+#include "base/file.h"
+
+#define FILE_BYTES_MAX 65536
+
+void rg_costs_init(rg_costs *costs, const rg_kernels *kernels) {
+  const rg_cpu *cpu = rg_cpu_features();
+  *costs = (rg_costs){.mr = (double)kernels->mr, .nr = (double)kernels->nr, .rates = kernels->costs};
+  strncpy(costs->isa, kernels->isa, RG_COSTS_ISA - 1);
+  costs->cache_bytes = cpu->l3_bytes > 0   ? (double)cpu->l3_bytes / 2.0
+                       : cpu->l2_bytes > 0 ? (double)cpu->l2_bytes
+                                           : 1e6;
+}
+
+rango_status rg_costs_default(const rg_kernels *kernels, rg_costs **out) {
+  *out = NULL;
+  RG_TRY(rg_calloc(1, sizeof **out, RG_OUT(out)));
+  rg_costs_init(*out, kernels);
+  return RANGO_OK;
+}
+
+void rg_costs_free(rg_costs *costs) { rg_free(costs); }
+
+/* ---- the model ---- */
+
+/* Seconds of a product of rows x k x n, without the overhead. */
+static double product_seconds(const rg_costs *costs, double rows, double k, double n) {
+  const rg_kernel_costs *rates = &costs->rates;
+  const double half = costs->nr / 2.0;
+  const double whole_columns = floor(n / costs->nr) * costs->nr, rest = n - whole_columns;
+  const double full = rest > half ? whole_columns + costs->nr : whole_columns,
+               halves = rest > 0 && rest <= half ? half : 0;
+  const double share = fmin(rows / costs->mr, 1.0); /* of a tile's rows that there are */
+  const double rate = rates->gflops_row + (rates->gflops - rates->gflops_row) * share;
+  const double rate_half =
+      rates->gflops_row * rates->gflops_half / rates->gflops * (1.0 - share) + rates->gflops_half * share;
+  const double compute = 2e-9 * rows * k * (full / rate + halves / rate_half);
+  const double bytes = 4.0 * k * n;
+  return fmax(compute, 1e-9 * bytes / (bytes <= costs->cache_bytes ? rates->gbytes_cache : rates->gbytes_ram));
+}
+
+double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {
+  const double overhead = 1e-3 * costs->rates.overhead_us;
+  const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
+  if (query->kind == RG_COST_DENSE) return overhead + 1e3 * product_seconds(costs, rows, in, out);
+  const double group = query->group > 0 ? (double)query->group : 1.0,
+               taps = (double)query->kernel_h * (double)query->kernel_w;
+  const double pixels = rows * (double)query->height * (double)query->width;
+  if (group > 1.0 && group == in && group == out)
+    return overhead + 2e-6 * pixels * in * taps / costs->rates.gflops_depthwise;
+  return overhead + 1e3 * group * product_seconds(costs, pixels, in / group * taps, out / group);
+}
+
+/* ---- the file: one JSON object of numbers and the instruction set's name ---- */
+
+typedef struct field {
+  const char *name;
+  size_t offset;
+} field;
+
+#define RATE(name)                                                                                                     \
+  { #name, offsetof(rg_costs, rates) + offsetof(rg_kernel_costs, name) }
+static const field fields[] = {
+    {"mr", offsetof(rg_costs, mr)},
+    {"nr", offsetof(rg_costs, nr)},
+    {"cache_bytes", offsetof(rg_costs, cache_bytes)},
+    RATE(gflops),
+    RATE(gflops_half),
+    RATE(gflops_row),
+    RATE(gflops_depthwise),
+    RATE(gbytes_cache),
+    RATE(gbytes_ram),
+    RATE(overhead_us),
+};
+#define FIELD_COUNT (sizeof fields / sizeof *fields)
+
+rango_status rg_costs_save(const rg_costs *costs, const char *path) {
+  rg_file_writer *writer;
+  char line[96];
+  RG_TRY(rg_file_writer_create(path, &writer));
+  rg_file_writer_write(writer, line, (size_t)snprintf(line, sizeof line, "{\n  \"isa\": \"%s\"", costs->isa));
+  for (size_t i = 0; i < FIELD_COUNT; i++) {
+    const double value = *(const double *)((const char *)costs + fields[i].offset);
+    rg_file_writer_write(writer, line, (size_t)snprintf(line, sizeof line, ",\n  \"%s\": %.9g", fields[i].name, value));
+  }
+  rg_file_writer_write(writer, "\n}\n", 3);
+  const rango_status status = rg_file_writer_commit(writer);
+  rg_file_writer_free(writer);
+  return status;
+}
+
+/* What follows "name" and a colon in `text`, or NULL. Names don't occur as values in this file. */
+static const char *value_of(const char *text, const char *name) {
+  char quoted[40];
+  snprintf(quoted, sizeof quoted, "\"%s\"", name);
+  const char *at = strstr(text, quoted);
+  if (at == NULL) return NULL;
+  at += strlen(quoted);
+  at += strspn(at, " \t\r\n");
+  if (*at != ':') return NULL;
+  at++;
+  return at + strspn(at, " \t\r\n");
+}
+
+static rango_status read_isa(const char *path, const char *text, rg_costs *costs) {
+  const char *value = value_of(text, "isa");
+  const size_t length = value != NULL && *value == '"' ? strcspn(value + 1, "\"\\\n") : RG_COSTS_ISA;
+  RG_FAIL_IF(length >= RG_COSTS_ISA || value[1 + length] != '"', RANGO_ERROR_FORMAT,
+             "%s: no \"isa\": is it a file of `rango tune`?", path);
+  memcpy(costs->isa, value + 1, length);
+  return RANGO_OK;
+}
+
+static rango_status read_text(const char *path, const char *text, rg_costs *costs) {
+  RG_TRY(read_isa(path, text, costs));
+  for (size_t i = 0; i < FIELD_COUNT; i++) {
+    const char *value = value_of(text, fields[i].name);
+    char *end = NULL;
+    const double number = value != NULL ? strtod(value, &end) : 0.0;
+    RG_FAIL_IF(value == NULL || end == value || !isfinite(number) || number <= 0.0, RANGO_ERROR_FORMAT,
+               "%s: \"%s\" is missing or not a positive number: run `rango tune` again", path, fields[i].name);
+    *(double *)((char *)costs + fields[i].offset) = number;
+  }
+  return RANGO_OK;
+}
+
+rango_status rg_costs_load(const char *path, rg_costs **out) {
+  rg_buffer *file;
+  rg_costs *costs = NULL;
+  char *text = NULL;
+  rango_status status = RANGO_OK;
+  *out = NULL;
+  RG_TRY(rg_file_map(path, &file));
+  const size_t bytes = rg_buffer_bytes(file);
+  if (bytes > FILE_BYTES_MAX) {
+    status = rg_fail(RANGO_ERROR_LIMIT, "%s: %zu bytes are too many for a file of `rango tune`", path, bytes);
+    goto done;
+  }
+  RG_TRY_DONE(rg_calloc(bytes + 1, 1, RG_OUT(&text)));
+  memcpy(text, rg_buffer_data(file), bytes);
+  RG_TRY_DONE(rg_calloc(1, sizeof *costs, RG_OUT(&costs)));
+  RG_TRY_DONE(read_text(path, text, costs));
+  *out = costs;
+  costs = NULL;
+done:
+  rg_free(costs);
+  rg_free(text);
+  rg_buffer_release(file);
+  return status;
+}

@@ -1,0 +1,20 @@
+/* What a rg_costs holds. */
+#ifndef RG_CPU_COSTS_H
+#define RG_CPU_COSTS_H
+
+#include "cpu/cpu.h"
+#include "kernels/table.h"
+
+#define RG_COSTS_ISA 16
+
+struct rg_costs {
+  char isa[RG_COSTS_ISA];
+  double mr, nr;      /* the register tile that the rates are of */
+  double cache_bytes; /* weights of a layer up to this come from cache */
+  rg_kernel_costs rates;
+};
+
+/* The costs of a kernel table; rates as on its page. */
+void rg_costs_init(rg_costs *costs, const rg_kernels *kernels);
+
+#endif
