@@ -224,7 +224,7 @@ static bool transpose_size(const rg_node *node, rg_window *window, int axis, int
   int64_t total = size > target ? size - target : 0;
   window->pad_begin[axis] = window->same_upper ? total / 2 : total - total / 2;
   window->pad_end[axis] = total - window->pad_begin[axis];
-  *out = target;
+  *out = wanted ? target : size - total;
   return target >= 0;
 }
 

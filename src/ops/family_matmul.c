@@ -25,20 +25,18 @@ void rg_product_f64(const rg_product *shape, const double *a, const double *b, d
   product_f64(shape, a, b, c);
 }
 
-/* ---- element types: float32 and float64 as they are, integers widened to 64 bits and narrowed at the end ---- */
-
-static bool is_float(rango_type type) { return type == RANGO_FLOAT32 || type == RANGO_FLOAT64; }
+/* ---- element types: float32 and float64 as they are, 32-bit integers widened and narrowed ---- */
 
 static rango_status need_numbers(const rg_exec *exec, const rango_tensor *tensor) {
-  if (is_float(tensor->type) || tensor->type == RANGO_INT32 || tensor->type == RANGO_INT64 ||
-      tensor->type == RANGO_UINT32 || tensor->type == RANGO_UINT64)
+  if (tensor->type == RANGO_FLOAT32 || tensor->type == RANGO_FLOAT64 || tensor->type == RANGO_INT32 ||
+      tensor->type == RANGO_INT64 || tensor->type == RANGO_UINT32 || tensor->type == RANGO_UINT64)
     return RANGO_OK;
   return rg_exec_fail(exec, RANGO_ERROR_UNSUPPORTED, "elements of type %s", rango_type_name(tensor->type));
 }
 
 static rango_status widened(rg_exec *exec, const rango_tensor *tensor, const void **out) {
   *out = tensor->data;
-  if (is_float(tensor->type)) return RANGO_OK;
+  if (tensor->type != RANGO_INT32 && tensor->type != RANGO_UINT32) return RANGO_OK;
   int64_t count = rg_tensor_elements(tensor), *wide = NULL;
   RG_TRY(rg_scratch_array(exec, count, sizeof *wide, RG_OUT(&wide)));
   for (int64_t i = 0; i < count; i++) wide[i] = rg_tensor_get_i64(tensor, i);
@@ -47,20 +45,15 @@ static rango_status widened(rg_exec *exec, const rango_tensor *tensor, const voi
 }
 
 static rango_status wide_result(rg_exec *exec, const rango_tensor *tensor, void **out) {
-  if (is_float(tensor->type)) {
-    *out = tensor->data;
-    return RANGO_OK;
-  }
+  *out = tensor->data;
+  if (tensor->type != RANGO_INT32 && tensor->type != RANGO_UINT32) return RANGO_OK;
   return rg_scratch_array(exec, rg_tensor_elements(tensor), sizeof(int64_t), out);
 }
 
 static void narrow_result(rango_tensor *tensor, const void *wide) {
+  if (tensor->type != RANGO_INT32 && tensor->type != RANGO_UINT32) return;
   int64_t count = rg_tensor_elements(tensor);
-  const uint64_t *from = wide;
-  if (tensor->type == RANGO_INT32 || tensor->type == RANGO_UINT32)
-    for (int64_t i = 0; i < count; i++) ((uint32_t *)tensor->data)[i] = (uint32_t)from[i];
-  else if (tensor->type == RANGO_INT64 || tensor->type == RANGO_UINT64)
-    memcpy(tensor->data, wide, (size_t)count * sizeof *from);
+  for (int64_t i = 0; i < count; i++) ((uint32_t *)tensor->data)[i] = (uint32_t)((const uint64_t *)wide)[i];
 }
 
 static size_t wide_bytes(rango_type type) { return type == RANGO_FLOAT32 ? sizeof(float) : sizeof(double); }

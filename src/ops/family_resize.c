@@ -285,16 +285,16 @@ static void fill_weights(const resize *r, int axis, float x, int64_t width, int6
   double support = (r->mode == RESIZE_CUBIC ? 2 : 1) / stretch;
   int64_t size = r->in[axis];
   double first = floor((double)x - support) + 1;
-  bool leave_out = r->exclude_outside || r->antialias;
   for (int64_t t = 0; t < width; t++) {
     double position = first + (double)t, distance = (position - (double)x) * stretch;
     double value = r->mode == RESIZE_CUBIC ? cubic((double)r->cubic_a, distance) : fmax(0, 1 - fabs(distance));
     bool out = position < 0 || position > (double)(size - 1);
     index[t] = clamp_index((float)position, size);
-    weight[t] = out && leave_out ? 0 : value;
+    weight[t] = out && r->exclude_outside ? 0 : value;
     sum += weight[t];
   }
-  for (int64_t t = 0; leave_out && sum != 0 && t < width; t++) weight[t] /= sum;
+  bool normalise = r->exclude_outside || r->antialias;
+  for (int64_t t = 0; normalise && sum != 0 && t < width; t++) weight[t] /= sum;
 }
 
 static rango_status make_taps(rg_exec *exec, const resize *r, int axis, taps *out) {
