@@ -78,7 +78,8 @@ rango_status rg_copy_value(rg_copier *c, const rg_value *from, rg_graph *graph, 
 static rg_value *mapped(const rg_copier *c, rg_value *value) {
   if (!value) return NULL;
   rg_value *copy = value->id < c->map_count ? c->map[value->id] : NULL;
-  return copy ? copy : c->from == c->to ? value : NULL;
+  if (copy || c->from != c->to) return copy;
+  return value->graph == c->body ? NULL : value;
 }
 
 static rango_status copy_graph(rg_copier *c, const rg_graph *from, rg_node *owner, rg_graph **out);

@@ -9,6 +9,7 @@ typedef struct rg_copier {
   rango_model *from, *to; /* may be the same */
   rg_value **map;         /* [map_count] value id → its copy; NULL: not copied. The caller's */
   int map_count;          /* from->value_count before copying began */
+  const rg_graph *body;   /* of what is copied: its values that are not in the map (inputs not given) become absent */
   bool keep_ids;          /* `to` is an empty copy of `from`: ids and names stay as they are */
   const rg_node *call;    /* attributes that refer to a function's take its value; NULL: they are copied as they are */
   const rg_function *function;

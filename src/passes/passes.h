@@ -16,7 +16,10 @@ rango_status rg_pass_fold_bias_add(rango_model *model, int *changes);   /* Conv 
 rango_status rg_pass_remove_identities(rango_model *model, int *changes); /* Identity, Dropout, no-op Reshape/Cast/Pad/... */
 rango_status rg_pass_remove_dead(rango_model *model, int *changes);
 rango_status rg_pass_merge_constants(rango_model *model, int *changes); /* Constant nodes → initializers, equal small ones shared */
-/* All of them until nothing changes. */
+rango_status rg_pass_constant_inputs(rango_model *model, int *changes); /* initializers listed as inputs are listed no more */
+rango_status rg_pass_inline_branches(rango_model *model, int *changes); /* If with a constant condition */
+rango_status rg_pass_settle_reshapes(rango_model *model, int *changes); /* targets known but for one size: a constant with -1 */
+/* Resolves the nodes, then all of them until nothing changes. */
 rango_status rg_passes_canonical(rango_model *model);
 
 /* lower/: what they make is documented in ops/private.c */
