@@ -237,8 +237,12 @@ static rango_status infer_one_conv(rg_infer *infer, const char *suffix, int weig
 }
 
 static rango_status infer_conv_with(rg_infer *infer, bool low_rank) {
-  const rg_fact *x = infer->inputs[0];
+  const rg_fact *x = infer->inputs[0], *w = fact_of(infer, 1);
   int64_t dims[RANGO_MAX_RANK];
+  if (x->rank < 0 && w) { /* in a body whose inputs nothing is known about yet */
+    rg_fact_set(infer->outputs[0], x->type, w->rank, NULL);
+    return RANGO_OK;
+  }
   if (x->rank < 3 || x->rank > 2 + MAX_SPATIAL) return rg_infer_fail(infer, "needs 1 to %d spatial axes", MAX_SPATIAL);
   memcpy(dims, x->dims, sizeof dims);
   RG_TRY(infer_one_conv(infer, low_rank ? "1" : "", 1, x->rank, dims));
