@@ -9,6 +9,7 @@
 #include "linalg/lapack.h"
 
 #define RIDGE_ATTEMPTS 12
+#define RIDGE_LEAST 1e-12 /* a singular matrix's rounding can pass for a positive pivot: never less than this */
 
 #if defined(__GNUC__) && !defined(__APPLE__)
 /* OpenBLAS's own; other BLAS libraries lack them. */
@@ -111,13 +112,13 @@ rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64
     diagonal[i] = a[i * n + i];
     trace += diagonal[i];
   }
-  double scale = trace > 0 ? trace / (double)n : 1.0, add = ridge * scale;
+  double scale = trace > 0 ? trace / (double)n : 1.0, add = (ridge > RIDGE_LEAST ? ridge : RIDGE_LEAST) * scale;
   rango_status status = RANGO_OK;
   bool definite = false;
   for (int attempt = 0; attempt < RIDGE_ATTEMPTS && !definite; attempt++) {
     restore_lower(a, diagonal, n, add);
     RG_TRY_DONE(cholesky(a, n, &definite));
-    add = add > 0 ? add * 10 : 1e-14 * scale;
+    add *= 10;
   }
   if (!definite) {
     status = rg_fail(RANGO_ERROR_NUMERIC, "least squares: a %lld x %lld matrix is not positive semidefinite", (long long)n,

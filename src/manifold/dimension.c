@@ -73,7 +73,10 @@ double rg_two_nn(const double *distances, int64_t count, int64_t stride) {
   if (count < TWO_NN_ROWS) return NAN;
   double *logs = NULL, numerator = 0, denominator = 0;
   if (rg_alloc((size_t)count * sizeof *logs, RG_OUT(&logs)) != RANGO_OK) return NAN;
-  for (int64_t i = 0; i < count; i++) logs[i] = log(distances[i * stride + 1] / distances[i * stride]);
+  int64_t used = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (distances[i * stride] > 0) logs[used++] = log(distances[i * stride + 1] / distances[i * stride]);
+  count = used;
   qsort(logs, (size_t)count, sizeof *logs, compare_double);
   int64_t kept = (int64_t)((1 - TWO_NN_DROP) * (double)count);
   for (int64_t i = 0; i < kept; i++) {
@@ -86,11 +89,14 @@ double rg_two_nn(const double *distances, int64_t count, int64_t stride) {
 
 double rg_levina_bickel(const double *distances, int64_t count, int64_t k) {
   double sum = 0; /* of the inverse estimates */
+  int64_t used = 0;
   for (int64_t i = 0; i < count; i++) {
     const double *d = distances + i * k;
     double logs = 0;
+    if (!(d[0] > 0)) continue;
+    used++;
     for (int64_t j = 0; j < k - 1; j++) logs += log(d[k - 1] / d[j]);
     sum += logs / (double)(k - 1);
   }
-  return sum > 0 ? (double)count / sum : NAN;
+  return sum > 0 ? (double)used / sum : NAN;
 }

@@ -17,11 +17,12 @@ rango_status rg_nearest_distances(const double *points, int64_t count, int64_t d
 
 /* TwoNN (Facco, d'Errico, Rodriguez, Laio 2017): with mu the ratio of the second to the first neighbour's distance, the slope
  * through the origin of -ln(1 - rank/count) over ln mu, the largest tenth left out. distances [count][stride]. NaN when
- * fewer than 10 rows, or when no ratio differs from 1. */
+ * fewer than 10 rows, or when no ratio differs from 1. Rows with a neighbour at distance 0 are left out. */
 double rg_two_nn(const double *distances, int64_t count, int64_t stride);
 
 /* Maximum likelihood of Levina and Bickel (2004) from k neighbours, the points' estimates combined by the harmonic mean
- * (MacKay and Ghahramani 2005). NaN when there are no rows or all distances of a point are equal everywhere. */
+ * (MacKay and Ghahramani 2005). NaN when there are no rows or all distances of a point are equal everywhere. Rows with a
+ * neighbour at distance 0 are left out. */
 double rg_levina_bickel(const double *distances, int64_t count, int64_t k);
 
 /* How many of the leading variances [count], descending, hold at least `share` of their sum; 0 when the sum is 0. */
