@@ -9,23 +9,35 @@ static size_t size_below(rg_random *random, size_t bound) { return 1 + (size_t)r
 
 static double binary_of(rg_binary op, double a, double b) {
   switch (op) {
-  case RG_BINARY_ADD: return a + b;
-  case RG_BINARY_SUB: return a - b;
-  case RG_BINARY_MUL: return a * b;
-  case RG_BINARY_DIV: return a / b;
-  case RG_BINARY_MIN: return isnan(a) || isnan(b) ? NAN : fmin(a, b);
-  case RG_BINARY_MAX: return isnan(a) || isnan(b) ? NAN : fmax(a, b);
-  default: return a < 0 ? a * b : a;
+  case RG_BINARY_ADD:
+    return a + b;
+  case RG_BINARY_SUB:
+    return a - b;
+  case RG_BINARY_MUL:
+    return a * b;
+  case RG_BINARY_DIV:
+    return a / b;
+  case RG_BINARY_MIN:
+    return isnan(a) || isnan(b) ? NAN : fmin(a, b);
+  case RG_BINARY_MAX:
+    return isnan(a) || isnan(b) ? NAN : fmax(a, b);
+  default:
+    return a < 0 ? a * b : a;
   }
 }
 
 static bool compare_of(rg_compare op, float a, float b) {
   switch (op) {
-  case RG_COMPARE_EQUAL: return a == b;
-  case RG_COMPARE_LESS: return a < b;
-  case RG_COMPARE_LESS_EQUAL: return a <= b;
-  case RG_COMPARE_GREATER: return a > b;
-  default: return a >= b;
+  case RG_COMPARE_EQUAL:
+    return a == b;
+  case RG_COMPARE_LESS:
+    return a < b;
+  case RG_COMPARE_LESS_EQUAL:
+    return a <= b;
+  case RG_COMPARE_GREATER:
+    return a > b;
+  default:
+    return a >= b;
   }
 }
 
@@ -79,7 +91,8 @@ static void check_where(const rg_vector_kernels *k, const char *isa) {
     guarded a = guarded_random(&random, a_scalar ? 1 : n, -1, 1), b = guarded_random(&random, b_scalar ? 1 : n, 2, 3);
     guarded y = guarded_new(n, 1);
     uint8_t *condition = malloc(n);
-    for (size_t i = 0; i < n; i++) condition[i] = (uint8_t)(rg_random_below(&random, 2) * (1 + rg_random_below(&random, 255)));
+    for (size_t i = 0; i < n; i++)
+      condition[i] = (uint8_t)(rg_random_below(&random, 2) * (1 + rg_random_below(&random, 255)));
     k->where(condition, a.data, a_scalar, b.data, b_scalar, y.data, n);
     for (size_t i = 0; i < n; i++)
       assert_true(y.data[i] == (condition[i] ? a.data[a_scalar ? 0 : i] : b.data[b_scalar ? 0 : i]));
@@ -211,7 +224,8 @@ static void check_norm(const rg_vector_kernels *k, const char *isa) {
     guarded rs = guarded_random(&random, rows, -2, 2), rb = guarded_random(&random, rows, -2, 2);
     k->scale_rows(x.data, y.data, rows, cols, rs.data, rb.data);
     for (size_t i = 0; i < rows * cols; i++)
-      assert_close(y.data[i], (double)x.data[i] * (double)rs.data[i / cols] + (double)rb.data[i / cols], 1e-6, "rows", i);
+      assert_close(y.data[i], (double)x.data[i] * (double)rs.data[i / cols] + (double)rb.data[i / cols], 1e-6, "rows",
+                   i);
     k->scale_columns(x.data, y.data, rows, cols, gamma.data, beta.data);
     for (size_t i = 0; i < rows * cols; i++)
       assert_close(y.data[i], (double)x.data[i] * (double)gamma.data[i % cols] + (double)beta.data[i % cols], 1e-6,
@@ -308,7 +322,8 @@ static void check_conversions(const rg_vector_kernels *k, const char *isa) {
   for (size_t cut = 0; cut < 20; cut++) { /* the same with other tails */
     const size_t n = ALL - cut;
     k->from_half(half, y, n);
-    for (size_t i = 0; i < n; i++) assert_true(y[i] == rg_half_to_float(half[i]) || (isnan(y[i]) && isnan(rg_half_to_float(half[i]))));
+    for (size_t i = 0; i < n; i++)
+      assert_true(y[i] == rg_half_to_float(half[i]) || (isnan(y[i]) && isnan(rg_half_to_float(half[i]))));
     k->to_half(y, back, n);
     for (size_t i = 0; i < n; i++) assert_true(back[i] == half[i] || isnan(y[i]));
     k->from_u8((const uint8_t *)half, y, n);
@@ -320,7 +335,8 @@ static void check_conversions(const rg_vector_kernels *k, const char *isa) {
   }
   rg_random random;
   rg_random_seed(&random, 19);
-  for (size_t i = 0; i < ALL; i++) y[i] = uniform(&random, -1, 1) * ldexpf(1.0f, (int)rg_random_below(&random, 45) - 27);
+  for (size_t i = 0; i < ALL; i++)
+    y[i] = uniform(&random, -1, 1) * ldexpf(1.0f, (int)rg_random_below(&random, 45) - 27);
   k->to_half(y, back, ALL);
   for (size_t i = 0; i < ALL; i++) assert_int_equal(back[i], rg_float_to_half(y[i]));
   free(half);
@@ -389,9 +405,9 @@ TEST(recurrent)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_binary),  cmocka_unit_test(test_where),     cmocka_unit_test(test_reduce),
-      cmocka_unit_test(test_softmax), cmocka_unit_test(test_norm),      cmocka_unit_test(test_transpose),
-      cmocka_unit_test(test_pool),    cmocka_unit_test(test_blend),     cmocka_unit_test(test_conversions),
+      cmocka_unit_test(test_binary),    cmocka_unit_test(test_where), cmocka_unit_test(test_reduce),
+      cmocka_unit_test(test_softmax),   cmocka_unit_test(test_norm),  cmocka_unit_test(test_transpose),
+      cmocka_unit_test(test_pool),      cmocka_unit_test(test_blend), cmocka_unit_test(test_conversions),
       cmocka_unit_test(test_recurrent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
