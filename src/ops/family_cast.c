@@ -71,7 +71,20 @@ static void integer_limits(rango_type type, double *low, double *high) {
 }
 
 static bool is_wide_integer(rango_type type) { return rg_type_is_integer(type) && rg_element_bytes(type) > 0; }
-static bool is_float8(rango_type type) { return type >= RANGO_FLOAT8E4M3FN && type <= RANGO_FLOAT8E5M2FNUZ; }
+static bool is_float8(rango_type type) {
+  return (type >= RANGO_FLOAT8E4M3FN && type <= RANGO_FLOAT8E5M2FNUZ) || type == RANGO_FLOAT8E8M0;
+}
+
+static void store_integers(rango_tensor *y, int64_t start, int64_t count, const int64_t *row, bool is_u64,
+                           bool saturates);
+
+/* FLOAT8E8M0 holds powers of two: the attribute round_mode says which of the two around a number is taken. */
+static double to_power_of_two(const char *mode, double value) {
+  int exponent;
+  double fraction = frexp(value, &exponent); /* value = fraction 2^exponent, fraction in [0.5, 1) */
+  if (!(value > 0) || isinf(value) || fraction == 0.5 || strcmp(mode, "nearest") == 0) return value;
+  return ldexp(1, strcmp(mode, "down") == 0 ? exponent - 1 : exponent);
+}
 
 /* y[start ...] = row of float64. */
 static void store_doubles(rango_tensor *y, int64_t start, int64_t count, double *row, bool saturates) {
@@ -85,6 +98,9 @@ static void store_doubles(rango_tensor *y, int64_t start, int64_t count, double 
     integer_limits(y->type, &low, &high);
     for (int64_t i = 0; i < count; i++) integers[i] = saturate(row[i], low, high);
     rg_store_integers(y->type, y->data, start, 1, count, integers);
+  } else if (rg_type_is_integer(y->type)) { /* 4 and 2 bits: the low bits, as from wider integers */
+    for (int64_t i = 0; i < count; i++) integers[i] = saturate(trunc(row[i]), -0x1p63, 0x1p63);
+    store_integers(y, start, count, integers, false, saturates);
   } else if (is_float8(y->type)) {
     for (int64_t i = 0; i < count; i++)
       ((uint8_t *)y->data)[start + i] = rg_float_to_float8(y->type, (float)row[i], saturates);
@@ -102,7 +118,7 @@ static void store_integers(rango_tensor *y, int64_t start, int64_t count, const 
   } else if (y->type == RANGO_FLOAT32) {
     float *to = (float *)y->data + start;
     for (int64_t i = 0; i < count; i++) to[i] = is_u64 ? (float)(uint64_t)row[i] : (float)row[i];
-  } else if (rg_type_is_integer(y->type)) { /* 4 and 2 bits: low bits, too */
+  } else if (rg_type_is_integer(y->type)) { /* 4 and 2 bits */
     int shift = 64 - (int)rango_type_bits(y->type);
     bool is_signed = y->type == RANGO_INT4 || y->type == RANGO_INT2;
     for (int64_t i = 0; i < count; i++) {
@@ -115,10 +131,12 @@ static void store_integers(rango_tensor *y, int64_t start, int64_t count, const 
   }
 }
 
-static void cast_numbers(const rango_tensor *x, rango_tensor *y, int64_t count, bool saturates) {
+static void cast_numbers(const rg_node *node, const rango_tensor *x, rango_tensor *y, int64_t count) {
   double doubles[RG_ROW_MAX];
   int64_t integers[RG_ROW_MAX];
   bool from_integers = is_wide_integer(x->type) || x->type == RANGO_BOOL;
+  bool saturates = rg_node_int(node, "saturate", 1) != 0;
+  const char *mode = rg_node_string(node, "round_mode", "up");
   for (int64_t start = 0; start < count; start += RG_ROW_MAX) {
     int64_t part = count - start < RG_ROW_MAX ? count - start : RG_ROW_MAX;
     if (from_integers) {
@@ -126,6 +144,7 @@ static void cast_numbers(const rango_tensor *x, rango_tensor *y, int64_t count, 
       store_integers(y, start, part, integers, x->type == RANGO_UINT64, saturates);
     } else {
       rg_load_row(x, start, 1, part, doubles);
+      for (int64_t i = 0; i < part && y->type == RANGO_FLOAT8E8M0; i++) doubles[i] = to_power_of_two(mode, doubles[i]);
       store_doubles(y, start, part, doubles, saturates);
     }
   }
@@ -231,7 +250,7 @@ static rango_status compute_to(rg_exec *exec, rango_type to) {
   if (x->type == to)
     memcpy(y->data, x->data, x->bytes);
   else
-    cast_numbers(x, y, count, rg_node_int(exec->node, "saturate", 1) != 0);
+    cast_numbers(exec->node, x, y, count);
   return RANGO_OK;
 }
 
@@ -243,7 +262,29 @@ static rango_status compute_cast_like(rg_exec *exec) {
   return compute_to(exec, like->type);
 }
 
+/* ---- BitCast: the same bits as another type of the same width ---- */
+
+static rango_status infer_bit_cast(rg_infer *infer) {
+  const rg_fact *x = infer->inputs[0];
+  rg_fact_set(infer->outputs[0], target_type(infer->node), x->rank, x->dims);
+  return RANGO_OK;
+}
+
+static rango_status compute_bit_cast(rg_exec *exec) {
+  const rango_tensor *x;
+  rango_tensor *y;
+  rango_type to = target_type(exec->node);
+  RG_TRY(rg_need_tensor(exec, 0, 0, &x));
+  if (rango_type_bits(x->type) != rango_type_bits(to))
+    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%s and %s differ in width", rango_type_name(x->type),
+                        rango_type_name(to));
+  RG_TRY(rg_exec_output(exec, 0, to, &x->shape, &y));
+  if (y && x->bytes > 0) memcpy(y->data, x->data, x->bytes);
+  return RANGO_OK;
+}
+
 static const rg_op ops[] = {
+    {"", "BitCast", 26, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_ELEMENTWISE, check_cast, infer_bit_cast, compute_bit_cast, NULL},
     {"", "Cast", 1, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_ELEMENTWISE, check_cast, infer_cast, compute_cast, NULL},
     {"", "CastLike", 15, RG_OPSET_MAX, 2, 2, 1, 1, 0, NULL, infer_cast_like, compute_cast_like, NULL},
 };

@@ -1,4 +1,4 @@
-/* Making and using positions: OneHot, NonZero, Compress, CumSum. */
+/* Making and using positions: OneHot, NonZero, Compress; and what runs along an axis: CumSum, CumProd. */
 #include "ops/compute.h"
 #include "ops/walk.h"
 
@@ -126,9 +126,9 @@ static rango_status compute_compress(rg_exec *exec) {
   return RANGO_OK;
 }
 
-/* ---- CumSum ---- */
+/* ---- CumSum, CumProd ---- */
 
-static rango_status read_cumsum_axis(const rg_exec *exec, int rank, int *out) {
+static rango_status read_cumulated_axis(const rg_exec *exec, int rank, int *out) {
   const rango_tensor *axis = rg_exec_input(exec, 1);
   if (axis && rg_type_is_integer(axis->type) && rg_tensor_elements(axis) == 1 &&
       rg_axis(rg_tensor_get_i64(axis, 0), rank, out))
@@ -136,12 +136,36 @@ static rango_status read_cumsum_axis(const rg_exec *exec, int rank, int *out) {
   return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis must be one integer, in range for %d axes", rank);
 }
 
-static rango_status compute_cumsum(rg_exec *exec) {
+/* Elements at, at + step, ... `size` of them: y = the sum or product so far, without the element itself if exclusive. */
+static void cumulate_integers(const rango_tensor *x, rango_tensor *y, int64_t at, int64_t step, int64_t size,
+                              bool exclusive, bool is_product) {
+  int64_t element, total = is_product;
+  for (int64_t i = 0; i < size; i++, at += step) {
+    rg_load_integers(x->type, x->data, at, 1, 1, &element);
+    uint64_t a = (uint64_t)total, b = (uint64_t)element;
+    int64_t next = (int64_t)(is_product ? a * b : a + b);
+    rg_store_integers(y->type, y->data, at, 1, 1, exclusive ? &total : &next);
+    total = next;
+  }
+}
+
+static void cumulate_floats(const rango_tensor *x, rango_tensor *y, int64_t at, int64_t step, int64_t size,
+                            bool exclusive, bool is_product) {
+  double element, total = is_product;
+  for (int64_t i = 0; i < size; i++, at += step) {
+    rg_load_row(x, at, 1, 1, &element);
+    double next = is_product ? total * element : total + element;
+    rg_store_row(y, at, 1, 1, exclusive ? &total : &next);
+    total = next;
+  }
+}
+
+static rango_status cumulate(rg_exec *exec, bool is_product) {
   const rango_tensor *x;
   rango_tensor *y;
   int axis = 0;
   RG_TRY(rg_need_tensor(exec, 0, 1, &x));
-  RG_TRY(read_cumsum_axis(exec, x->shape.rank, &axis));
+  RG_TRY(read_cumulated_axis(exec, x->shape.rank, &axis));
   bool is_integer = rg_type_is_integer(x->type);
   if (rg_element_bytes(x->type) == 0 || !(is_integer || x->type == RANGO_FLOAT32 || x->type == RANGO_FLOAT64))
     return rg_exec_fail(exec, RANGO_ERROR_UNSUPPORTED, "input of type %s", rango_type_name(x->type));
@@ -150,28 +174,20 @@ static rango_status compute_cumsum(rg_exec *exec) {
   bool exclusive = rg_node_int(exec->node, "exclusive", 0) != 0, reverse = rg_node_int(exec->node, "reverse", 0) != 0;
   int64_t size = x->shape.dims[axis], inner = rg_dims_product(&x->shape, axis + 1, x->shape.rank);
   for (int64_t line = 0; line < rg_tensor_elements(x) / size; line++) {
-    int64_t start = line / inner * size * inner + line % inner, integer, integers = 0;
-    double number, numbers = 0;
-    for (int64_t i = 0; i < size; i++) {
-      int64_t at = start + (reverse ? size - 1 - i : i) * inner;
-      if (is_integer) {
-        rg_load_integers(x->type, x->data, at, 1, 1, &integer);
-        int64_t sum = (int64_t)((uint64_t)integers + (uint64_t)integer);
-        rg_store_integers(y->type, y->data, at, 1, 1, exclusive ? &integers : &sum);
-        integers = sum;
-      } else {
-        rg_load_row(x, at, 1, 1, &number);
-        double sum = numbers + number;
-        rg_store_row(y, at, 1, 1, exclusive ? &numbers : &sum);
-        numbers = sum;
-      }
-    }
+    int64_t first = line / inner * size * inner + line % inner + (reverse ? (size - 1) * inner : 0);
+    (is_integer ? cumulate_integers : cumulate_floats)(x, y, first, reverse ? -inner : inner, size, exclusive,
+                                                       is_product);
   }
   return RANGO_OK;
 }
 
+static rango_status compute_cumsum(rg_exec *exec) { return cumulate(exec, false); }
+static rango_status compute_cumprod(rg_exec *exec) { return cumulate(exec, true); }
+
 static const rg_op ops[] = {
     {"", "Compress", 9, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_MOVE, NULL, infer_compress, compute_compress, NULL},
+    {"", "CumProd", 26, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_FLOAT_ONLY, NULL, rg_infer_same_as_first, compute_cumprod,
+     NULL},
     {"", "CumSum", 11, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_FLOAT_ONLY, NULL, rg_infer_same_as_first, compute_cumsum, NULL},
     {"", "NonZero", 9, RG_OPSET_MAX, 1, 1, 1, 1, 0, NULL, infer_nonzero, compute_nonzero, NULL},
     {"", "OneHot", 9, RG_OPSET_MAX, 3, 3, 1, 1, RG_OP_MOVE, NULL, infer_one_hot, compute_one_hot, NULL},
