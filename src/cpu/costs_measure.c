@@ -8,13 +8,13 @@
 
 #define READ_BYTES_MAX (256u << 20)
 
-typedef struct bench {
+typedef struct cost_bench {
   const rg_kernels *kernels;
   float *a, *b, *c; /* operands, each big enough for every probe */
   void *scratch;
   size_t scratch_bytes;
   double seconds; /* of each probe */
-} bench;
+} cost_bench;
 
 static double seconds_now(void) {
   struct timespec time;
@@ -23,8 +23,8 @@ static double seconds_now(void) {
 }
 
 /* Seconds of one call: the fastest of rounds of `repeat` calls. */
-static double best_seconds(const bench *bench, void (*call)(const struct bench *, const void *), const void *argument,
-                           int repeat) {
+static double best_seconds(const cost_bench *bench, void (*call)(const struct cost_bench *, const void *),
+                           const void *argument, int repeat) {
   const double start = seconds_now();
   double best = 1e30;
   for (int round = 0; round < 3 || seconds_now() - start < bench->seconds; round++) {
@@ -40,7 +40,7 @@ typedef struct sizes {
   size_t m, n, k;
 } sizes;
 
-static void product(const bench *bench, const void *argument) {
+static void product(const cost_bench *bench, const void *argument) {
   const sizes *size = argument;
   const rg_product operands = {
       .a = bench->a, .a_row = size->k, .a_column = 1, .k = size->k, .b = bench->b, .c = bench->c};
@@ -53,7 +53,7 @@ static void product(const bench *bench, const void *argument) {
 #define DEPTHWISE_TAPS     9
 #define DEPTHWISE_PIXELS   64
 
-static void depthwise(const bench *bench, const void *argument) {
+static void depthwise(const cost_bench *bench, const void *argument) {
   (void)argument;
   const float *x[DEPTHWISE_TAPS];
   for (size_t at = 0; at < DEPTHWISE_PIXELS; at++) {
@@ -74,13 +74,13 @@ typedef struct stretch {
   size_t floats;
 } stretch;
 
-static void read_stretch(const bench *bench, const void *argument) {
+static void read_stretch(const cost_bench *bench, const void *argument) {
   const stretch *part = argument;
   bench->c[0] = bench->kernels->read(part->data, part->floats);
 }
 
 /* Rates of multiply-adds. */
-static void measure_rates(bench *bench, rg_costs *costs) {
+static void measure_rates(cost_bench *bench, rg_costs *costs) {
   const size_t rows = 16 * bench->kernels->mr, nr = bench->kernels->nr;
   const sizes whole = {rows, 4 * nr, 256}, half = {rows, nr / 2, 256}, row = {1, 4 * nr, 256};
   rg_kernel_costs *rates = &costs->rates;
@@ -93,7 +93,7 @@ static void measure_rates(bench *bench, rg_costs *costs) {
   rates->overhead_us = 1e6 * best_seconds(bench, product, &least, 256);
 }
 
-static rango_status measure_reading(bench *bench, rg_costs *costs) {
+static rango_status measure_reading(cost_bench *bench, rg_costs *costs) {
   const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : 1u << 20;
   const size_t l3 = rg_cpu_features()->l3_bytes > 0 ? rg_cpu_features()->l3_bytes : 2 * l2;
   const size_t bytes = 4 * l3 < READ_BYTES_MAX ? 4 * l3 : READ_BYTES_MAX, near = l3 > 4 * l2 ? 2 * l2 : l2;
@@ -107,7 +107,7 @@ static rango_status measure_reading(bench *bench, rg_costs *costs) {
   return RANGO_OK;
 }
 
-static rango_status make_operands(bench *bench) {
+static rango_status make_operands(cost_bench *bench) {
   const size_t rows = 16 * bench->kernels->mr, nr = bench->kernels->nr, k = 256;
   const size_t image = (DEPTHWISE_PIXELS + DEPTHWISE_TAPS) * DEPTHWISE_CHANNELS;
   const size_t a = rows * k > image ? rows * k : image, b = k * 4 * nr > image ? k * 4 * nr : image;
@@ -130,7 +130,7 @@ static rango_status report(bool (*progress)(void *, double, const char *), void 
 rango_status rg_costs_measure(const rg_kernels *kernels, double seconds,
                               bool (*progress)(void *user, double fraction, const char *stage), void *user,
                               rg_costs **out) {
-  bench probes = {.kernels = kernels, .seconds = seconds / 7.0};
+  cost_bench probes = {.kernels = kernels, .seconds = seconds / 7.0};
   rg_costs *costs = NULL;
   rango_status status = RANGO_OK;
   *out = NULL;

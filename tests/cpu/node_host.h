@@ -18,7 +18,6 @@ typedef struct node_host {
   rango_model *model;
   rg_node *node;
   rg_packed_cache *cache;
-  rango_threads *pool;
   rango_tensor inputs[NODE_INPUTS]; /* in their layout */
   bool constant[NODE_INPUTS];
   rg_random random;
@@ -42,7 +41,6 @@ static inline void node_end(node_host *host) {
   for (int i = 0; i < NODE_INPUTS; i++) rg_tensor_clear(&host->inputs[i]);
   rg_tensor_clear(&host->output);
   rg_packed_cache_free(host->cache);
-  rango_threads_free(host->pool);
   rg_model_release(host->model);
   rg_free(host->scratch);
 }
@@ -98,6 +96,13 @@ static inline rango_status node_scratch_(rg_exec *exec, size_t bytes, void **out
   return RANGO_OK;
 }
 
+/* Pools are made once: starting and ending threads takes longer than the small nodes of a test. */
+static inline rango_threads *node_pool_(int threads) {
+  static rango_threads *pools[8];
+  if (pools[threads] == NULL) check_ok(rango_threads_create(threads, &pools[threads]));
+  return pools[threads];
+}
+
 static inline void node_facts_(node_host *host, rg_fact *facts, const rg_fact **pointers) {
   for (int i = 0; i < host->node->input_count; i++) {
     pointers[i] = NULL;
@@ -137,7 +142,6 @@ static inline void node_run(node_host *host, const char *isa, int threads, rg_la
   output.kind = RG_KIND_TENSOR;
   check_ok(rg_kernels_get(isa, &kernels));
   check_ok(rg_arena_create(&arena));
-  check_ok(rango_threads_create(threads, &host->pool));
   uint32_t *memory = node_make_output_(host, shape, layout, &count);
   rg_prepare prepare = {.node = host->node,
                         .input_count = host->node->input_count,
@@ -164,7 +168,7 @@ static inline void node_run(node_host *host, const char *isa, int threads, rg_la
                     .output_count = 1,
                     .inputs = val_pointers,
                     .state = prepare.state,
-                    .threads = host->pool,
+                    .threads = node_pool_(threads),
                     .host = host,
                     .output = node_output_,
                     .scratch = node_scratch_};
@@ -181,10 +185,8 @@ static inline void node_run(node_host *host, const char *isa, int threads, rg_la
   for (int i = 0; i < prepare.packed_count; i++) rg_packed_release(prepare.packed[i]);
   rg_free(memory);
   rg_free(host->scratch);
-  rango_threads_free(host->pool);
   host->output = (rango_tensor){0};
   host->scratch = NULL;
-  host->pool = NULL;
   rg_arena_free(arena);
 }
 

@@ -1,0 +1,244 @@
+/* Register tiles, depthwise pixels and packing of every instruction set against sums in double precision; nothing is
+ * read or written outside the arrays. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/random.h"
+#include "kernels/pack.h"
+#include "support/check.h"
+
+#define CANARY 16 /* elements of NaN around every array */
+
+/* `count` random floats between two canaries of NaN, at an odd address; freed with release. */
+static float *guarded(rg_random *random, size_t count) {
+  float *memory = malloc((count + 2 * CANARY + 1) * sizeof *memory);
+  for (size_t i = 0; i < count + 2 * CANARY + 1; i++) memory[i] = NAN;
+  for (size_t i = 0; i < count; i++) memory[1 + CANARY + i] = (float)(2.0 * rg_random_uniform(random) - 1.0);
+  return memory + 1 + CANARY;
+}
+
+static void release(float *data, size_t count) {
+  for (size_t i = 0; i < CANARY; i++) assert_true(isnan(data[-1 - (ptrdiff_t)i]) && isnan(data[count + i]));
+  free(data - 1 - CANARY);
+}
+
+static const rg_kernels *const *all_kernels(void) {
+  static const char *const names[] = {"generic", "neon", "avx2", "avx512"};
+  static const rg_kernels *found[5];
+  int count = 0;
+  for (size_t i = 0; i < 4; i++)
+    if (rg_kernels_get(names[i], &found[count]) == RANGO_OK) count++;
+  found[count] = NULL;
+  return found;
+}
+
+typedef struct tile_case {
+  size_t rows, columns, segments, k;
+  bool bias, residual, in_place;
+  float low, high;
+} tile_case;
+
+static void check_tile(const rg_kernels *kernels, rg_random *random, const tile_case *c) {
+  const size_t total = c->segments * c->k, stride = c->columns + 3, mr = kernels->mr;
+  const size_t width = c->columns > kernels->nr / 2 ? kernels->nr : kernels->nr / 2;
+  const float *pointers[8 * 16];
+  float *a[8 * 16];
+  for (size_t i = 0; i < 8 * 16; i++) pointers[i] = NULL; /* rows that aren't there must not be followed */
+  for (size_t s = 0; s < c->segments; s++)
+    for (size_t i = 0; i < c->rows; i++) pointers[s * mr + i] = a[s * mr + i] = guarded(random, c->k);
+  float *b = guarded(random, total * width), *bias = guarded(random, c->columns);
+  float *out = guarded(random, c->rows * stride), *before = malloc(c->rows * stride * sizeof *before);
+  float *residual = c->in_place ? out : guarded(random, c->rows * stride);
+  memcpy(before, out, c->rows * stride * sizeof *before);
+  const rg_gemm_tile tile = {.rows = c->rows,
+                             .columns = c->columns,
+                             .segments = c->segments,
+                             .k = c->k,
+                             .a = pointers,
+                             .b = b,
+                             .c = out,
+                             .c_stride = stride,
+                             .bias = c->bias ? bias : NULL,
+                             .residual = c->residual ? residual : NULL,
+                             .residual_stride = stride,
+                             .low = c->low,
+                             .high = c->high};
+  kernels->gemm(&tile);
+  for (size_t i = 0; i < c->rows; i++)
+    for (size_t j = 0; j < stride; j++) {
+      const float *old = c->in_place ? before : residual;
+      if (j >= c->columns) {
+        assert_true(memcmp(&out[i * stride + j], &before[i * stride + j], sizeof(float)) == 0);
+        continue;
+      }
+      double sum = c->bias ? (double)bias[j] : 0.0;
+      for (size_t q = 0; q < total; q++)
+        sum += (double)pointers[q / c->k * mr + i][q % c->k] * (double)b[q * width + j];
+      if (c->residual) sum += (double)old[i * stride + j];
+      sum = fmin(fmax(sum, (double)c->low), (double)c->high);
+      if (!(fabs(out[i * stride + j] - sum) <= 1e-6 * ((double)total + 4.0)))
+        fail_msg("%s, %zu x %zu of %zu x %zu: (%zu, %zu) is %g, not %g", kernels->isa, c->rows, c->columns, c->segments,
+                 c->k, i, j, (double)out[i * stride + j], sum);
+    }
+  for (size_t s = 0; s < c->segments; s++)
+    for (size_t i = 0; i < c->rows; i++) release(a[s * mr + i], c->k);
+  release(b, total * width);
+  release(bias, c->columns);
+  release(out, c->rows * stride);
+  if (!c->in_place) release(residual, c->rows * stride);
+  free(before);
+}
+
+static void test_tiles(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 7);
+    assert_true((*kernels)->mr <= 16);
+    size_t turn = 0;
+    for (size_t rows = 1; rows <= (*kernels)->mr; rows++)
+      for (size_t columns = 1; columns <= (*kernels)->nr; columns++, turn++) {
+        const tile_case c = {.rows = rows,
+                             .columns = columns,
+                             .segments = turn % 5,
+                             .k = turn % 3 == 0 ? turn % 4 : 1 + rg_random_below(&random, 40),
+                             .bias = turn % 2 != 0,
+                             .residual = turn % 3 == 1,
+                             .in_place = turn % 6 == 1,
+                             .low = turn % 4 == 0 ? -0.5f : -INFINITY,
+                             .high = turn % 8 == 0 ? 0.25f : INFINITY};
+        check_tile(*kernels, &random, &c);
+      }
+  }
+}
+
+/* A NaN in the product must come out, whatever the bounds. */
+static void test_nan_passes(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    const float a = NAN;
+    float b[64] = {0}, c[64];
+    const float *pointer = &a;
+    const rg_gemm_tile tile = {.rows = 1,
+                               .columns = (*kernels)->nr,
+                               .segments = 1,
+                               .k = 1,
+                               .a = &pointer,
+                               .b = b,
+                               .c = c,
+                               .c_stride = 64,
+                               .low = 0.0f,
+                               .high = 6.0f};
+    (*kernels)->gemm(&tile);
+    for (size_t j = 0; j < (*kernels)->nr; j++) assert_true(isnan(c[j]));
+  }
+}
+
+static void test_depthwise(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 9);
+    for (size_t turn = 0; turn < 150; turn++) {
+      const size_t channels = 1 + turn, taps = turn % 10;
+      const float *x[10];
+      float *data[10], *weights = guarded(&random, taps * channels), *bias = guarded(&random, channels);
+      float *residual = guarded(&random, channels), *out = guarded(&random, channels);
+      for (size_t t = 0; t < taps; t++) data[t] = guarded(&random, channels);
+      for (size_t t = 0; t < taps; t++) x[t] = (t + turn) % 4 == 0 ? NULL : data[t];
+      const rg_depthwise_pixel pixel = {.taps = taps,
+                                        .channels = channels,
+                                        .x = x,
+                                        .weights = weights,
+                                        .bias = turn % 2 ? bias : NULL,
+                                        .residual = turn % 3 ? residual : NULL,
+                                        .out = out,
+                                        .low = turn % 5 ? -INFINITY : 0.0f,
+                                        .high = turn % 7 ? INFINITY : 0.5f};
+      (*kernels)->depthwise(&pixel);
+      for (size_t c = 0; c < channels; c++) {
+        double sum = (turn % 2 ? (double)bias[c] : 0.0) + (turn % 3 ? (double)residual[c] : 0.0);
+        for (size_t t = 0; t < taps; t++)
+          if (x[t] != NULL) sum += (double)x[t][c] * (double)weights[t * channels + c];
+        sum = fmin(fmax(sum, (double)pixel.low), (double)pixel.high);
+        assert_true(fabs(out[c] - sum) < 1e-5);
+      }
+      for (size_t t = 0; t < taps; t++) release(data[t], channels);
+      release(weights, taps * channels);
+      release(bias, channels);
+      release(residual, channels);
+      release(out, channels);
+    }
+  }
+}
+
+/* Packing puts element (q, j) where rg_gemm_tile looks for it, zeros beside it, and nothing behind. */
+static void test_packing(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 11);
+    for (size_t n = 1; n <= 3 * (*kernels)->nr; n++)
+      for (int transposed = 0; transposed < 2; transposed++) {
+        const size_t k = 1 + n % 70, at = n % 3, total = k + at + n % 2, nr = (*kernels)->nr;
+        size_t count;
+        float *b = guarded(&random, k * n);
+        assert_true(rg_pack_count(*kernels, total, n, &count));
+        float *to = guarded(&random, count);
+        const rg_pack_view view = {.b = b,
+                                   .row = transposed ? 1 : n,
+                                   .column = transposed ? k : 1,
+                                   .k = k,
+                                   .n = n,
+                                   .scale = 0.5f,
+                                   .at = at,
+                                   .total = total};
+        rg_pack_panel_range(*kernels, &view, 0, rg_pack_panels(*kernels, n), to);
+        for (size_t q = 0; q < k; q++)
+          for (size_t p = 0; p < rg_pack_panels(*kernels, n); p++)
+            for (size_t j = 0; j < rg_pack_width(*kernels, n, p); j++) {
+              const size_t column = p * nr + j;
+              const float want = column >= n ? 0.0f : 0.5f * b[transposed ? column * k + q : q * n + column];
+              assert_true(to[rg_pack_offset(*kernels, total, p) + (at + q) * rg_pack_width(*kernels, n, p) + j] ==
+                          want);
+            }
+        release(b, k * n);
+        release(to, count);
+      }
+    size_t count;
+    assert_false(rg_pack_count(*kernels, SIZE_MAX / 2, 1000, &count));
+  }
+}
+
+static void test_machine_probes(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 13);
+    for (size_t count = 0; count < 300; count += 7) {
+      float *x = guarded(&random, count);
+      double sum = 0.0;
+      for (size_t i = 0; i < count; i++) sum += (double)x[i];
+      assert_true(fabs((*kernels)->read(x, count) - sum) < 1e-4);
+      release(x, count);
+    }
+    assert_true(isfinite((*kernels)->peak(100)));
+    assert_true((*kernels)->peak_flops >= 2 * (*kernels)->lanes);
+  }
+}
+
+static void test_choice(void **state) {
+  (void)state;
+  const rg_kernels *kernels;
+  check_ok(rg_kernels_get("generic", &kernels));
+  assert_string_equal(rg_kernels_isa(kernels), "generic");
+  check_fails(rg_kernels_get("mmx", &kernels), RANGO_ERROR_ARGUMENT, "generic");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_tiles),   cmocka_unit_test(test_nan_passes),     cmocka_unit_test(test_depthwise),
+      cmocka_unit_test(test_packing), cmocka_unit_test(test_machine_probes), cmocka_unit_test(test_choice),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
