@@ -194,6 +194,24 @@ static rango_status list_slots(builder *build, rg_value_list *list) {
   return RANGO_OK;
 }
 
+/* Sizes being computed are known to inference already: their value is made here, and no step is needed for it. */
+static rango_status materialise_known(builder *build, rg_slot *slot, const rg_fact *fact) {
+  rango_tensor *tensor = &slot->val.tensor;
+  if (!fact->known || !(rg_type_is_integer(fact->type) || fact->type == RANGO_BOOL) || rango_type_bits(fact->type) < 8)
+    return RANGO_OK;
+  for (int64_t i = 0; i < fact->known_count; i++)
+    if (!rg_size_is_known(fact->known[i])) return RANGO_OK;
+  RG_TRY(rg_arena_alloc(build->plan->memory, tensor->bytes + 1, &tensor->data));
+  for (int64_t i = 0; i < fact->known_count; i++) {
+    if (fact->type == RANGO_INT64)
+      ((int64_t *)tensor->data)[i] = fact->known[i];
+    else
+      rg_tensor_set_double(tensor, i, (double)fact->known[i]);
+  }
+  slot->place = RG_PLACE_CONSTANT;
+  return RANGO_OK;
+}
+
 /* A slot starts in the pool; what is known of it better is set here and by its node's step. */
 static rango_status init_slot(builder *build, rg_slot *slot, rg_value *value) {
   const rg_fact *fact = rg_facts_of(build->facts, value);
@@ -220,7 +238,14 @@ static rango_status init_slot(builder *build, rg_slot *slot, rg_value *value) {
   slot->val.kind = RG_KIND_TENSOR;
   rg_tensor_init_borrowed(&slot->val.tensor, fact->type, &shape, NULL, bytes);
   slot->val.tensor.layout = value->layout;
-  return RANGO_OK;
+  return value->producer ? materialise_known(build, slot, fact) : RANGO_OK;
+}
+
+static bool outputs_are_made(const builder *build, const rg_node *node) {
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i] && build->plan->slots[slot_index(build, node->outputs[i])].place != RG_PLACE_CONSTANT)
+      return false;
+  return true;
 }
 
 static rango_status make_slots(builder *build) {
@@ -381,7 +406,7 @@ static void place_outputs(builder *build, const rg_step *step) {
 /* Plans one node: nothing to do (a view), a step with its kernel, or a step that finds out when it is reached. */
 static rango_status plan_node(builder *build, const rg_node *node) {
   rg_plan *plan = build->plan;
-  if (node->output_count > 0 && node->outputs[0] && rg_value_constant(node->outputs[0])) return RANGO_OK; /* Constant */
+  if (outputs_are_made(build, node)) return RANGO_OK; /* Constant, or sizes */
   rg_step *step = &plan->steps[plan->step_count];
   RG_TRY(link_step(build, node, step));
   bool concrete = gather_facts(build, node) && inputs_are_planned(build, node);
