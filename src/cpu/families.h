@@ -34,7 +34,8 @@ typedef struct rg_cpu_family {
   FAMILY(pool)                                                                                                         \
   FAMILY(cast)                                                                                                         \
   FAMILY(copy)                                                                                                         \
-  FAMILY(gather)
+  FAMILY(gather)                                                                                                       \
+  FAMILY(recurrent)
 
 #define RG_CPU_DECLARE(family) extern const rg_cpu_family rg_cpu_##family;
 RG_CPU_FAMILIES(RG_CPU_DECLARE)

@@ -341,6 +341,36 @@ static void test_cast(void **state) {
   }
 }
 
+/* ---- recurrent ---- */
+
+static void test_recurrent(void **state) {
+  for (int i = 0; i < 16; i++) {
+    op_case c;
+    const bool lstm = i & 1, both = i & 2, first = i & 4, plain = i == 0 || i == 15;
+    const int64_t steps = 5, batch = i == 3 ? 1 : 3, input = 6, hidden = i == 5 ? 67 : 9, gates = lstm ? 4 : 3;
+    const int64_t d = both ? 2 : 1;
+    op_begin(&c, "", lstm ? "LSTM" : "GRU", 14, lstm ? 8 : 6, lstm ? 3 : 2, 900 + (uint64_t)i);
+    op_floats(&c, 0, false, first ? SHAPE(batch, steps, input) : SHAPE(steps, batch, input), -1, 1);
+    op_floats(&c, 1, true, SHAPE(d, gates * hidden, input), -1, 1);
+    op_floats(&c, 2, true, SHAPE(d, gates * hidden, hidden), -0.5, 0.5);
+    if (!plain) {
+      const rg_shape *start = first ? SHAPE(batch, d, hidden) : SHAPE(d, batch, hidden);
+      op_floats(&c, 3, true, SHAPE(d, 2 * gates * hidden), -1, 1);
+      if (i >= 8) op_input(&c, 4, false, RANGO_INT32, SHAPE(batch), 1, (double)steps);
+      op_floats(&c, 5, false, start, -1, 1);
+      if (lstm) {
+        op_floats(&c, 6, false, start, -1, 1);
+        op_floats(&c, 7, true, SHAPE(d, 3 * hidden), -1, 1);
+      }
+    }
+    check_ok(rg_node_set_int(c.node, "hidden_size", hidden));
+    check_ok(rg_node_set_int(c.node, "layout", first));
+    check_ok(rg_node_set_string(c.node, "direction", both ? "bidirectional" : i & 8 ? "reverse" : "forward"));
+    if (!lstm) check_ok(rg_node_set_int(c.node, "linear_before_reset", (i & 4) != 0));
+    op_check(&c, OP_ROW_MAJOR, 2e-6);
+  }
+}
+
 /* ---- rango.Layout: from one order to the other ---- */
 
 static void test_layout(void **state) {
@@ -409,6 +439,7 @@ int main(void) {
       cmocka_unit_test(test_slice),
       cmocka_unit_test(test_gather),
       cmocka_unit_test(test_cast),
+      cmocka_unit_test(test_recurrent),
       cmocka_unit_test(test_layout),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
