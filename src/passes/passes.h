@@ -10,7 +10,8 @@ typedef rango_status (*rg_pass)(rango_model *model, int *changes);
 
 /* canonical/ */
 rango_status rg_pass_inline_functions(rango_model *model, int *changes);
-rango_status rg_pass_fold_constants(rango_model *model, int *changes); /* results up to 64 MiB; shapes known by inference too */
+/* Results up to 64 MiB, but 4 KiB where they are bigger than what the node reads; what inference knows of shapes, too. */
+rango_status rg_pass_fold_constants(rango_model *model, int *changes);
 rango_status rg_pass_fold_batch_norm(rango_model *model, int *changes); /* into a Conv, ConvTranspose, Gemm, MatMul before it */
 rango_status rg_pass_fold_bias_add(rango_model *model, int *changes);   /* Conv + constant Add → Conv's bias; MatMul(2-D weight) kept */
 rango_status rg_pass_remove_identities(rango_model *model, int *changes); /* Identity, Dropout, no-op Reshape/Cast/Pad/... */
@@ -23,6 +24,7 @@ rango_status rg_pass_settle_reshapes(rango_model *model, int *changes); /* targe
 rango_status rg_passes_canonical(rango_model *model);
 
 /* lower/: what they make is documented in ops/private.c */
+rango_status rg_pass_fold_large_constants(rango_model *model, int *changes); /* whatever their growth; in canonical/ */
 rango_status rg_pass_recognise_gelu(rango_model *model, int *changes);    /* x·½(1+erf(x/√2)), x·sigmoid(x) → rango.Activation */
 rango_status rg_pass_recognise_norm(rango_model *model, int *changes);    /* spelled-out LayerNormalization, RMSNormalization */
 rango_status rg_pass_fuse_matmul_add(rango_model *model, int *changes);   /* MatMul(x, W) + b, Gemm → rango.Dense */

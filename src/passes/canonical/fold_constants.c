@@ -5,14 +5,14 @@
 
 #include "passes/canonical/rewrite.h"
 
-#define RESULT_MAX ((size_t)64 << 20)    /* bytes of one node's results */
-#define GROWTH_MAX ((size_t)4 << 20)     /* the same, where they are bigger than what the node reads */
-#define BUDGET     ((size_t)256 << 20)   /* of all results in one pass */
+#define RESULT_MAX ((size_t)64 << 20)  /* bytes of one node's results */
+#define GROWTH_MAX ((size_t)4 << 10)   /* the same, where they are bigger than what the node reads: files stay small */
+#define BUDGET     ((size_t)256 << 20) /* of all results in one pass */
 #define MACS_MAX   ((int64_t)1000000000) /* of one node */
 
 typedef struct folding {
   rg_pass_facts facts;
-  size_t budget;
+  size_t budget, growth;
   int changes;
 } folding;
 
@@ -80,7 +80,7 @@ static bool result_fits(const folding *f, const rg_node *node, size_t input_byte
     *out += bytes < RESULT_MAX ? bytes : RESULT_MAX;
     if (*out >= RESULT_MAX) return false;
   }
-  return *out <= f->budget && (*out <= input_bytes || *out <= GROWTH_MAX);
+  return *out <= f->budget && (*out <= input_bytes || *out <= f->growth);
 }
 
 static rango_status is_cheap(const folding *f, const rg_node *node, bool *out) {
@@ -209,11 +209,15 @@ static rango_status visit(rg_graph *graph, void *argument) {
   return RANGO_OK;
 }
 
-rango_status rg_pass_fold_constants(rango_model *model, int *changes) {
-  folding f = {.budget = BUDGET};
+static rango_status fold(rango_model *model, size_t growth, int *changes) {
+  folding f = {.budget = BUDGET, .growth = growth};
   RG_TRY(rg_pass_facts_create(model, &f.facts));
   rango_status status = rg_model_visit_graphs(model, false, visit, &f);
   rg_pass_facts_clear(&f.facts);
   *changes += f.changes;
   return status;
 }
+
+rango_status rg_pass_fold_constants(rango_model *model, int *changes) { return fold(model, GROWTH_MAX, changes); }
+
+rango_status rg_pass_fold_large_constants(rango_model *model, int *changes) { return fold(model, RESULT_MAX, changes); }
