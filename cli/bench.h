@@ -1,0 +1,48 @@
+/* What the files of `rango bench` share. A row's process (bench_row.c) is started with bench_row_start and takes turns
+ * at the parent's command, over two pipes, a line at a time:
+ *
+ *     child:  ready THREADS ISA          loaded, and run once
+ *     parent: go      child: MILLISECONDS of one call, the mean of the turn's calls
+ *     parent: end     child: BYTES the process has grown by
+ *     child, instead of any answer: error MESSAGE */
+#ifndef CLI_BENCH_H
+#define CLI_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define BENCH_ROWS 6
+
+typedef struct bench_row {
+  const char *name;
+  const char *missing; /* why it can't be measured, or NULL */
+  const char *model;
+  bool compressed, reference;
+  pid_t process;
+  FILE *to, *from;
+  int threads;
+  char isa[32];
+  double *times; /* [rounds] */
+  int rounds;
+  double spent; /* milliseconds in turns */
+  double median, fastest;
+  int64_t params, macs, bytes, memory;
+  double metric; /* NaN: none */
+} bench_row;
+
+/* All print what is wrong and return an exit code. */
+int bench_row_start(bench_row *row, const char *inputs, size_t input_count, int threads, const char *isa);
+int bench_row_turn(bench_row *row);
+int bench_row_end(bench_row *row);
+void bench_row_stop(bench_row *row); /* whatever its state */
+
+/* Writes the batch that every row runs to `folder`/input_I.npy: rows of the arrays, or random numbers when there are
+ * none. *batch 0: the model's fixed batch or 1; it is set to what was taken. */
+struct rango_model;
+int bench_make_inputs(const struct rango_model *model, const char *const *arguments, size_t count, const char *folder,
+                      int64_t *batch);
+
+#endif
