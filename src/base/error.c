@@ -37,17 +37,16 @@ static void store(char *text) {
   memcpy(message, text, strlen(text) + 1);
 }
 
-rango_status rg_fail(rango_status status, const char *format, ...) {
+void rg_error_set(const char *format, ...) {
   char text[MESSAGE_BYTES];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   store(text);
-  return status;
 }
 
-rango_status rg_fail_context(rango_status status, const char *format, ...) {
+void rg_error_set_context(const char *format, ...) {
   char text[MESSAGE_BYTES];
   va_list arguments;
   va_start(arguments, format);
@@ -57,5 +56,4 @@ rango_status rg_fail_context(rango_status status, const char *format, ...) {
   snprintf(joined, sizeof joined, "%s: %s", text, message);
   joined[MESSAGE_BYTES - 1] = 0;
   store(joined);
-  return status;
 }

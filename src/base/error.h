@@ -5,11 +5,17 @@
 
 #include "rango.h"
 
-/* Sets the thread's message and returns `status`. */
-rango_status rg_fail(rango_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rg_error_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void rg_error_set_context(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Puts "<context>: " in front of the thread's message and returns `status`. For callers that know the file or node. */
-rango_status rg_fail_context(rango_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Passes a status through: compilers and analysers see at the place of failure that it is not RANGO_OK. */
+static inline rango_status rg_status(rango_status status) { return status; }
+
+/* Sets the thread's message and gives `status`. */
+#define rg_fail(status, ...) rg_status((rg_error_set(__VA_ARGS__), (status)))
+
+/* Puts "<context>: " in front of the thread's message and gives `status`. For callers that know the file or node. */
+#define rg_fail_context(status, ...) rg_status((rg_error_set_context(__VA_ARGS__), (status)))
 
 /* `return RG_FAIL(RANGO_ERROR_FORMAT, "...")` reads as a statement in the code that fails. */
 #define RG_FAIL(status, ...) return rg_fail((status), __VA_ARGS__)

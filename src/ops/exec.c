@@ -33,13 +33,13 @@ rango_status rg_exec_subgraph(rg_exec *exec, const rg_graph *body, const rg_val 
   return exec->subgraph(exec, body, inputs, input_count, outputs, output_count);
 }
 
-rango_status rg_exec_fail(const rg_exec *exec, rango_status status, const char *format, ...) {
+void rg_node_error(const rg_node *node, const char *format, ...) {
   char text[512];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  return rg_fail(status, "%s: %s", rg_node_text(exec->node), text);
+  rg_error_set("%s: %s", rg_node_text(node), text);
 }
 
 /* ---- stand-in types: rg_op_compute gives compute inputs of a type that it handles, and converts outputs back ---- */

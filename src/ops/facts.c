@@ -32,15 +32,6 @@ void rg_fact_from_tensor(rg_fact *fact, const rango_tensor *tensor) {
   fact->constant = tensor;
 }
 
-rango_status rg_infer_fail(const rg_infer *infer, const char *format, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return rg_fail(RANGO_ERROR_FORMAT, "%s: %s", rg_node_text(infer->node), text);
-}
-
 int64_t rg_infer_new_symbol(rg_infer *infer) {
   return infer->next_symbol < INT32_MAX ? RG_SIZE_SYMBOL(infer->next_symbol++) : RG_SIZE_UNKNOWN;
 }

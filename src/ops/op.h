@@ -15,6 +15,9 @@
 
 #include "graph/graph.h"
 
+/* Sets the thread's message to "node 'x' (Conv): <message>". */
+void rg_node_error(const rg_node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---- what is known about a value before running: its fact ---- */
 #define RG_KNOWN_MAX 1024 /* integer tensors up to so many elements are followed through inference */
 
@@ -50,7 +53,7 @@ typedef struct rg_infer {
 } rg_infer;
 
 /* Fails as every shape rule fails: "node 'x' (Conv): <message>". */
-rango_status rg_infer_fail(const rg_infer *infer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define rg_infer_fail(infer, ...) rg_status((rg_node_error((infer)->node, __VA_ARGS__), RANGO_ERROR_FORMAT))
 /* A size that nothing is known about yet, different from all others. */
 int64_t rg_infer_new_symbol(rg_infer *infer);
 /* Elements of a small integer or bool input (constant or known), in the arena; NULL when they are not known. */
@@ -85,8 +88,7 @@ rango_status rg_exec_scratch(rg_exec *exec, size_t bytes, void **out);
 /* Runs a body graph of the node. outputs[output_count] are the caller's, zeroed; clear each with rg_val_clear. */
 rango_status rg_exec_subgraph(rg_exec *exec, const rg_graph *body, const rg_val *const *inputs, size_t input_count,
                               rg_val *outputs, size_t output_count);
-rango_status rg_exec_fail(const rg_exec *exec, rango_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+#define rg_exec_fail(exec, status, ...) rg_status((rg_node_error((exec)->node, __VA_ARGS__), (status)))
 
 /* ---- the table ---- */
 enum {
