@@ -11,17 +11,18 @@ static rango_status need_any(const rg_exec *exec, int index, const rango_tensor 
 
 /* ---- Slice: attributes before opset 10, inputs since ---- */
 
-/* Elements begin, begin + step, ... (count of them) of an axis of `size`. step is not 0. */
+/* Elements begin, begin + step, ... (count of them) of an axis of `size`. step is not 0. Otherwise than in NumPy, a start
+ * before the first element is the first element also when going backwards. */
 static void clamp_range(int64_t size, int64_t start, int64_t end, int64_t step, int64_t *begin, int64_t *count) {
   int64_t least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
   if (start < 0) start += size; /* from INT64_MIN up: no overflow */
   if (end < 0) end += size;
-  start = start < 0 ? (step < 0 ? -1 : 0) : start > most ? most : start;
+  start = start < 0 ? 0 : start > most ? most : start;
   end = end < least ? least : end > most ? most : end;
   *begin = start;
   int64_t distance = step < 0 ? start - end : end - start;
   uint64_t stride = step < 0 ? 0 - (uint64_t)step : (uint64_t)step;
-  *count = distance <= 0 ? 0 : (int64_t)(((uint64_t)distance - 1) / stride + 1);
+  *count = distance <= 0 || size == 0 ? 0 : (int64_t)(((uint64_t)distance - 1) / stride + 1);
 }
 
 typedef struct slice_lists {
@@ -46,6 +47,8 @@ static bool check_lists(slice_lists *lists, int starts, int ends, int axes, int 
   return true;
 }
 
+#define TO_THE_END 1000000000 /* what exporters write for "until the end" is at least this */
+
 /* The size of a sliced axis where start or end may be unknown or symbols. */
 static int64_t sliced_size(int64_t size, int64_t start, int64_t end, int64_t step) {
   int64_t begin, count;
@@ -55,7 +58,7 @@ static int64_t sliced_size(int64_t size, int64_t start, int64_t end, int64_t ste
     return count;
   }
   bool from_zero = start == 0 && step == 1;
-  if (from_zero && (end == size || (rg_size_is_known(end) && end >= INT32_MAX))) return size;
+  if (from_zero && (end == size || (rg_size_is_known(end) && end >= TO_THE_END))) return size;
   if (from_zero && rg_size_is_symbol(end) && size == RG_SIZE_UNKNOWN) return end;
   return RG_SIZE_UNKNOWN;
 }

@@ -50,6 +50,7 @@ class Suite:
         """One node. `inputs` are arrays, None where absent; `constant` are the indices of those that become initializers;
         `outputs` a count, or flags of which are present; attributes that are None are left out."""
         attributes = {name: value for name, value in attributes.items() if value is not None}
+        inputs = [None if array is None else np.asarray(array) for array in inputs]
         flags = [True] * outputs if isinstance(outputs, int) else list(outputs)
         names = ["" if array is None else f"x{i}" for i, array in enumerate(inputs)]
         node = helper.make_node(op, names, [f"y{i}" if flag else "" for i, flag in enumerate(flags)], domain=domain,
