@@ -13,9 +13,17 @@ static int64_t output_size(const conv_case *c, int axis) {
   return (c->size[axis] + c->pad_begin[axis] + c->pad_end[axis] - reach) / c->stride[axis] + 1;
 }
 
-/* y[pixels of one image and channel], x the same; w[kernel]. */
-static double window_sum(const conv_case *c, const rango_tensor *x, size_t x_at, const rango_tensor *w, size_t w_at,
-                         const int64_t origin[3]) {
+/* The elements in row-major order, to be freed. */
+static double *in_order(const rango_tensor *tensor) {
+  int64_t count;
+  check_ok(rg_shape_count(&tensor->shape, &count));
+  double *values = malloc((size_t)count * sizeof *values + 8);
+  for (size_t i = 0; i < (size_t)count; i++) values[i] = (double)node_at(tensor, i);
+  return values;
+}
+
+/* One output: x[pixels of an image's channel], w[kernel]. */
+static double window_sum(const conv_case *c, const double *x, const double *w, const int64_t origin[3]) {
   double sum = 0.0;
   for (int64_t kz = 0; kz < c->kernel[0]; kz++)
     for (int64_t ky = 0; ky < c->kernel[1]; ky++)
@@ -24,8 +32,7 @@ static double window_sum(const conv_case *c, const rango_tensor *x, size_t x_at,
         const int64_t at = origin[2] + kx * c->dilation[2];
         if (z < 0 || z >= c->size[0] || y < 0 || y >= c->size[1] || at < 0 || at >= c->size[2]) continue;
         const size_t tap = (size_t)((kz * c->kernel[1] + ky) * c->kernel[2] + kx);
-        sum += (double)node_at(x, x_at + (size_t)((z * c->size[1] + y) * c->size[2] + at)) *
-               (double)node_at(w, w_at + tap);
+        sum += x[(z * c->size[1] + y) * c->size[2] + at] * w[tap];
       }
   return sum;
 }
@@ -38,6 +45,7 @@ static double *definition(const conv_case *c, const rango_tensor *x, const rango
   const size_t taps = (size_t)(c->kernel[0] * c->kernel[1] * c->kernel[2]);
   const int64_t group_in = c->in / c->group, group_out = c->out / c->group;
   double *truth = malloc((size_t)(c->batch * c->out) * pixels * sizeof *truth + 8);
+  double *xs = in_order(x), *ws = in_order(w);
   for (int64_t n = 0; n < c->batch; n++)
     for (int64_t m = 0; m < c->out; m++)
       for (size_t p = 0; p < pixels; p++) {
@@ -48,10 +56,12 @@ static double *definition(const conv_case *c, const rango_tensor *x, const rango
         }
         double sum = bias != NULL ? (double)node_at(bias, (size_t)m) : 0.0;
         for (int64_t q = 0; q < group_in; q++)
-          sum += window_sum(c, x, (size_t)(n * c->in + m / group_out * group_in + q) * in_pixels, w,
-                            (size_t)(m * group_in + q) * taps, origin);
+          sum += window_sum(c, xs + (size_t)(n * c->in + m / group_out * group_in + q) * in_pixels,
+                            ws + (size_t)(m * group_in + q) * taps, origin);
         truth[(size_t)(n * c->out + m) * pixels + p] = sum;
       }
+  free(xs);
+  free(ws);
   return truth;
 }
 
@@ -95,12 +105,13 @@ static conv_case random_case(rg_random *random, int turn) {
   c.out = kind == 4 ? c.group : c.group * channels[rg_random_below(random, 14)];
   for (int i = 0; i < 3; i++) {
     const bool used = i >= 3 - c.spatial;
-    c.kernel[i] = used && turn % 4 != 0 ? 1 + (int64_t)rg_random_below(random, 4) : 1;
+    c.kernel[i] = used && turn % 4 != 0 ? 1 + (int64_t)rg_random_below(random, c.spatial == 3 ? 3 : 4) : 1;
     c.stride[i] = used ? 1 + (int64_t)rg_random_below(random, 2 + (turn % 7 == 0)) : 1;
     c.dilation[i] = used ? 1 + (int64_t)rg_random_below(random, 2) : 1;
     c.pad_begin[i] = used ? (int64_t)rg_random_below(random, 3) : 0;
     c.pad_end[i] = used ? (int64_t)rg_random_below(random, 3) : 0;
-    c.size[i] = used ? c.dilation[i] * (c.kernel[i] - 1) + 1 + (int64_t)rg_random_below(random, 9) : 1;
+    c.size[i] =
+        used ? c.dilation[i] * (c.kernel[i] - 1) + 1 + (int64_t)rg_random_below(random, c.spatial == 3 ? 4 : 9) : 1;
   }
   return c;
 }
@@ -111,13 +122,15 @@ static void check_layouts(node_host *host, const char *what, const double *truth
   check_ok(rg_shape_count(shape, &count));
   for (const char *const *isa = node_isas(); *isa != NULL; isa++)
     for (int threads = 1; threads <= 3; threads++) {
-      float *first, *second;
+      float *first, *second = NULL;
       char text[160];
       snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
       node_run(host, *isa, threads, layout, shape, &first);
-      node_run(host, *isa, threads, layout, shape, &second);
       node_compare(text, first, truth, (size_t)count, 2e-5);
-      assert_memory_equal(first, second, (size_t)count * sizeof(float)); /* the same bits for the same count */
+      if (threads == 3) { /* the same bits for the same count */
+        node_run(host, *isa, threads, layout, shape, &second);
+        assert_memory_equal(first, second, (size_t)count * sizeof(float));
+      }
       rg_free(first);
       rg_free(second);
     }
@@ -127,7 +140,7 @@ static void test_conv(void **state) {
   rg_random random;
   rg_random_seed(&random, 1);
   (void)state;
-  for (int turn = 0; turn < 120; turn++) {
+  for (int turn = 0; turn < 84; turn++) {
     conv_case c = random_case(&random, turn);
     const rg_layout x_layout = turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
     const rg_layout y_layout = turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
@@ -165,6 +178,7 @@ static double *transpose_definition(const conv_case *c, const rango_tensor *x, c
   const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2];
   const int64_t group_in = c->in / c->group, group_out = c->out / c->group;
   double *truth = malloc((size_t)(c->batch * c->out * pixels) * sizeof *truth + 8);
+  double *xs = in_order(x), *ws = in_order(w);
   for (int64_t i = 0; i < c->batch * c->out * pixels; i++)
     truth[i] = bias != NULL ? (double)node_at(bias, (size_t)(i / pixels % c->out)) : 0.0;
   for (int64_t i = 0; i < c->batch * c->in * in_pixels; i++)
@@ -182,8 +196,10 @@ static double *transpose_definition(const conv_case *c, const rango_tensor *x, c
         if (!there) continue;
         const int64_t to = (i / in_pixels / c->in * c->out + channel / group_in * group_out + m) * pixels;
         truth[to + (o[0] * out_size[1] + o[1]) * out_size[2] + o[2]] +=
-            (double)node_at(x, (size_t)i) * (double)node_at(w, (size_t)((channel * group_out + m) * taps + t));
+            xs[i] * ws[(channel * group_out + m) * taps + t];
       }
+  free(xs);
+  free(ws);
   return truth;
 }
 
@@ -191,7 +207,7 @@ static void test_conv_transpose(void **state) {
   rg_random random;
   rg_random_seed(&random, 2);
   (void)state;
-  for (int turn = 0; turn < 60; turn++) {
+  for (int turn = 0; turn < 42; turn++) {
     conv_case c = random_case(&random, turn);
     const rg_layout x_layout = turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
     const rg_layout y_layout = turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
@@ -239,7 +255,7 @@ static void test_low_rank_conv(void **state) {
   rg_random random;
   rg_random_seed(&random, 3);
   (void)state;
-  for (int turn = 0; turn < 60; turn++) {
+  for (int turn = 0; turn < 42; turn++) {
     conv_case first = random_case(&random, turn), second = {.spatial = first.spatial, .batch = first.batch, .group = 1};
     first.group = 1;
     first.out = second.in = ranks[turn % 6];

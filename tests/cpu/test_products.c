@@ -26,13 +26,15 @@ static void check_everywhere(node_host *host, const char *what, const double *tr
   check_ok(rg_shape_count(shape, &count));
   for (const char *const *isa = node_isas(); *isa != NULL; isa++)
     for (int threads = 1; threads <= 3; threads++) {
-      float *first, *second;
+      float *first, *second = NULL;
       char text[160];
       snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
       node_run(host, *isa, threads, RG_ROW_MAJOR, shape, &first);
-      node_run(host, *isa, threads, RG_ROW_MAJOR, shape, &second);
       node_compare(text, first, truth, (size_t)count, 2e-5);
-      assert_memory_equal(first, second, (size_t)count * sizeof(float));
+      if (threads == 3) { /* the same bits for the same count */
+        node_run(host, *isa, threads, RG_ROW_MAJOR, shape, &second);
+        assert_memory_equal(first, second, (size_t)count * sizeof(float));
+      }
       rg_free(first);
       rg_free(second);
     }
