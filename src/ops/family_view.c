@@ -320,8 +320,9 @@ static rango_status compute_unsqueeze(rg_exec *exec) {
   {"", name, since, until, 1, inputs, 1, outputs, FLAGS, NULL, infer_##function, compute_##function, NULL}
 
 static const rg_op ops[] = {
-    ENTRY("Dropout", 1, 11, 1, 2, dropout),
-    ENTRY("Dropout", 12, RG_OPSET_MAX, 3, 2, dropout),
+    /* Dropout is no view: its mask is computed, and training mode refused. */
+    {"", "Dropout", 1, 11, 1, 1, 1, 2, 0, NULL, infer_dropout, compute_dropout, NULL},
+    {"", "Dropout", 12, RG_OPSET_MAX, 1, 3, 1, 2, 0, NULL, infer_dropout, compute_dropout, NULL},
     ENTRY("Flatten", 1, RG_OPSET_MAX, 1, 1, flatten),
     ENTRY("Identity", 1, RG_OPSET_MAX, 1, 1, identity),
     ENTRY("Reshape", 1, 4, 1, 1, reshape),
