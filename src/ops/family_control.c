@@ -100,7 +100,7 @@ static rango_status read_condition(const rg_exec *exec, const rg_val *val, bool 
 }
 
 static rango_status compute_if(rg_exec *exec) {
-  bool condition;
+  bool condition = false;
   RG_TRY(read_condition(exec, exec->inputs[0], &condition));
   const rg_graph *body = rg_node_graph(exec->node, condition ? "then_branch" : "else_branch");
   size_t count = body->outputs.count;
