@@ -16,6 +16,7 @@
 #define ENOUGH_MS     20000.0 /* a row that has taken so long ... */
 #define ENOUGH_ROUNDS 3       /* ... takes no more turns than these */
 #define PEAK_SECONDS  0.5
+#define COLUMNS       13
 
 typedef struct bench_options {
   const char *model, *compressed, *labels, *wanted, *isa;
@@ -68,7 +69,8 @@ static void make_rows(bench *b, const bool *wanted) {
       row->missing = "not built yet";
     else if (!row->model)
       row->missing = "no compressed model was given (--compressed)";
-    if (!wanted[i]) row->missing = "not asked for (--rows)";
+    row->hidden = !wanted[i];
+    if (row->hidden) row->missing = "not asked for";
   }
 }
 
@@ -232,7 +234,7 @@ static void print_row(const bench *b, table *t, const bench_row *row) {
   const bench_row *first = baseline(b);
   table_cell(t, "%s", row->name);
   if (row->missing) {
-    for (int i = 1; i < 11; i++) table_cell(t, "-");
+    for (int i = 1; i < COLUMNS - 1; i++) table_cell(t, "-");
     table_cell(t, "%s", row->missing);
     return;
   }
@@ -248,14 +250,16 @@ static void print_row(const bench *b, table *t, const bench_row *row) {
   table_cell(t, "-");
   number_cell(t, "%.1f", row_gflops(b, row));
   number_cell(t, "%.1f %%", row_peak_share(b, row));
+  table_cell(t, "%s", "");
 }
 
 static void print_text(const bench *b) {
-  const char *titles[] = {"row",  "time",   "improvement", "speed-up", "params",  "MACs",
-                          "size", "memory", "metric",      "energy",   "GFLOP/s", "of peak"};
+  const char *titles[COLUMNS] = {"row",    "time",   "improvement", "speed-up", "params",  "MACs", "size",
+                                 "memory", "metric", "energy",      "GFLOP/s",  "of peak", ""};
   if (b->has_metric) titles[8] = metric_key(b->metric);
-  table *t = table_create(12, titles, "lrrrrrrrrrrl");
-  for (int i = 0; i < BENCH_ROWS; i++) print_row(b, t, &b->rows[i]);
+  table *t = table_create(COLUMNS, titles, "lrrrrrrrrrrrl");
+  for (int i = 0; i < BENCH_ROWS; i++)
+    if (!b->rows[i].hidden) print_row(b, t, &b->rows[i]);
   table_print(t);
   table_free(t);
   if (b->o->quiet) return;
@@ -302,7 +306,8 @@ static void print_json(const bench *b) {
   json_number(root, "peak_gbytes", b->peak_gbytes > 0 ? b->peak_gbytes : NAN);
   json_text(root, "metric", b->has_metric ? metric_key(b->metric) : NULL);
   json_text(root, "energy_reason", "no power meter is read");
-  for (int i = 0; i < BENCH_ROWS; i++) json_add(rows, NULL, row_json(b, &b->rows[i]));
+  for (int i = 0; i < BENCH_ROWS; i++)
+    if (!b->rows[i].hidden) json_add(rows, NULL, row_json(b, &b->rows[i]));
   json_add(root, "rows", rows);
   json_print(root);
 }

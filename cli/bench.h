@@ -19,6 +19,7 @@
 typedef struct bench_row {
   const char *name;
   const char *missing; /* why it can't be measured, or NULL */
+  bool hidden;         /* not asked for */
   const char *model;
   bool compressed, reference;
   pid_t process;
