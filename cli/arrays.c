@@ -102,9 +102,12 @@ static int load_arrays(const command *self, const text_list *arguments, bool who
   return status == RANGO_OK ? EXIT_DONE : report_failure();
 }
 
-int feed_load(const command *self, const rango_model *model, const text_list *arguments, int64_t batch, feed *out) {
-  *out = (feed){
-      .model = model, .input_count = rango_model_input_count(model), .output_count = rango_model_output_count(model)};
+int feed_load(const command *self, const char *file, const rango_model *model, const text_list *arguments,
+              int64_t batch, feed *out) {
+  *out = (feed){.file = file,
+                .model = model,
+                .input_count = rango_model_input_count(model),
+                .output_count = rango_model_output_count(model)};
   out->inputs = calloc(out->input_count + 1, sizeof *out->inputs);
   if (!out->inputs) return report_failure_of("out of memory");
   int code = EXIT_DONE;
@@ -181,7 +184,7 @@ static int call(const feed *f, rango_session *session, rango_tensor **inputs, ra
   rango_status status =
       rango_session_run(session, (const rango_tensor *const *)inputs, f->input_count, outputs, f->output_count);
   *ms += now_ms() - start;
-  return status == RANGO_OK ? EXIT_DONE : report_failure();
+  return status == RANGO_OK ? EXIT_DONE : report_failure_on(f->file);
 }
 
 static int run_part(const feed *f, rango_session *session, int64_t begin, int64_t end, rango_tensor **inputs,

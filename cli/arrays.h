@@ -7,6 +7,7 @@
 
 /* What a run is fed with: either the arrays as they are, or rows of them, part by part. */
 typedef struct feed {
+  const char *file; /* the model's, for messages */
   const rango_model *model;
   size_t input_count, output_count;
   rango_tensor **inputs; /* [input_count]; of an .npz: NULL */
@@ -16,7 +17,8 @@ typedef struct feed {
 
 /* Loads the inputs. `batch` rows are fed at a time (0: all at once, unless the model's batch is fixed). Returns an exit
  * code; messages are printed. */
-int feed_load(const command *self, const rango_model *model, const text_list *arguments, int64_t batch, feed *out);
+int feed_load(const command *self, const char *file, const rango_model *model, const text_list *arguments,
+              int64_t batch, feed *out);
 void feed_free(feed *f);
 
 /* Runs the session over the feed: outputs[output_count] are the joined outputs, the caller's to free. `milliseconds` is

@@ -78,7 +78,8 @@ static void make_rows(bench *b, const bool *wanted) {
 
 static int measure_model(bench *b, const rango_model *model, bool compressed) {
   rango_analysis *analysis = NULL;
-  if (rango_analysis_create(model, NULL, 0, &analysis) != RANGO_OK) return report_failure();
+  if (rango_analysis_create(model, NULL, 0, &analysis) != RANGO_OK)
+    return report_failure_on(compressed ? b->o->compressed : b->o->model);
   for (int i = 0; i < BENCH_ROWS; i++) {
     bench_row *row = &b->rows[i];
     if (row->missing || row->compressed != compressed) continue;
@@ -108,7 +109,7 @@ static int measure_metric(bench *b, const rango_model *model, bool compressed) {
   rango_tensor_free(labels);
   rango_dataset_free(data);
   progress_clear();
-  return status == RANGO_OK ? EXIT_DONE : report_failure();
+  return status == RANGO_OK ? EXIT_DONE : report_failure_on(compressed ? b->o->compressed : b->o->model);
 }
 
 static bool is_needed(const bench *b, bool compressed) {
@@ -133,7 +134,7 @@ static int prepare_inputs(bench *b) {
   if (rango_model_load(b->o->model, NULL, &model) != RANGO_OK) return report_failure();
   b->batch = b->o->batch;
   b->input_count = rango_model_input_count(model);
-  int code = bench_make_inputs(model, b->o->inputs.items, b->o->inputs.count, b->folder, &b->batch);
+  int code = bench_make_inputs(b->o->model, model, b->o->inputs.items, b->o->inputs.count, b->folder, &b->batch);
   rango_model_free(model);
   return code;
 }

@@ -43,7 +43,7 @@ void bench_row_stop(bench_row *row); /* whatever its state */
 /* Writes the batch that every row runs to `folder`/input_I.npy: rows of the arrays, or random numbers when there are
  * none. *batch 0: the model's fixed batch or 1; it is set to what was taken. */
 struct rango_model;
-int bench_make_inputs(const struct rango_model *model, const char *const *arguments, size_t count, const char *folder,
-                      int64_t *batch);
+int bench_make_inputs(const char *file, const struct rango_model *model, const char *const *arguments, size_t count,
+                      const char *folder, int64_t *batch);
 
 #endif

@@ -75,32 +75,33 @@ static bool fill_random(rango_tensor *tensor, uint64_t *state) {
   return true;
 }
 
-static int make_random(const rango_model *model, size_t index, int64_t *batch, uint64_t *state, rango_tensor **out) {
+static int make_random(const char *file, const rango_model *model, size_t index, int64_t *batch, uint64_t *state,
+                       rango_tensor **out) {
   rango_value_info info;
   int64_t dims[RANGO_MAX_RANK];
   if (rango_model_input(model, index, &info) != RANGO_OK) return report_failure();
   if (info.rank < 0 || info.rank > RANGO_MAX_RANK)
-    return report_failure_of("input '%s' has no declared shape: give --input", info.name);
+    return report_failure_of("%s: input '%s' has no declared shape: give --input", file, info.name);
   for (int i = 0; i < info.rank; i++) {
     dims[i] = info.dims[i];
     if (dims[i] < 0 && i > 0)
-      return report_failure_of("input '%s': the size of axis %d is open: give --input", info.name, i);
+      return report_failure_of("%s: input '%s': the size of axis %d is open: give --input", file, info.name, i);
   }
   if (info.rank > 0 && dims[0] < 0) {
     if (*batch == 0) *batch = 1;
     dims[0] = *batch;
   } else if (info.rank > 0) {
     if (*batch && *batch != dims[0])
-      return report_failure_of("input '%s': the batch is fixed at %lld", info.name, (long long)dims[0]);
+      return report_failure_of("%s: input '%s': the batch is fixed at %lld", file, info.name, (long long)dims[0]);
     *batch = dims[0];
   }
   if (rango_tensor_create(info.type, info.rank, dims, out) != RANGO_OK) return report_failure();
   if (fill_random(*out, state)) return EXIT_DONE;
-  return report_failure_of("input '%s' is %s: give --input", info.name, rango_type_name(info.type));
+  return report_failure_of("%s: input '%s' is %s: give --input", file, info.name, rango_type_name(info.type));
 }
 
-int bench_make_inputs(const rango_model *model, const char *const *arguments, size_t count, const char *folder,
-                      int64_t *batch) {
+int bench_make_inputs(const char *file, const rango_model *model, const char *const *arguments, size_t count,
+                      const char *folder, int64_t *batch) {
   size_t input_count = rango_model_input_count(model);
   rango_tensor **inputs = calloc(input_count + 1, sizeof *inputs);
   rango_dataset *data = NULL;
@@ -111,7 +112,7 @@ int bench_make_inputs(const rango_model *model, const char *const *arguments, si
     if (code == EXIT_DONE) code = take_rows(data, batch, inputs, input_count);
   } else {
     for (size_t i = 0; i < input_count && code == EXIT_DONE; i++)
-      code = make_random(model, i, batch, &state, &inputs[i]);
+      code = make_random(file, model, i, batch, &state, &inputs[i]);
     if (*batch == 0) *batch = 1;
   }
   if (code == EXIT_DONE) code = save(inputs, input_count, folder);

@@ -169,9 +169,10 @@ static void become_row(const int *in, const int *out, char **arguments) {
 
 /* The child's next line without its end; prints the child's error. */
 static int read_answer(bench_row *row, char *line, int bytes) {
-  if (!fgets(line, bytes, row->from)) return report_failure_of("row %s: its process ended unexpectedly", row->name);
+  if (!fgets(line, bytes, row->from))
+    return report_failure_of("%s: row %s: its process ended unexpectedly", row->model, row->name);
   line[strcspn(line, "\n")] = 0;
-  if (strncmp(line, "error ", 6) == 0) return report_failure_of("row %s: %s", row->name, line + 6);
+  if (strncmp(line, "error ", 6) == 0) return report_failure_of("%s: row %s: %s", row->model, row->name, line + 6);
   return EXIT_DONE;
 }
 

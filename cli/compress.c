@@ -188,7 +188,7 @@ static int compress_data(const command *self, const compress_options *o, const r
   how.progress = progress_show;
   rango_status status = rango_compress(model, &how, &result);
   progress_clear();
-  code = status == RANGO_OK ? write_result(o, how.budget, how.budget_value, result) : report_failure();
+  code = status == RANGO_OK ? write_result(o, how.budget, how.budget_value, result) : report_failure_on(o->model);
   rango_compression_free(result);
   return code;
 }

@@ -47,10 +47,10 @@ static int eval(const eval_options *o) {
   if (status == RANGO_OK) status = rango_dataset_load(model, o->inputs.items, o->inputs.count, &data);
   if (status == RANGO_OK) status = rango_tensor_load_npy(o->labels, &labels);
   how.labels = labels;
-  if (status == RANGO_OK) status = rango_evaluate(model, data, &how, &found);
-  progress_clear();
   int code = status == RANGO_OK ? EXIT_DONE : report_failure();
-  if (status == RANGO_OK) print(o, &found);
+  if (code == EXIT_DONE && rango_evaluate(model, data, &how, &found) != RANGO_OK) code = report_failure_on(o->model);
+  progress_clear();
+  if (code == EXIT_DONE) print(o, &found);
   rango_tensor_free(labels);
   rango_dataset_free(data);
   rango_model_free(model);

@@ -249,12 +249,12 @@ static cJSON *spectra_json(const rango_spectra *spectra) {
 
 static int create_spectra(const inspect_options *o, const rango_model *model, rango_spectra **out) {
   rango_dataset *data = NULL;
-  rango_status status = rango_dataset_load(model, o->calib.items, o->calib.count, &data);
-  if (status == RANGO_OK)
-    status = rango_spectra_create(model, data, o->rows, (uint64_t)o->seed, (int)o->threads, progress_show, NULL, out);
+  if (rango_dataset_load(model, o->calib.items, o->calib.count, &data) != RANGO_OK) return report_failure();
+  rango_status status =
+      rango_spectra_create(model, data, o->rows, (uint64_t)o->seed, (int)o->threads, progress_show, NULL, out);
   progress_clear();
   rango_dataset_free(data);
-  return status == RANGO_OK ? EXIT_DONE : report_failure();
+  return status == RANGO_OK ? EXIT_DONE : report_failure_on(o->model);
 }
 
 /* ---- the command ---- */
@@ -300,7 +300,7 @@ static int inspect(const inspect_options *o, const rango_dim_binding *bindings, 
   int code = EXIT_DONE;
   rango_status status = rango_model_load(o->model, NULL, &model);
   if (status == RANGO_OK) status = rango_analysis_create(model, bindings, binding_count, &analysis);
-  if (status != RANGO_OK) code = report_failure();
+  if (status != RANGO_OK) code = report_failure_on(o->model);
   if (code == EXIT_DONE && !(uses = collect_uses(analysis, &use_count))) code = report_failure_of("out of memory");
   if (code == EXIT_DONE && o->calib.count) code = create_spectra(o, model, &spectra);
   if (code == EXIT_DONE) (o->json ? print_json : print_text)(o, model, analysis, uses, use_count, spectra);

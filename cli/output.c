@@ -172,6 +172,11 @@ void json_print(cJSON *root) {
 
 int report_failure(void) { return report_failure_of("%s", rango_error_message()); }
 
+int report_failure_on(const char *file) {
+  const char *message = rango_error_message();
+  return strstr(message, file) ? report_failure() : report_failure_of("%s: %s", file, message);
+}
+
 int report_failure_of(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);

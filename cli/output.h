@@ -31,6 +31,8 @@ void json_print(cJSON *root);                                               /* t
 
 /* "rango: <the library's last message>" on stderr, and EXIT_FAILED. */
 int report_failure(void);
+/* The same of work on a file, which is named where the message doesn't. */
+int report_failure_on(const char *file);
 int report_failure_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Flushes stdout: EXIT_DONE, or EXIT_FAILED when it couldn't be written. */
 int finish_output(void);

@@ -193,8 +193,9 @@ static int run_session(const command *self, const run_options *o, const rango_mo
   rango_session *session = NULL;
   feed f = {0};
   settings.profile = o->profile;
-  int code = feed_load(self, model, &o->inputs, o->batch, &f);
-  if (code == EXIT_DONE && rango_session_create(model, &settings, &session) != RANGO_OK) code = report_failure();
+  int code = feed_load(self, o->model, model, &o->inputs, o->batch, &f);
+  if (code == EXIT_DONE && rango_session_create(model, &settings, &session) != RANGO_OK)
+    code = report_failure_on(o->model);
   if (code == EXIT_DONE) code = feed_run(&f, session, result->outputs, &result->milliseconds, &result->calls);
   for (size_t i = 0; i < f.output_count && code == EXIT_DONE; i++)
     if (result->paths[i] && rango_tensor_save_npy(result->outputs[i], result->paths[i]) != RANGO_OK)

@@ -1,5 +1,6 @@
-/* Checks JSON on stdin: json_has PATH... where a path is keys and indices joined by dots, "rows.0.name", with "=TEXT" behind
- * it when it must have that value ("null", "true", a number or a string as printed). Says what is missing, and fails. */
+/* Checks JSON on stdin: json_has PATH... where a path is keys and indices joined by dots, "rows.0.name", with "=TEXT"
+ * behind it when it must have that value ("null", "true", a number or a string as printed). Says what is missing, and
+ * fails. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
