@@ -8,13 +8,6 @@
 #define LN2_LOW  -2.12194440e-4f
 #define LOG2_E   1.44269504f
 
-/* 2^n y for |n| <= 300, right for subnormal results: two factors, each a normal number. */
-static inline rg_vec v_ldexp(rg_vec y, rg_veci n) {
-  const rg_veci half = vi_sar(n, 1), rest = vi_sub(n, half), bias = vi_set1(127);
-  y = v_mul(y, vi_bits(vi_shl(vi_add(half, bias), 23)));
-  return v_mul(y, vi_bits(vi_shl(vi_add(rest, bias), 23)));
-}
-
 /* exp(r) - 1 = r + r^2 q(r) for |r| <= ln(2) / 2. */
 static inline rg_vec v_expm1_reduced(rg_vec r) {
   rg_vec q = v_set1(1.388248638e-3f);
@@ -27,11 +20,11 @@ static inline rg_vec v_expm1_reduced(rg_vec r) {
 
 static inline rg_vec v_reduce(rg_vec x, rg_vec n) { return v_fma(n, v_set1(-LN2_LOW), v_fma(n, v_set1(-LN2_HIGH), x)); }
 
+/* NaN goes through everything. */
 static inline rg_vec v_exp(rg_vec x) {
-  const rg_vec bounded = v_max(v_set1(-105.0f), v_min(v_set1(90.0f), x)); /* beyond them: 0 and infinity all the same */
+  const rg_vec bounded = v_max(v_set1(-105.0f), v_min(v_set1(90.0f), x)); /* beyond: 0 and infinity all the same */
   const rg_vec n = v_round(v_mul(bounded, v_set1(LOG2_E)));
-  const rg_vec y = v_add(v_set1(1.0f), v_expm1_reduced(v_reduce(bounded, n)));
-  return v_select(v_is_nan(x), x, v_ldexp(y, v_to_int(n)));
+  return v_ldexp(v_add(v_set1(1.0f), v_expm1_reduced(v_reduce(bounded, n))), n);
 }
 
 /* exp(x) - 1 for -87 <= x <= 87: 2^n (exp(r) - 1) + (2^n - 1). */

@@ -144,18 +144,17 @@ static inline double exp_row(const float *x, float shift, float *y, size_t n) {
   return sum;
 }
 
-static void softmax_rows(const float *x, float *y, size_t rows, size_t cols, bool logarithm) {
-  for (size_t r = 0; r < rows; r++, x += cols, y += cols) {
-    const float largest = (float)reduce_row(RG_REDUCE_MAX, x, cols);
-    const double sum = exp_row(x, largest, logarithm ? NULL : y, cols);
-    if (logarithm) { /* x - largest first: exact where they are close */
-      const float shift = -(float)log(sum);
-      unary_linear(1.0f, -largest, x, y, cols);
-      unary_linear(1.0f, shift, y, y, cols);
-    } else {
-      unary_linear((float)(1.0 / sum), 0.0f, y, y, cols);
-    }
+/* The largest element; a NaN may be lost: it will be seen in the sum. */
+static inline float largest_of(const float *x, size_t n) {
+  const rg_vec low = v_set1(-__builtin_inff());
+  rg_vec a = low, b = low;
+  size_t i = 0;
+  for (; i + 2 * RG_LANES <= n; i += 2 * RG_LANES) {
+    a = v_max(a, v_load(x + i));
+    b = v_max(b, v_load(x + i + RG_LANES));
   }
+  for (; i < n; i += RG_LANES) a = v_max(a, v_load_part(x + i, n - i, low));
+  return v_largest(v_max(a, b));
 }
 
 static void softmax_columns(const float *x, float *y, size_t stride, size_t rows, size_t cols, bool logarithm) {
@@ -163,8 +162,7 @@ static void softmax_columns(const float *x, float *y, size_t stride, size_t rows
   for (size_t c = 0; c < cols; c += RG_LANES) {
     const size_t n = cols - c < RG_LANES ? cols - c : RG_LANES;
     rg_vec largest = v_set1(-__builtin_inff()), sum = zero;
-    for (size_t r = 0; r < rows; r++)
-      largest = reduce_step(RG_REDUCE_MAX, largest, v_load_part(x + r * stride + c, n, zero));
+    for (size_t r = 0; r < rows; r++) largest = v_max(largest, v_load_part(x + r * stride + c, n, zero));
     for (size_t r = 0; r < rows; r++) {
       const rg_vec e = v_exp(v_sub(v_load_part(x + r * stride + c, n, zero), largest));
       if (!logarithm) v_store_n(y + r * stride + c, e, n);
@@ -174,6 +172,36 @@ static void softmax_columns(const float *x, float *y, size_t stride, size_t rows
     for (size_t r = 0; r < rows; r++) {
       const rg_vec v = v_load_part((logarithm ? x : y) + r * stride + c, n, zero);
       v_store_n(y + r * stride + c, logarithm ? v_sub(v_sub(v, largest), scale) : v_mul(v, scale), n);
+    }
+  }
+}
+
+#define NARROW      16 /* rows of at most so many columns are turned, so that lanes are rows */
+#define NARROW_ROWS 64
+
+static void softmax_narrow(const float *x, float *y, size_t rows, size_t cols, bool logarithm) {
+  float turned[NARROW * NARROW_ROWS];
+  for (size_t r = 0; r < rows; r += NARROW_ROWS) {
+    const size_t n = rows - r < NARROW_ROWS ? rows - r : NARROW_ROWS;
+    transpose(x + r * cols, cols, turned, NARROW_ROWS, n, cols);
+    softmax_columns(turned, turned, NARROW_ROWS, cols, n, logarithm);
+    transpose(turned, NARROW_ROWS, y + r * cols, cols, cols, n);
+  }
+}
+
+static void softmax_rows(const float *x, float *y, size_t rows, size_t cols, bool logarithm) {
+  if (cols <= NARROW && rows > 1) {
+    softmax_narrow(x, y, rows, cols, logarithm);
+    return;
+  }
+  for (size_t r = 0; r < rows; r++, x += cols, y += cols) {
+    const float largest = largest_of(x, cols);
+    const double sum = exp_row(x, largest, logarithm ? NULL : y, cols);
+    if (logarithm) { /* x - largest first: exact where they are close */
+      unary_linear(1.0f, -largest, x, y, cols);
+      unary_linear(1.0f, -(float)log(sum), y, y, cols);
+    } else {
+      unary_linear((float)(1.0 / sum), 0.0f, y, y, cols);
     }
   }
 }

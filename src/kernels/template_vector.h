@@ -13,6 +13,8 @@
 
 #include "kernels/template_binary.h"
 
+#include "kernels/template_transpose.h"
+
 #include "kernels/template_reduce.h"
 
 #include "kernels/template_norm.h"

@@ -22,6 +22,11 @@ static inline rg_vec v_round(rg_vec x) { return _mm256_round_ps(x, _MM_FROUND_TO
 static inline rg_vec v_floor(rg_vec x) { return _mm256_floor_ps(x); }
 static inline rg_vec v_ceil(rg_vec x) { return _mm256_ceil_ps(x); }
 
+static inline float v_largest(rg_vec x) {
+  __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
 static inline rg_mask v_lt(rg_vec a, rg_vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 static inline rg_mask v_le(rg_vec a, rg_vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 static inline rg_mask v_eq(rg_vec a, rg_vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
@@ -46,6 +51,13 @@ static inline rg_veci v_bits(rg_vec x) { return _mm256_castps_si256(x); }
 static inline rg_vec vi_bits(rg_veci x) { return _mm256_castsi256_ps(x); }
 static inline rg_veci v_to_int(rg_vec x) { return _mm256_cvtps_epi32(x); }
 static inline rg_vec vi_to_float(rg_veci x) { return _mm256_cvtepi32_ps(x); }
+
+/* Two factors, each a normal number, so that subnormal results come out right. */
+static inline rg_vec v_ldexp(rg_vec x, rg_vec n) {
+  const rg_veci whole = v_to_int(n), half = vi_sar(whole, 1), rest = vi_sub(whole, half), bias = vi_set1(127);
+  x = v_mul(x, vi_bits(vi_shl(vi_add(half, bias), 23)));
+  return v_mul(x, vi_bits(vi_shl(vi_add(rest, bias), 23)));
+}
 
 static inline rg_vec v_from_u8(const uint8_t *from) {
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from)));

@@ -23,6 +23,7 @@ static inline rg_vec v_round(rg_vec x) {
 static inline rg_vec v_floor(rg_vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 static inline rg_vec v_ceil(rg_vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 
+static inline float v_largest(rg_vec x) { return _mm512_reduce_max_ps(x); }
 static inline rg_mask v_lt(rg_vec a, rg_vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline rg_mask v_le(rg_vec a, rg_vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 static inline rg_mask v_eq(rg_vec a, rg_vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
@@ -43,6 +44,8 @@ static inline rg_veci v_bits(rg_vec x) { return _mm512_castps_si512(x); }
 static inline rg_vec vi_bits(rg_veci x) { return _mm512_castsi512_ps(x); }
 static inline rg_veci v_to_int(rg_vec x) { return _mm512_cvtps_epi32(x); }
 static inline rg_vec vi_to_float(rg_veci x) { return _mm512_cvtepi32_ps(x); }
+
+static inline rg_vec v_ldexp(rg_vec x, rg_vec n) { return _mm512_scalef_ps(x, n); }
 
 static inline rg_vec v_from_u8(const uint8_t *from) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)));

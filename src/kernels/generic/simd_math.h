@@ -10,6 +10,8 @@
  *   v_select(m, a, b)    m ? a : b
  *   vm_store, vm_load    RG_LANES bytes 0 or 1; any byte but 0 loads as true
  *   vi_shl, vi_sar       shift left; right, keeping the sign; by a constant
+ *   v_ldexp(x, n)        x 2^n for whole |n| <= 250, rounded once; NaN where x is NaN
+ *   v_largest(x)         of the lanes; a NaN may be lost
  *   v_from_half, v_to_half    RG_LANES float16 values as bits, rounded to nearest even
  *   v_transpose_tile     y[j][i] = x[i][j] for i, j < RG_LANES
  */
@@ -28,6 +30,10 @@ static inline rg_vec v_load_part(const float *from, size_t count, rg_vec rest) {
 static inline rg_veci vi_set1(int32_t x) { return (rg_veci){x, x, x, x}; }
 static inline rg_veci v_bits(rg_vec x) { return (rg_veci)x; }
 static inline rg_vec vi_bits(rg_veci x) { return (rg_vec)x; }
+static inline float v_largest(rg_vec x) {
+  const float a = x[0] > x[1] ? x[0] : x[1], b = x[2] > x[3] ? x[2] : x[3];
+  return a > b ? a : b;
+}
 static inline rg_mask v_lt(rg_vec a, rg_vec b) { return a < b; }
 static inline rg_mask v_le(rg_vec a, rg_vec b) { return a <= b; }
 static inline rg_mask v_eq(rg_vec a, rg_vec b) { return a == b; }
@@ -59,6 +65,13 @@ static inline rg_veci vi_add(rg_veci a, rg_veci b) { return (rg_veci)((rg_vecu)a
 static inline rg_veci vi_sub(rg_veci a, rg_veci b) { return (rg_veci)((rg_vecu)a - (rg_vecu)b); }
 #define vi_shl(x, count) ((rg_veci)((rg_vecu)(x) << (count)))
 #define vi_sar(x, count) ((x) >> (count))
+
+/* Two factors, each a normal number, so that subnormal results come out right. */
+static inline rg_vec v_ldexp(rg_vec x, rg_vec n) {
+  const rg_veci whole = v_to_int(n), half = vi_sar(whole, 1), rest = vi_sub(whole, half), bias = vi_set1(127);
+  x = v_mul(x, vi_bits(vi_shl(vi_add(half, bias), 23)));
+  return v_mul(x, vi_bits(vi_shl(vi_add(rest, bias), 23)));
+}
 
 static inline rg_vec v_from_u8(const uint8_t *from) { return (rg_vec){from[0], from[1], from[2], from[3]}; }
 static inline rg_vec v_from_i8(const int8_t *from) { return (rg_vec){from[0], from[1], from[2], from[3]}; }

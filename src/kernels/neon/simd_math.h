@@ -22,6 +22,7 @@ static inline rg_vec v_round(rg_vec x) { return vrndnq_f32(x); }
 static inline rg_vec v_floor(rg_vec x) { return vrndmq_f32(x); }
 static inline rg_vec v_ceil(rg_vec x) { return vrndpq_f32(x); }
 
+static inline float v_largest(rg_vec x) { return vmaxvq_f32(x); }
 static inline rg_mask v_lt(rg_vec a, rg_vec b) { return vcltq_f32(a, b); }
 static inline rg_mask v_le(rg_vec a, rg_vec b) { return vcleq_f32(a, b); }
 static inline rg_mask v_eq(rg_vec a, rg_vec b) { return vceqq_f32(a, b); }
@@ -51,6 +52,13 @@ static inline rg_veci v_bits(rg_vec x) { return vreinterpretq_s32_f32(x); }
 static inline rg_vec vi_bits(rg_veci x) { return vreinterpretq_f32_s32(x); }
 static inline rg_veci v_to_int(rg_vec x) { return vcvtnq_s32_f32(x); }
 static inline rg_vec vi_to_float(rg_veci x) { return vcvtq_f32_s32(x); }
+
+/* Two factors, each a normal number, so that subnormal results come out right. */
+static inline rg_vec v_ldexp(rg_vec x, rg_vec n) {
+  const rg_veci whole = v_to_int(n), half = vi_sar(whole, 1), rest = vi_sub(whole, half), bias = vi_set1(127);
+  x = v_mul(x, vi_bits(vi_shl(vi_add(half, bias), 23)));
+  return v_mul(x, vi_bits(vi_shl(vi_add(rest, bias), 23)));
+}
 
 static inline rg_vec v_from_u8(const uint8_t *from) { return vcvtq_f32_u32(vmovl_u16(vget_low_u16(v_bytes_(from)))); }
 static inline rg_vec v_from_i8(const int8_t *from) {
