@@ -3,15 +3,15 @@
 #include <math.h>
 #include <stddef.h>
 
-/* A stroke in glyph coordinates: x to the right and y down, the character filling [-0.35, 0.35] x [-0.5, 0.5]. A line from
- * (a, b) to (c, d), or an arc of the ellipse around (a, b) with radii (c, d) from angle `from` to `to` in degrees, clockwise
- * from the right. */
+/* A stroke in glyph coordinates: x to the right and y down, the character filling [-0.35, 0.35] x [-0.5, 0.5]. A line
+ * from (a, b) to (c, d), or an arc of the ellipse around (a, b) with radii (c, d) from angle `from` to `to` in degrees,
+ * clockwise from the right. */
 typedef struct stroke {
   enum { END, LINE, ARC } kind;
   double a, b, c, d, from, to;
 } stroke;
 
-#define MAX_STROKES 5
+#define MAX_STROKES  5
 #define ARC_SEGMENTS 14
 
 /* Look-alikes stand together, so that a network has something to lose: C G O Q, E F, P R B 8, S 5, Z 2, I T. */
@@ -29,9 +29,7 @@ static const struct {
       {LINE, -0.28, 0, 0.2, 0, 0, 0},
       {LINE, -0.28, 0.48, 0.3, 0.48, 0, 0}}},
     {'F',
-     {{LINE, -0.28, -0.48, -0.28, 0.48, 0, 0},
-      {LINE, -0.28, -0.48, 0.3, -0.48, 0, 0},
-      {LINE, -0.28, 0, 0.2, 0, 0, 0}}},
+     {{LINE, -0.28, -0.48, -0.28, 0.48, 0, 0}, {LINE, -0.28, -0.48, 0.3, -0.48, 0, 0}, {LINE, -0.28, 0, 0.2, 0, 0, 0}}},
     {'P',
      {{LINE, -0.28, -0.48, -0.28, 0.48, 0, 0},
       {LINE, -0.28, -0.48, 0.05, -0.48, 0, 0},
@@ -63,13 +61,16 @@ static const struct {
      {{ARC, 0, -0.2, 0.28, 0.28, -160, 30},
       {LINE, 0.242, -0.06, -0.3, 0.48, 0, 0},
       {LINE, -0.3, 0.48, 0.3, 0.48, 0, 0}}},
-    {'I', {{LINE, 0, -0.48, 0, 0.48, 0, 0}, {LINE, -0.14, 0.48, 0.14, 0.48, 0, 0}, {LINE, -0.14, -0.48, 0.14, -0.48, 0, 0}}},
+    {'I',
+     {{LINE, 0, -0.48, 0, 0.48, 0, 0}, {LINE, -0.14, 0.48, 0.14, 0.48, 0, 0}, {LINE, -0.14, -0.48, 0.14, -0.48, 0, 0}}},
     {'T', {{LINE, 0, -0.48, 0, 0.48, 0, 0}, {LINE, -0.32, -0.48, 0.32, -0.48, 0, 0}}},
 };
 
 char rg_glyph_character(int label) { return classes[label].character; }
 
-static double between(rg_random *random, double low, double high) { return low + (high - low) * rg_random_uniform(random); }
+static double between(rg_random *random, double low, double high) {
+  return low + (high - low) * rg_random_uniform(random);
+}
 
 void rg_glyph_draw(rg_random *random, rg_glyph *out) {
   out->label = (int)rg_random_below(random, RG_GLYPH_CLASSES);
@@ -90,17 +91,17 @@ static int place_segments(const rg_glyph *glyph, double segments[][4]) {
   const double degree = acos(-1.0) / 180;
   int count = 0;
   for (int s = 0; s < MAX_STROKES && classes[glyph->label].strokes[s].kind != END; s++) {
-    const stroke *stroke = &classes[glyph->label].strokes[s];
-    const int pieces = stroke->kind == LINE ? 1 : ARC_SEGMENTS;
+    const stroke *line = &classes[glyph->label].strokes[s];
+    const int pieces = line->kind == LINE ? 1 : ARC_SEGMENTS;
     for (int i = 0; i <= pieces; i++) {
       double x, y;
-      if (stroke->kind == LINE) {
-        x = i ? stroke->c : stroke->a;
-        y = i ? stroke->d : stroke->b;
+      if (line->kind == LINE) {
+        x = i ? line->c : line->a;
+        y = i ? line->d : line->b;
       } else {
-        const double angle = (stroke->from + (stroke->to - stroke->from) * i / pieces) * degree;
-        x = stroke->a + stroke->c * cos(angle);
-        y = stroke->b + stroke->d * sin(angle);
+        const double angle = (line->from + (line->to - line->from) * i / pieces) * degree;
+        x = line->a + line->c * cos(angle);
+        y = line->b + line->d * sin(angle);
       }
       x -= glyph->slant * y;
       const double px = centre_x + size * (cosine * x - sine * y), py = centre_y + size * (sine * x + cosine * y);
