@@ -1,4 +1,5 @@
-/* Depthwise convolution, channels-last: vectors run over channels; a task takes a run of output pixels. */
+/* Depthwise convolution, channels-last: vectors run over channels, and neighbouring pixels of a line share the
+ * weights. A task takes a run of output pixels. */
 #include "base/checked.h"
 #include "base/threads.h"
 #include "cpu/conv.h"
@@ -21,29 +22,79 @@ typedef struct job {
   char *scratch;
 } job;
 
+/* Points rows[] at the line's input rows (of pixel 0 of their image row; NULL outside). */
+static void point_rows(const rg_conv_geometry *g, const float *x, size_t index, const float **rows) {
+  const size_t lines = (size_t)(g->out[0] * g->out[1]), at = index % lines;
+  const int64_t z0 = (int64_t)at / g->out[1] * g->stride[0] - g->pad[0];
+  const int64_t y0 = (int64_t)at % g->out[1] * g->stride[1] - g->pad[1];
+  x += index / lines * g->x.image_step;
+  for (int64_t kz = 0; kz < g->kernel[0]; kz++)
+    for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
+      const int64_t z = z0 + kz * g->dilation[0], y = y0 + ky * g->dilation[1];
+      const bool there = z >= 0 && z < g->in[0] && y >= 0 && y < g->in[1];
+      *rows++ = there ? x + (size_t)((z * g->in[1] + y) * g->in[2]) * g->x.pixel_step : NULL;
+    }
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+/* Output pixels [begin, end) of a line: those at the borders with the taps that they have, the others in one call. */
+static void run_line(const depthwise_state *state, rg_depthwise_line *line, const float *const *rows, int64_t begin,
+                     int64_t end) {
+  const rg_conv_geometry *g = &state->geometry;
+  const int64_t stride = g->stride[2], dilation = g->dilation[2], taps = g->kernel[2], reach = (taps - 1) * dilation;
+  const size_t channels = g->groups, count_rows = (size_t)(g->kernel[0] * g->kernel[1]);
+  const float **x = (const float **)line->x;
+  const int64_t inner_begin = (g->pad[2] + stride - 1) / stride;
+  const int64_t last = g->in[2] - 1 - reach + g->pad[2], inner_end = last < 0 ? 0 : last / stride + 1;
+  for (int64_t at = begin; at < end;) {
+    const bool inner = at >= inner_begin && at < inner_end;
+    const int64_t from = at * stride - g->pad[2]; /* where the first tap looks */
+    const int64_t first = inner ? 0 : clamp((-from + dilation - 1) / dilation, 0, taps);
+    const int64_t beyond = g->in[2] - 1 - from; /* the last tap inside is beyond / dilation */
+    const int64_t after = inner ? taps : beyond < 0 ? first : clamp(beyond / dilation + 1, first, taps);
+    line->count = inner ? (size_t)((end < inner_end ? end : inner_end) - at) : 1;
+    line->taps = (size_t)(after - first);
+    line->weights = state->weights + (size_t)first * channels;
+    for (size_t r = 0; r < count_rows; r++)
+      x[r] = rows[r] != NULL && after > first ? rows[r] + (size_t)(from + first * dilation) * channels : NULL;
+    state->kernels->depthwise(line);
+    line->out += line->count * channels;
+    if (line->residual != NULL) line->residual += line->count * channels;
+    at += (int64_t)line->count;
+  }
+}
+
 static void run_task(void *argument, size_t task) {
   const job *work = argument;
   const depthwise_state *state = work->state;
   const rg_conv_geometry *g = &state->geometry;
   const rg_finish finish = rg_finish_of(state->activation);
-  const float **taps = (const float **)(work->scratch + task * state->task_bytes);
-  const size_t channels = g->groups, pixels = g->y.pixels;
-  rg_depthwise_pixel pixel = {.taps = g->taps,
+  const size_t channels = g->groups, width = (size_t)g->out[2], rows = (size_t)(g->kernel[0] * g->kernel[1]);
+  const float **first = (const float **)(work->scratch + task * state->task_bytes), **current = first + rows;
+  size_t begin, end;
+  rg_threads_split(g->batch * g->y.pixels, 1, state->tasks, task, &begin, &end);
+  for (size_t at = begin; at < end;) {
+    const size_t stop = (at / width + 1) * width < end ? (at / width + 1) * width : end;
+    float *out = work->y + at * channels;
+    rg_depthwise_line line = {.rows = rows,
                               .channels = channels,
-                              .x = taps,
-                              .weights = state->weights,
+                              .x = current,
+                              .tap_step = (size_t)g->dilation[2] * channels,
+                              .pixel_step = (size_t)g->stride[2] * channels,
+                              .weight_row = (size_t)g->kernel[2] * channels,
                               .bias = work->bias,
+                              .residual = work->residual != NULL ? work->residual + at * channels : NULL,
+                              .out = out,
                               .low = finish.low,
                               .high = finish.high};
-  size_t begin, end;
-  rg_threads_split(g->batch * pixels, 1, state->tasks, task, &begin, &end);
-  for (size_t at = begin; at < end; at++) {
-    rg_conv_window(g, work->x + at / pixels * g->x.image_step, at % pixels, NULL, taps, 1);
-    pixel.out = work->y + at * channels;
-    pixel.residual = work->residual != NULL ? work->residual + at * channels : NULL;
-    state->kernels->depthwise(&pixel);
+    point_rows(g, work->x, at / width, first);
+    run_line(state, &line, first, (int64_t)(at % width), (int64_t)(stop - at / width * width));
     if (finish.after)
-      state->kernels->vector->unary(finish.op, finish.alpha, finish.beta, pixel.out, pixel.out, channels);
+      state->kernels->vector->unary(finish.op, finish.alpha, finish.beta, out, out, (stop - at) * channels);
+    at = stop;
   }
 }
 
@@ -93,7 +144,7 @@ rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_parts *part
   const size_t pixels = g->batch * g->y.pixels, threads = prepare->threads > 0 ? (size_t)prepare->threads : 1;
   const bool small = pixels < threads || bytes * pixels < 1u << 18;
   state->tasks = small ? 1 : threads;
-  state->task_bytes = rg_round_up(g->taps * sizeof(float *), RG_ALIGNMENT);
+  state->task_bytes = rg_round_up(2 * g->taps * sizeof(float *), RG_ALIGNMENT); /* two pointers a row of the window */
   state->bias = prepare->input_count > 2 && prepare->inputs[2] != NULL;
   state->residual = residual;
   state->activation = rg_activation_read(prepare->node);

@@ -55,18 +55,20 @@ static void product(const cost_bench *bench, const void *argument) {
 
 static void depthwise(const cost_bench *bench, const void *argument) {
   (void)argument;
-  const float *x[DEPTHWISE_TAPS];
-  for (size_t at = 0; at < DEPTHWISE_PIXELS; at++) {
-    for (size_t t = 0; t < DEPTHWISE_TAPS; t++) x[t] = bench->a + (at + t) * DEPTHWISE_CHANNELS;
-    const rg_depthwise_pixel pixel = {.taps = DEPTHWISE_TAPS,
-                                      .channels = DEPTHWISE_CHANNELS,
-                                      .x = x,
-                                      .weights = bench->b,
-                                      .out = bench->c + at * DEPTHWISE_CHANNELS,
-                                      .low = -1e30f,
-                                      .high = 1e30f};
-    bench->kernels->depthwise(&pixel);
-  }
+  const float *x[3] = {bench->a, bench->a, bench->a};
+  const rg_depthwise_line line = {.rows = 3,
+                                  .taps = 3,
+                                  .channels = DEPTHWISE_CHANNELS,
+                                  .count = DEPTHWISE_PIXELS,
+                                  .x = x,
+                                  .tap_step = DEPTHWISE_CHANNELS,
+                                  .pixel_step = DEPTHWISE_CHANNELS,
+                                  .weights = bench->b,
+                                  .weight_row = 3 * DEPTHWISE_CHANNELS,
+                                  .out = bench->c,
+                                  .low = -1e30f,
+                                  .high = 1e30f};
+  bench->kernels->depthwise(&line);
 }
 
 typedef struct stretch {

@@ -6,7 +6,7 @@
 
 #define RG_GEMM_KERNELS(isa)                                                                                           \
   void rg_##isa##_gemm(const rg_gemm_tile *tile);                                                                      \
-  void rg_##isa##_depthwise(const rg_depthwise_pixel *pixel);                                                          \
+  void rg_##isa##_depthwise(const rg_depthwise_line *line);                                                            \
   float rg_##isa##_peak(size_t iterations);                                                                            \
   float rg_##isa##_read(const float *x, size_t count);
 RG_GEMM_KERNELS(generic)

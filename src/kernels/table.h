@@ -30,17 +30,20 @@ typedef struct rg_gemm_tile {
   float low, high;          /* bounds of the result; -INFINITY and INFINITY for none. NaN passes */
 } rg_gemm_tile;
 
-/* One pixel of a depthwise convolution, all channels: out[c] = clip(sum over t of x[t][c] * weights[t][c] + bias[c] +
- * residual[c]). */
-typedef struct rg_depthwise_pixel {
-  size_t taps, channels;
-  const float *const *x; /* [taps]: where each tap's channels begin; NULL outside the image */
-  const float *weights;  /* [taps][channels] */
+/* Neighbouring pixels of a line of a depthwise convolution, all channels: for i < count
+ * out[i][c] = clip(sum over r < rows, t < taps of x[r][i * pixel_step + t * tap_step + c] * weights[r * weight_row + t *
+ * channels + c] + bias[c] + residual[i][c]). */
+typedef struct rg_depthwise_line {
+  size_t rows, taps, channels, count;
+  const float *const *x; /* [rows]: the window's rows, at the first pixel's first tap; NULL outside the image */
+  size_t tap_step, pixel_step;
+  const float *weights;
+  size_t weight_row;
   const float *bias;     /* [channels] or NULL */
-  const float *residual; /* [channels] or NULL */
-  float *out;            /* [channels] */
+  const float *residual; /* [count][channels] or NULL */
+  float *out;            /* [count][channels] */
   float low, high;
-} rg_depthwise_pixel;
+} rg_depthwise_line;
 
 /* What work costs on one thread (cpu/costs.c has the model). Rates of multiply-adds, one being two operations. */
 typedef struct rg_kernel_costs {
@@ -61,7 +64,7 @@ struct rg_kernels {
   size_t mr, nr;           /* the register tile */
   size_t block_bytes;      /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
-  void (*depthwise)(const rg_depthwise_pixel *pixel);
+  void (*depthwise)(const rg_depthwise_line *line);
   rg_kernel_costs costs;
 
   /* ---- measuring the machine ---- */

@@ -152,37 +152,46 @@ void RG_KERNEL_NAME(gemm)(const rg_gemm_tile *tile) {
   tiles[tile->rows - 1][tile->columns > RG_LANES](tile);
 }
 
-/* `vectors` vectors of channels beginning at `c`; the last has `tail` lanes. */
-RG_INLINE void depthwise_of(const rg_depthwise_pixel *p, size_t c, const size_t vectors, size_t tail) {
-  rg_vec acc[4];
+#define RG_PIXELS 4 /* of a line that share each load of a weight */
+
+/* `pixels` pixels from `first` on, `lanes` channels from `c` on. */
+RG_INLINE void depthwise_of(const rg_depthwise_line *p, size_t first, size_t c, const size_t pixels, const bool whole,
+                            size_t lanes) {
+  const rg_vec bias = p->bias != NULL ? v_load_n(p->bias + c, lanes) : v_set1(0.0f);
+  rg_vec acc[RG_PIXELS];
   RG_UNROLL
-  for (size_t v = 0; v < vectors; v++)
-    acc[v] = p->bias != NULL ? v_load_n(p->bias + c + v * RG_LANES, v + 1 < vectors ? RG_LANES : tail) : v_set1(0.0f);
-  for (size_t t = 0; t < p->taps; t++) {
-    const float *x = p->x[t], *w = p->weights + t * p->channels + c;
-    if (x == NULL) continue;
-    RG_UNROLL
-    for (size_t v = 0; v < vectors; v++) {
-      const size_t at = v * RG_LANES;
-      if (tail == RG_LANES)
-        acc[v] = v_fma(v_load(x + c + at), v_load(w + at), acc[v]);
-      else
-        acc[v] = v_fma(v_load_n(x + c + at, tail), v_load_n(w + at, tail), acc[v]);
+  for (size_t i = 0; i < pixels; i++) acc[i] = bias;
+  for (size_t r = 0; r < p->rows; r++) {
+    if (p->x[r] == NULL) continue;
+    const float *x = p->x[r] + first * p->pixel_step + c, *w = p->weights + r * p->weight_row + c;
+    for (size_t t = 0; t < p->taps; t++, x += p->tap_step, w += p->channels) {
+      const rg_vec weight = whole ? v_load(w) : v_load_n(w, lanes);
+      RG_UNROLL
+      for (size_t i = 0; i < pixels; i++) {
+        const float *at = x + i * p->pixel_step;
+        acc[i] = v_fma(whole ? v_load(at) : v_load_n(at, lanes), weight, acc[i]);
+      }
     }
   }
   RG_UNROLL
-  for (size_t v = 0; v < vectors; v++) {
-    const size_t at = c + v * RG_LANES, lanes = v + 1 < vectors ? RG_LANES : tail;
-    if (p->residual != NULL) acc[v] = v_add(acc[v], v_load_n(p->residual + at, lanes));
-    v_store_n(p->out + at, v_min(v_set1(p->high), v_max(v_set1(p->low), acc[v])), lanes);
+  for (size_t i = 0; i < pixels; i++) {
+    const size_t at = (first + i) * p->channels + c;
+    if (p->residual != NULL) acc[i] = v_add(acc[i], v_load_n(p->residual + at, lanes));
+    v_store_n(p->out + at, v_min(v_set1(p->high), v_max(v_set1(p->low), acc[i])), lanes);
   }
 }
 
-void RG_KERNEL_NAME(depthwise)(const rg_depthwise_pixel *pixel) {
-  size_t c = 0;
-  for (; c + 4 * RG_LANES <= pixel->channels; c += 4 * RG_LANES) depthwise_of(pixel, c, 4, RG_LANES);
-  for (; c + RG_LANES <= pixel->channels; c += RG_LANES) depthwise_of(pixel, c, 1, RG_LANES);
-  if (c < pixel->channels) depthwise_of(pixel, c, 1, pixel->channels - c);
+void RG_KERNEL_NAME(depthwise)(const rg_depthwise_line *line) {
+  const size_t channels = line->channels, whole = channels / RG_LANES * RG_LANES;
+  size_t i = 0;
+  for (; i + RG_PIXELS <= line->count; i += RG_PIXELS) {
+    for (size_t c = 0; c < whole; c += RG_LANES) depthwise_of(line, i, c, RG_PIXELS, true, RG_LANES);
+    if (whole < channels) depthwise_of(line, i, whole, RG_PIXELS, false, channels - whole);
+  }
+  for (; i < line->count; i++) {
+    for (size_t c = 0; c < whole; c += RG_LANES) depthwise_of(line, i, c, 1, true, RG_LANES);
+    if (whole < channels) depthwise_of(line, i, whole, 1, false, channels - whole);
+  }
 }
 
 float RG_KERNEL_NAME(peak)(size_t iterations) {

@@ -139,35 +139,46 @@ static void test_depthwise(void **state) {
   for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
     rg_random random;
     rg_random_seed(&random, 9);
-    for (size_t turn = 0; turn < 150; turn++) {
-      const size_t channels = 1 + turn, taps = turn % 10;
-      const float *x[10];
-      float *data[10], *weights = guarded(&random, taps * channels), *bias = guarded(&random, channels);
-      float *residual = guarded(&random, channels), *out = guarded(&random, channels);
-      for (size_t t = 0; t < taps; t++) data[t] = guarded(&random, channels);
-      for (size_t t = 0; t < taps; t++) x[t] = (t + turn) % 4 == 0 ? NULL : data[t];
-      const rg_depthwise_pixel pixel = {.taps = taps,
-                                        .channels = channels,
-                                        .x = x,
-                                        .weights = weights,
-                                        .bias = turn % 2 ? bias : NULL,
-                                        .residual = turn % 3 ? residual : NULL,
-                                        .out = out,
-                                        .low = turn % 5 ? -INFINITY : 0.0f,
-                                        .high = turn % 7 ? INFINITY : 0.5f};
-      (*kernels)->depthwise(&pixel);
-      for (size_t c = 0; c < channels; c++) {
-        double sum = (turn % 2 ? (double)bias[c] : 0.0) + (turn % 3 ? (double)residual[c] : 0.0);
-        for (size_t t = 0; t < taps; t++)
-          if (x[t] != NULL) sum += (double)x[t][c] * (double)weights[t * channels + c];
-        sum = fmin(fmax(sum, (double)pixel.low), (double)pixel.high);
-        assert_true(fabs(out[c] - sum) < 1e-5);
+    for (size_t turn = 0; turn < 160; turn++) {
+      const size_t channels = 1 + turn % 70, rows = turn % 4, taps = turn % 5, count = 1 + turn % 11;
+      const size_t tap_step = channels + turn % 2, pixel_step = (1 + turn % 3) * channels;
+      const size_t span = (count - 1) * pixel_step + (taps > 0 ? taps - 1 : 0) * tap_step + channels;
+      const size_t weight_row = taps * channels + turn % 7;
+      const float *x[3];
+      float *data[3], *weights = guarded(&random, rows * weight_row), *bias = guarded(&random, channels);
+      float *residual = guarded(&random, count * channels), *out = guarded(&random, count * channels);
+      for (size_t r = 0; r < rows; r++) data[r] = guarded(&random, span);
+      for (size_t r = 0; r < rows; r++) x[r] = (r + turn) % 4 == 0 ? NULL : data[r];
+      const rg_depthwise_line line = {.rows = rows,
+                                      .taps = taps,
+                                      .channels = channels,
+                                      .count = count,
+                                      .x = x,
+                                      .tap_step = tap_step,
+                                      .pixel_step = pixel_step,
+                                      .weights = weights,
+                                      .weight_row = weight_row,
+                                      .bias = turn % 2 ? bias : NULL,
+                                      .residual = turn % 3 ? residual : NULL,
+                                      .out = out,
+                                      .low = turn % 5 ? -INFINITY : 0.0f,
+                                      .high = turn % 7 ? INFINITY : 0.5f};
+      (*kernels)->depthwise(&line);
+      for (size_t i = 0; i < count * channels; i++) {
+        const size_t pixel = i / channels, c = i % channels;
+        double sum = (turn % 2 ? (double)bias[c] : 0.0) + (turn % 3 ? (double)residual[i] : 0.0);
+        for (size_t r = 0; r < rows; r++)
+          for (size_t t = 0; t < taps && x[r] != NULL; t++)
+            sum += (double)x[r][pixel * pixel_step + t * tap_step + c] *
+                   (double)weights[r * weight_row + t * channels + c];
+        sum = fmin(fmax(sum, (double)line.low), (double)line.high);
+        assert_true(fabs(out[i] - sum) < 1e-5);
       }
-      for (size_t t = 0; t < taps; t++) release(data[t], channels);
-      release(weights, taps * channels);
+      for (size_t r = 0; r < rows; r++) release(data[r], span);
+      release(weights, rows * weight_row);
       release(bias, channels);
-      release(residual, channels);
-      release(out, channels);
+      release(residual, count * channels);
+      release(out, count * channels);
     }
   }
 }
