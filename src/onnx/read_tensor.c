@@ -202,7 +202,8 @@ done:
 
 /* ---- elements as raw bytes ---- */
 
-#define SLICE_BYTES 256 /* about what a reference to a part of a buffer takes */
+#define FORGET_BYTES 65536 /* copies of this size on let go of the file's pages */
+#define SLICE_BYTES  256   /* about what a reference to a part of a buffer takes */
 
 static size_t alignment_of(rango_type type) {
   size_t bits = rango_type_bits(type);
@@ -212,7 +213,8 @@ static size_t alignment_of(rango_type type) {
 
 rango_status rg_reader_place(rg_reader *reader, rg_buffer *buffer, rg_bytes data, rango_type type,
                              const rg_shape *shape, rango_tensor *out) {
-  if ((uintptr_t)data.data % alignment_of(type) == 0) {
+  bool in_place = type == RANGO_FLOAT32 && data.bytes >= RG_UNALIGNED_BYTES; /* at any address: graph.h */
+  if (in_place || (uintptr_t)data.data % alignment_of(type) == 0) {
     rg_buffer *slice;
     RG_TRY(rg_reader_charge(reader, SLICE_BYTES));
     RG_TRY(rg_buffer_slice(buffer, data.data, data.bytes, &slice));
@@ -223,6 +225,7 @@ rango_status rg_reader_place(rg_reader *reader, rg_buffer *buffer, rg_bytes data
   RG_TRY(rg_reader_charge(reader, data.bytes));
   RG_TRY(rg_tensor_init(out, type, shape));
   memcpy(out->data, data.data, data.bytes);
+  if (data.bytes >= FORGET_BYTES) rg_buffer_forget_pages(buffer, data.data, data.bytes);
   return RANGO_OK;
 }
 
