@@ -10,6 +10,7 @@ typedef struct elementwise_state {
   const rg_vector_kernels *kernels;
   rg_nest nest;
   rg_shape shape;
+  rg_nest_body body; /* of a comparison */
   union {
     rg_binary binary;
     rg_compare compare;
@@ -142,12 +143,34 @@ static void compare_block(const void *argument, const rg_nest *nest, const rg_ne
                              block->cols);
 }
 
+/* Equal of integers, which masks are made with. */
+#define EQUAL(type)                                                                                                    \
+  static void equal_##type(const void *argument, const rg_nest *nest, const rg_nest_block *block) {                    \
+    const arrays *both = argument;                                                                                     \
+    const size_t *a_steps = &nest->steps[0][nest->rank - 2], *b_steps = &nest->steps[1][nest->rank - 2];               \
+    uint8_t *y = (uint8_t *)both->out + block->out;                                                                    \
+    for (size_t r = 0; r < block->rows; r++, y += block->cols) {                                                       \
+      const type *a = (const type *)both->in[0] + block->at[0] + r * a_steps[0];                                       \
+      const type *b = (const type *)both->in[1] + block->at[1] + r * b_steps[0];                                       \
+      for (size_t c = 0; c < block->cols; c++) y[c] = a[c * a_steps[1]] == b[c * b_steps[1]];                          \
+    }                                                                                                                  \
+  }
+EQUAL(int32_t)
+EQUAL(int64_t)
+
 static rango_status run_compare(rg_exec *exec) {
   const elementwise_state *state = exec->state;
   arrays a;
   RG_TRY(collect(exec, RANGO_BOOL, &a));
-  rg_nest_run(&state->nest, exec->threads, 3, compare_block, &a);
+  rg_nest_run(&state->nest, exec->threads, 3, state->body, &a);
   return RANGO_OK;
+}
+
+/* The two inputs' type where they are alike, and shapes are known. */
+static rango_type common_type(const rg_prepare *prepare) {
+  const rg_fact *a = prepare->inputs[0], *b = prepare->inputs[1], *y = prepare->outputs[0];
+  const bool known = a && b && y && rg_fact_is_concrete(a) && rg_fact_is_concrete(b) && rg_fact_is_concrete(y);
+  return known && a->type == b->type ? a->type : RANGO_UNDEFINED;
 }
 
 static rango_status prepare_compare(rg_prepare *prepare) {
@@ -159,9 +182,17 @@ static rango_status prepare_compare(rg_prepare *prepare) {
                {"LessOrEqual", RG_COMPARE_LESS_EQUAL},
                {"Greater", RG_COMPARE_GREATER},
                {"GreaterOrEqual", RG_COMPARE_GREATER_EQUAL}};
-  if (prepare->input_count != 2 || !is_float(prepare, 0) || prepare->node->version < 7) return RANGO_OK;
+  if (prepare->input_count != 2 || prepare->node->version < 7) return RANGO_OK;
+  const rango_type type = common_type(prepare);
+  const bool equal = rg_node_is(prepare->node, "Equal");
+  const rg_nest_body body = type == RANGO_FLOAT32          ? compare_block
+                            : type == RANGO_INT32 && equal ? equal_int32_t
+                            : type == RANGO_INT64 && equal ? equal_int64_t
+                                                           : NULL;
+  if (!body) return RANGO_OK;
   elementwise_state *state;
   RG_TRY(make_state(prepare, 2, &state));
+  state->body = body;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i].op, prepare->node->op) == 0) state->compare = names[i].compare;
   prepare->run = run_compare;

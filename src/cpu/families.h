@@ -35,6 +35,7 @@ typedef struct rg_cpu_family {
   FAMILY(cast)                                                                                                         \
   FAMILY(copy)                                                                                                         \
   FAMILY(gather)                                                                                                       \
+  FAMILY(scatter)                                                                                                      \
   FAMILY(recurrent)
 
 #define RG_CPU_DECLARE(family) extern const rg_cpu_family rg_cpu_##family;

@@ -341,6 +341,31 @@ static void test_cast(void **state) {
   }
 }
 
+static void test_scatter_and_equal(void **state) {
+  op_case c;
+  op_begin(&c, "", "ScatterND", 18, 3, 1, 880);
+  op_floats(&c, 0, false, SHAPE(5, 4, 6), -1, 1);
+  check_ok(rg_tensor_init(&c.inputs[1], RANGO_INT64, SHAPE(3, 2)));
+  memcpy(c.inputs[1].data, (const int64_t[]){0, 3, -1, 0, 2, -2}, 6 * sizeof(int64_t));
+  op_attach(&c, 1, false);
+  op_floats(&c, 2, false, SHAPE(3, 6), 2, 3);
+  op_check(&c, OP_ROW_MAJOR, 0);
+  op_begin(&c, "", "ScatterND", 18, 3, 1, 881);
+  op_input(&c, 0, false, RANGO_INT64, SHAPE(50), 0, 9);
+  check_ok(rg_tensor_init(&c.inputs[1], RANGO_INT64, SHAPE(2, 2, 1)));
+  memcpy(c.inputs[1].data, (const int64_t[]){0, 49, -2, 7}, 4 * sizeof(int64_t));
+  op_attach(&c, 1, true);
+  op_input(&c, 2, false, RANGO_INT64, SHAPE(2, 2), 100, 200);
+  op_check(&c, OP_ROW_MAJOR, 0);
+  for (int i = 0; i < 3; i++) {
+    op_begin(&c, "", "Equal", 13, 2, 1, 882 + (uint64_t)i);
+    const rango_type type = i == 1 ? RANGO_INT32 : RANGO_INT64;
+    op_input(&c, 0, false, type, SHAPE(4, 1, 9), 0, 3);
+    op_input(&c, 1, i == 2, type, i == 0 ? SHAPE(4, 3, 9) : i == 1 ? SHAPE(3, 1) : SHAPE(1), 0, 3);
+    op_check(&c, OP_ROW_MAJOR, 0);
+  }
+}
+
 /* ---- recurrent ---- */
 
 static void test_recurrent(void **state) {
@@ -439,6 +464,7 @@ int main(void) {
       cmocka_unit_test(test_slice),
       cmocka_unit_test(test_gather),
       cmocka_unit_test(test_cast),
+      cmocka_unit_test(test_scatter_and_equal),
       cmocka_unit_test(test_recurrent),
       cmocka_unit_test(test_layout),
   };
