@@ -118,7 +118,8 @@ rango_status rg_count_model(const rango_model *model, const rango_dataset *data,
 
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
-  rango_status status = rg_ops_resolve(*out, false);
+  rango_status status = rg_model_align_constants(*out, NULL);
+  if (status == RANGO_OK) status = rg_ops_resolve(*out, false);
   if (status == RANGO_OK) status = rg_passes_canonical(*out);
   if (status == RANGO_OK) return RANGO_OK;
   rg_model_release(*out);

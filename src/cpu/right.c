@@ -22,10 +22,24 @@ static void pack_panels(const rg_right *right, const float *from, size_t matrix,
   }
 }
 
+/* Columns that lie behind each other are given back to the system while packing goes on, so that a large weight is
+ * never held twice. */
+#define FORGET_BYTES ((size_t)1 << 20)
+
 static rango_status pack_constant(void *to, const rango_tensor *weight, const void *argument) {
   const rg_right *right = argument;
-  for (size_t matrix = 0; matrix < right->matrices; matrix++)
-    pack_panels(right, weight->data, matrix, 0, rg_pack_panels(right->kernels, right->n), to);
+  const bool behind = right->column > right->row && right->column >= right->k;
+  const size_t panels = rg_pack_panels(right->kernels, right->n), panel = right->kernels->nr * right->column;
+  const uint8_t *data = weight->data;
+  for (size_t matrix = 0; matrix < right->matrices; matrix++) {
+    size_t begin = matrix * right->matrix_step, done = begin; /* floats */
+    for (size_t p = 0; p < panels; p++) {
+      pack_panels(right, weight->data, matrix, p, p + 1, to);
+      if (!behind || weight->buffer == NULL || (begin + p * panel - done) * sizeof(float) < FORGET_BYTES) continue;
+      rg_buffer_forget_pages(weight->buffer, data + done * sizeof(float), (begin + p * panel - done) * sizeof(float));
+      done = begin + p * panel;
+    }
+  }
   return RANGO_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Making a plan: facts for the given shapes, a step for every node, a place for every value, one arena. */
 #include <limits.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "engine/session.h"
@@ -403,6 +404,21 @@ static void place_outputs(builder *build, const rg_step *step) {
   }
 }
 
+/* Only packing reads weights at any address: operators that do without get a copy. */
+static rango_status align_inputs(builder *build, const rg_node *node) {
+  for (int i = 0; i < node->input_count; i++) {
+    if (!node->inputs[i]) continue;
+    rg_slot *slot = &build->plan->slots[slot_index(build, node->inputs[i])];
+    rango_tensor *tensor = &slot->val.tensor;
+    if (slot->place != RG_PLACE_CONSTANT || rg_tensor_is_aligned(tensor)) continue;
+    void *copy;
+    RG_TRY(rg_arena_alloc(build->plan->memory, tensor->bytes, &copy));
+    memcpy(copy, tensor->data, tensor->bytes);
+    tensor->data = copy;
+  }
+  return RANGO_OK;
+}
+
 /* Plans one node: nothing to do (a view), a step with its kernel, or a step that finds out when it is reached. */
 static rango_status plan_node(builder *build, const rg_node *node) {
   rg_plan *plan = build->plan;
@@ -431,7 +447,7 @@ static rango_status plan_node(builder *build, const rg_node *node) {
     RG_TRY(rg_arena_calloc(plan->memory, 1, sizeof *step->late, RG_OUT(&step->late)));
   }
   plan->step_count++;
-  return RANGO_OK;
+  return step->kernel.run ? RANGO_OK : align_inputs(build, node);
 }
 
 /* An output is written where the caller wants it when its memory is one of the arena's, its own size and no other

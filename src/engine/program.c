@@ -66,10 +66,22 @@ static void drop_constant_inputs(rg_graph *graph) {
   graph->inputs.count = kept;
 }
 
+/* Weights that are packed before they are used stay where they are in the file, at whatever address. */
+static bool is_packed_only(const rg_value *value) {
+  for (size_t i = 0; i < value->uses.count; i++) {
+    const rg_use *use = &value->uses.items[i];
+    bool packed = rg_node_is(use->node, "MatMul") || rg_node_is(use->node, "Gemm") ||
+                  (rg_node_is(use->node, "Conv") && rg_node_int(use->node, "group", 1) == 1);
+    if (!packed || use->index != 1) return false;
+  }
+  return value->output_uses == 0;
+}
+
 static rango_status program_make(const rango_model *model, rango_device device, rango_model **out) {
   rango_model *copy = NULL;
   RG_TRY(rg_model_copy(model, &copy));
   rango_status status;
+  RG_TRY_DONE(rg_model_align_constants(copy, device == RANGO_DEVICE_CPU ? is_packed_only : NULL));
   RG_TRY_DONE(rg_ops_resolve(copy, false));
   drop_constant_inputs(copy->graph);
   RG_TRY_DONE(rg_passes_canonical(copy));

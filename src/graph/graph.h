@@ -240,6 +240,11 @@ rango_status rg_value_replace(rg_value *old, rg_value *with); /* all uses and gr
 bool rg_value_is_used(const rg_value *value);             /* by a node or as an output */
 /* The tensor of an initializer or of a Constant node, or NULL when the value isn't constant. */
 const rango_tensor *rg_value_constant(const rg_value *value);
+/* Large float32 weights that were read in place from a file lie at any address. They are read through memcpy alone (packing),
+ * or the model gets aligned copies first: of every such constant for which keep() is false (NULL: of all). */
+#define RG_UNALIGNED_BYTES 65536 /* smaller ones were copied when they were read */
+bool rg_tensor_is_aligned(const rango_tensor *tensor);
+rango_status rg_model_align_constants(rango_model *model, bool (*keep)(const rg_value *value));
 /* Puts the nodes (of the graph, not its subgraphs) in topological order; RANGO_ERROR_FORMAT on a cycle. */
 rango_status rg_graph_sort(rg_graph *graph);
 

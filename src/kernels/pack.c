@@ -22,11 +22,18 @@ bool rg_pack_count(const rg_kernels *kernels, size_t k, size_t n, size_t *out) {
   return rg_add_size(last * kernels->nr, rg_pack_width(kernels, n, last), &columns) && rg_mul_size(columns, k, out);
 }
 
+/* Weights in a mapped file may lie at any address. */
+static inline float load(const float *from) {
+  float value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+
 /* Columns lie together: rows are copied. */
 static void pack_rows(const rg_pack_view *view, const float *b, size_t columns, size_t width, float *to) {
   for (size_t q = 0; q < view->k; q++, to += width) {
     const float *from = b + q * view->row;
-    for (size_t j = 0; j < columns; j++) to[j] = view->scale * from[j];
+    for (size_t j = 0; j < columns; j++) to[j] = view->scale * load(from + j);
     for (size_t j = columns; j < width; j++) to[j] = 0.0f;
   }
 }
@@ -38,7 +45,7 @@ static void pack_columns(const rg_pack_view *view, const float *b, size_t column
     const size_t end = begin + piece < view->k ? begin + piece : view->k;
     for (size_t j = 0; j < columns; j++) {
       const float *from = b + j * view->column;
-      for (size_t q = begin; q < end; q++) to[q * width + j] = view->scale * from[q * view->row];
+      for (size_t q = begin; q < end; q++) to[q * width + j] = view->scale * load(from + q * view->row);
     }
     for (size_t q = begin; q < end; q++)
       for (size_t j = columns; j < width; j++) to[q * width + j] = 0.0f;
