@@ -27,7 +27,7 @@ static inline rango_model *new_model(void) {
 static inline void declare(rg_value *value, rango_type type, int rank, const int64_t *dims) {
   rango_model *model = value->graph->model;
   int64_t *copy;
-  check_ok(rg_arena_calloc(model->arena, (size_t)rank, sizeof *copy, RG_OUT(&copy)));
+  check_ok(rg_arena_calloc(model->arena, rank > 0 ? (size_t)rank : 0, sizeof *copy, RG_OUT(&copy)));
   for (int i = 0; i < rank; i++) {
     char symbol[8];
     copy[i] = dims[i];
