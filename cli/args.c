@@ -113,9 +113,7 @@ static int take_value(const command *self, const option *o, const char *text) {
     return EXIT_DONE;
   case OPTION_LIST: {
     text_list *list = o->target;
-    const char **items = realloc(list->items, (list->count + 1) * sizeof *items);
-    if (!items) return args_wrong(self, "out of memory");
-    list->items = items;
+    if (list->count == TEXT_LIST_MAX) return args_wrong(self, "--%s is given over %d times", o->name, TEXT_LIST_MAX);
     list->items[list->count++] = text;
     return EXIT_DONE;
   }

@@ -9,8 +9,10 @@
 /* Exit codes. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+#define TEXT_LIST_MAX 256
+
 typedef struct text_list {
-  const char **items;
+  const char *items[TEXT_LIST_MAX];
   size_t count;
 } text_list;
 
@@ -53,8 +55,7 @@ extern const size_t command_count;
 
 /* Parses the arguments behind the command's name; positional ones go to `positional` [wanted]. Returns true when the
  * command should go on; otherwise *exit_code says how it ended (help was printed, or wrong usage). Up to `wanted`
- * positional arguments are taken, at least `needed`. Memory of lists is never freed: it lives as long as the process.
- */
+ * positional arguments are taken, at least `needed`. */
 bool args_parse(const command *self, const option *options, size_t option_count, int count, char **arguments,
                 const char **positional, int needed, int wanted, int *exit_code);
 

@@ -267,11 +267,25 @@ rango_status rg_onnx_read(rg_buffer *file, const char *name, const char *folder,
   return RANGO_OK;
 }
 
+/* In a model unaligned tensors are allowed (graph.h); this one goes to a caller. */
+static rango_status align(rango_tensor *tensor) {
+  rango_tensor copy;
+  if (rg_tensor_is_aligned(tensor)) return RANGO_OK;
+  RG_TRY(rg_tensor_copy(&copy, tensor));
+  rg_tensor_clear(tensor);
+  *tensor = copy;
+  return RANGO_OK;
+}
+
 rango_status rg_onnx_read_tensor(rg_buffer *file, const char *name, rango_tensor *out) {
   rg_reader reader = {.file = file, .budget = UINT64_MAX};
   rg_wire message = rg_wire_open((rg_bytes){rg_buffer_data(file), rg_buffer_bytes(file)});
   rg_bytes tensor_name;
   *out = (rango_tensor){0};
   rango_status status = rg_read_tensor(&reader, message, out, &tensor_name, NULL);
-  return status == RANGO_OK ? RANGO_OK : rg_fail_context(status, "%s", name);
+  if (status == RANGO_OK) status = align(out);
+  rg_free(reader.text);
+  if (status == RANGO_OK) return RANGO_OK;
+  rg_tensor_clear(out);
+  return rg_fail_context(status, "%s", name);
 }

@@ -8,7 +8,7 @@
 
 typedef struct bytes {
   size_t count;
-  uint8_t data[1 << 16];
+  uint8_t data[1 << 18];
 } bytes;
 
 static inline void add(bytes *to, const void *data, size_t count) {

@@ -325,6 +325,32 @@ static void test_tensor_files(void **state) {
   unlink(path);
 }
 
+/* A caller's tensor is aligned wherever its elements lie in the file, large ones too. */
+static void test_tensor_files_are_aligned(void **state) {
+  static float elements[20000];
+  char path[] = "/tmp/rango-test-XXXXXX";
+  int descriptor = mkstemp(path);
+  assert_true(descriptor >= 0);
+  close(descriptor);
+  elements[19999] = 7;
+  for (size_t shift = 0; shift < 4; shift++) {
+    rango_tensor *tensor = NULL;
+    part.count = 0;
+    add_data(&part, 12, "1234", shift);
+    add_int(&part, 1, 20000);
+    add_int(&part, 2, 1);
+    add_data(&part, 9, elements, sizeof elements);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(part.data, 1, part.count, file), part.count);
+    fclose(file);
+    assert_int_equal(rango_tensor_load_pb(path, &tensor), RANGO_OK);
+    assert_int_equal((uintptr_t)rango_tensor_data(tensor) % sizeof(float), 0);
+    assert_true(((const float *)rango_tensor_data(tensor))[19999] == 7);
+    rango_tensor_free(tensor);
+  }
+  unlink(path);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, start)
   const struct CMUnitTest tests[] = {
@@ -343,6 +369,7 @@ int main(void) {
       TEST(test_memory_budget),
       TEST(test_sparse_is_made_dense),
       TEST(test_tensor_files),
+      TEST(test_tensor_files_are_aligned),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
