@@ -5,11 +5,16 @@
 #include <string.h>
 
 static const char *const names[] = {
-    [RG_ACT_NONE] = "None",       [RG_ACT_RELU] = "Relu",
-    [RG_ACT_CLIP] = "Clip",       [RG_ACT_LEAKY_RELU] = "LeakyRelu",
-    [RG_ACT_SIGMOID] = "Sigmoid", [RG_ACT_TANH] = "Tanh",
-    [RG_ACT_GELU] = "Gelu",       [RG_ACT_GELU_TANH] = "GeluTanh",
-    [RG_ACT_HARD_SIGMOID] = "HardSigmoid", [RG_ACT_HARD_SWISH] = "HardSwish",
+    [RG_ACT_NONE] = "None",
+    [RG_ACT_RELU] = "Relu",
+    [RG_ACT_CLIP] = "Clip",
+    [RG_ACT_LEAKY_RELU] = "LeakyRelu",
+    [RG_ACT_SIGMOID] = "Sigmoid",
+    [RG_ACT_TANH] = "Tanh",
+    [RG_ACT_GELU] = "Gelu",
+    [RG_ACT_GELU_TANH] = "GeluTanh",
+    [RG_ACT_HARD_SIGMOID] = "HardSigmoid",
+    [RG_ACT_HARD_SWISH] = "HardSwish",
     [RG_ACT_SILU] = "Silu",
 };
 
@@ -38,17 +43,28 @@ static float clip(float x, float low, float high) {
 
 float rg_activation_apply(rg_activation activation, float x) {
   switch (activation.kind) {
-  case RG_ACT_NONE: return x;
-  case RG_ACT_RELU: return x < 0 ? 0 : x;
-  case RG_ACT_CLIP: return clip(x, activation.alpha, activation.beta);
-  case RG_ACT_LEAKY_RELU: return x < 0 ? activation.alpha * x : x;
-  case RG_ACT_SIGMOID: return 1 / (1 + expf(-x));
-  case RG_ACT_TANH: return tanhf(x);
-  case RG_ACT_GELU: return 0.5f * x * (1 + erff(x * 0.70710678118654752f));
-  case RG_ACT_GELU_TANH: return 0.5f * x * (1 + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x)));
-  case RG_ACT_HARD_SIGMOID: return clip(activation.alpha * x + activation.beta, 0, 1);
-  case RG_ACT_HARD_SWISH: return x * clip(x / 6 + 0.5f, 0, 1);
-  case RG_ACT_SILU: return x / (1 + expf(-x));
+  case RG_ACT_NONE:
+    return x;
+  case RG_ACT_RELU:
+    return x < 0 ? 0 : x;
+  case RG_ACT_CLIP:
+    return clip(x, activation.alpha, activation.beta);
+  case RG_ACT_LEAKY_RELU:
+    return x < 0 ? activation.alpha * x : x;
+  case RG_ACT_SIGMOID:
+    return 1 / (1 + expf(-x));
+  case RG_ACT_TANH:
+    return tanhf(x);
+  case RG_ACT_GELU:
+    return 0.5f * x * (1 + erff(x * 0.70710678118654752f));
+  case RG_ACT_GELU_TANH:
+    return 0.5f * x * (1 + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x)));
+  case RG_ACT_HARD_SIGMOID:
+    return clip(activation.alpha * x + activation.beta, 0, 1);
+  case RG_ACT_HARD_SWISH:
+    return x * clip(x / 6 + 0.5f, 0, 1);
+  case RG_ACT_SILU:
+    return x / (1 + expf(-x));
   }
   return x;
 }

@@ -20,9 +20,7 @@ rango_status rg_binary_second_dims(const rg_node *node, int rank_a, int rank_b, 
 
 /* ---- compute ---- */
 
-static bool is_wide_integer(rango_type type) {
-  return rg_type_is_integer(type) && rango_type_bits(type) >= 8;
-}
+static bool is_wide_integer(rango_type type) { return rg_type_is_integer(type) && rango_type_bits(type) >= 8; }
 
 static rg_binary_row row_of(const rg_binary *op, rango_type type) {
   if (type == RANGO_FLOAT32) return op->f32;

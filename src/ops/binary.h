@@ -50,12 +50,12 @@ typedef struct rg_binary {
 rango_status rg_binary_second_dims(const rg_node *node, int rank_a, int rank_b, const int64_t *b, int *rank,
                                    int64_t *out);
 
-/* Output 0 = op(input 0, input 1); of all inputs from the left where there are more or fewer. `out` (may be NULL) gets the
- * output, NULL when it is absent. */
+/* Output 0 = op(input 0, input 1); of all inputs from the left where there are more or fewer. `out` (may be NULL) gets
+ * the output, NULL when it is absent. */
 rango_status rg_binary_compute(rg_exec *exec, const rg_binary *op, rango_tensor **out);
 
-/* Shape rule of two or more broadcast inputs; `type` RANGO_UNDEFINED: input 0's. `known` computes small known values and
- * gives RG_SIZE_UNKNOWN where it can't say; NULL: none are followed. */
+/* Shape rule of two or more broadcast inputs; `type` RANGO_UNDEFINED: input 0's. `known` computes small known values
+ * and gives RG_SIZE_UNKNOWN where it can't say; NULL: none are followed. */
 rango_status rg_binary_infer(rg_infer *infer, rango_type type, int64_t (*known)(int64_t a, int64_t b));
 
 #endif

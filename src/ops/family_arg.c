@@ -1,7 +1,6 @@
 /* ArgMax and ArgMin. */
 #include "ops/compute.h"
 
-
 static rango_status infer_arg(rg_infer *infer) {
   const rg_fact *x = infer->inputs[0];
   bool keep = rg_node_int(infer->node, "keepdims", 1) != 0;
@@ -60,8 +59,7 @@ static rango_status compute_arg(rg_exec *exec, bool is_max) {
   for (int i = 0; i < x->shape.rank; i++)
     if (i != axis || keep) shape.dims[shape.rank++] = i == axis ? 1 : x->shape.dims[i];
   RG_TRY(rg_shape_count(&shape, &(int64_t){0}));
-  if (size == 0 && outer > 0 && inner > 0)
-    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis %d is empty", axis);
+  if (size == 0 && outer > 0 && inner > 0) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis %d is empty", axis);
   RG_TRY(rg_exec_output(exec, 0, RANGO_INT64, &shape, &y));
   RG_TRY(rg_scratch_array(exec, size, sizeof *row, RG_OUT(&row)));
   for (int64_t o = 0; y && o < outer; o++)

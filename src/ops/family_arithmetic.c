@@ -14,10 +14,10 @@
 #define COMPUTE(name)                                                                                                  \
   static rango_status compute_##name(rg_exec *exec) {                                                                  \
     static const rg_binary op = {name##_f32, name##_f64, name##_i64, name##_u64, false, false};                        \
-    return rg_binary_compute(exec, &op, NULL);                                                                               \
+    return rg_binary_compute(exec, &op, NULL);                                                                         \
   }
 
-#define WRAP(a, operator, b) ((int64_t)((uint64_t)(a) operator (uint64_t)(b)))
+#define WRAP(a, operator, b) ((int64_t)((uint64_t)(a) operator(uint64_t)(b)))
 
 FLOAT_ROWS(add, a + b, a + b)
 INTEGER_ROWS(add, WRAP(a, +, b), a + b)
@@ -25,8 +25,8 @@ COMPUTE(add)
 FLOAT_ROWS(sub, a - b, a - b)
 INTEGER_ROWS(sub, WRAP(a, -, b), a - b)
 COMPUTE(sub)
-FLOAT_ROWS(mul, a * b, a * b)
-INTEGER_ROWS(mul, WRAP(a, *, b), a * b)
+FLOAT_ROWS(mul, (a) * (b), (a) * (b))
+INTEGER_ROWS(mul, WRAP(a, *, b), (a) * (b))
 COMPUTE(mul)
 FLOAT_ROWS(div, a / b, a / b)
 INTEGER_ROWS(div, b == 0 ? 0 : b == -1 ? WRAP(0, -, a) : a / b, b == 0 ? 0 : a / b)
@@ -97,7 +97,7 @@ static int64_t power_integer(int64_t base, int64_t exponent) {
 }
 
 RG_BINARY_ROW(power_f32, float, float, powf(a, b))
-RG_BINARY_ROW(square_f32, float, float, ((void)b, a * a))
+RG_BINARY_ROW(square_f32, float, float, ((void)b, (a) * (a)))
 RG_BINARY_ROW(pow_f64, double, double, pow(a, b))
 INTEGER_ROWS(pow, power_integer(a, b), power_unsigned(a, b))
 
@@ -193,9 +193,7 @@ static int64_t known_div(int64_t a, int64_t b) {
   if (b == 1) return a;
   return both_known(a, b) && b != 0 ? a / b : RG_SIZE_UNKNOWN;
 }
-static int64_t known_mod(int64_t a, int64_t b) {
-  return both_known(a, b) && a >= 0 && b > 0 ? a % b : RG_SIZE_UNKNOWN;
-}
+static int64_t known_mod(int64_t a, int64_t b) { return both_known(a, b) && a >= 0 && b > 0 ? a % b : RG_SIZE_UNKNOWN; }
 static int64_t known_min(int64_t a, int64_t b) {
   if (a == b || at_most(a, b)) return a;
   return at_most(b, a) ? b : RG_SIZE_UNKNOWN;
@@ -218,7 +216,7 @@ INFER(plain, NULL)
 
 #define FLAGS (RG_OP_ELEMENTWISE | RG_OP_FLOAT_ONLY)
 #define ENTRY(name, since, max, infer, compute)                                                                        \
-  {"", name, since, RG_OPSET_MAX, (max) < 0 ? 1 : 2, max, 1, 1, FLAGS, NULL, infer, compute, NULL}
+  { "", name, since, RG_OPSET_MAX, (max) < 0 ? 1 : 2, max, 1, 1, FLAGS, NULL, infer, compute, NULL }
 
 static const rg_op ops[] = {
     ENTRY("Add", 1, 2, infer_add, compute_add),

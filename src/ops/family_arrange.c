@@ -169,8 +169,8 @@ static rango_status compute_concat(rg_exec *exec) {
 static rango_status split_equally(const rg_node *node, int64_t size, int parts, int64_t *sizes) {
   int64_t part = size / parts + (size % parts != 0);
   if (node->version < 18 && size % parts != 0)
-    RG_FAIL(RANGO_ERROR_FORMAT, "%s: a size of %lld isn't divisible by %d outputs", rg_node_text(node),
-            (long long)size, parts);
+    RG_FAIL(RANGO_ERROR_FORMAT, "%s: a size of %lld isn't divisible by %d outputs", rg_node_text(node), (long long)size,
+            parts);
   for (int i = 0; i < parts; i++) {
     sizes[i] = size < part ? size : part;
     size -= sizes[i];
@@ -279,7 +279,8 @@ static rango_status infer_expand(rg_infer *infer) {
   int rank = -1;
   const int64_t *to = rg_infer_known(infer, 1, &count);
   if (!to || count > RANGO_MAX_RANK || x->rank < 0) {
-    bool sized = x->rank >= 0 && shape->rank == 1 && rg_size_is_known(shape->dims[0]) && shape->dims[0] <= RANGO_MAX_RANK;
+    bool sized =
+        x->rank >= 0 && shape->rank == 1 && rg_size_is_known(shape->dims[0]) && shape->dims[0] <= RANGO_MAX_RANK;
     if (sized) rank = shape->dims[0] > x->rank ? (int)shape->dims[0] : x->rank;
     rg_fact_set(infer->outputs[0], x->type, rank, NULL);
     return RANGO_OK;
@@ -355,7 +356,7 @@ static rango_status compute_tile(rg_exec *exec) {
 }
 
 #define ENTRY(name, since, until, inputs, function)                                                                    \
-  {"", name, since, until, inputs, inputs, 1, 1, RG_OP_MOVE, NULL, infer_##function, compute_##function, NULL}
+  { "", name, since, until, inputs, inputs, 1, 1, RG_OP_MOVE, NULL, infer_##function, compute_##function, NULL }
 
 static const rg_op ops[] = {
     {"", "Concat", 1, RG_OPSET_MAX, 1, -1, 1, 1, RG_OP_MOVE, check_concat, infer_concat, compute_concat, NULL},

@@ -10,8 +10,8 @@
 
 /* The attribute `to`: a number, before opset 6 a name. */
 static rango_type target_type(const rg_node *node) {
-  static const char *const names[] = {"UNDEFINED", "FLOAT", "UINT8", "INT8",    "UINT16", "INT16",  "INT32",
-                                      "INT64",     "STRING", "BOOL", "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
+  static const char *const names[] = {"UNDEFINED", "FLOAT",  "UINT8", "INT8",    "UINT16", "INT16",  "INT32",
+                                      "INT64",     "STRING", "BOOL",  "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
   int64_t to = rg_node_int(node, "to", 0);
   const char *name = rg_node_string(node, "to", "");
   for (size_t i = 0; name[0] && i < sizeof names / sizeof *names; i++)
@@ -123,7 +123,8 @@ static void store_integers(rango_tensor *y, int64_t start, int64_t count, const 
     bool is_signed = y->type == RANGO_INT4 || y->type == RANGO_INT2;
     for (int64_t i = 0; i < count; i++) {
       uint64_t high_bits = (uint64_t)row[i] << shift;
-      rg_tensor_set_double(y, start + i, is_signed ? (double)((int64_t)high_bits >> shift) : (double)(high_bits >> shift));
+      rg_tensor_set_double(y, start + i,
+                           is_signed ? (double)((int64_t)high_bits >> shift) : (double)(high_bits >> shift));
     }
   } else {
     for (int64_t i = 0; i < count; i++) doubles[i] = is_u64 ? (double)(uint64_t)row[i] : (double)row[i];
@@ -191,9 +192,8 @@ static void print_float(rango_type type, double value, char *text) {
   for (int digits = 1; digits <= DBL_DECIMAL_DIG; digits++) {
     snprintf(text, NUMBER_TEXT, "%.*g", digits, value);
     double back = strtod(text, NULL);
-    bool same = type == RANGO_FLOAT64 ? back == value
-                : type == RANGO_FLOAT32
-                    ? (float)back == (float)value
+    bool same = type == RANGO_FLOAT64   ? back == value
+                : type == RANGO_FLOAT32 ? (float)back == (float)value
                 : type == RANGO_FLOAT16 ? rg_float_to_half((float)back) == rg_float_to_half((float)value)
                                         : rg_float_to_bfloat16((float)back) == rg_float_to_bfloat16((float)value);
     if (same) return;
@@ -284,7 +284,8 @@ static rango_status compute_bit_cast(rg_exec *exec) {
 }
 
 static const rg_op ops[] = {
-    {"", "BitCast", 26, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_ELEMENTWISE, check_cast, infer_bit_cast, compute_bit_cast, NULL},
+    {"", "BitCast", 26, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_ELEMENTWISE, check_cast, infer_bit_cast, compute_bit_cast,
+     NULL},
     {"", "Cast", 1, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_ELEMENTWISE, check_cast, infer_cast, compute_cast, NULL},
     {"", "CastLike", 15, RG_OPSET_MAX, 2, 2, 1, 1, 0, NULL, infer_cast_like, compute_cast_like, NULL},
 };

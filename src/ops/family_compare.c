@@ -95,8 +95,10 @@ KNOWN_LOGIC(or, ||)
 KNOWN_LOGIC(xor, !=)
 
 #define ENTRY(name, since, flags, function)                                                                            \
-  {"", name, since, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_ELEMENTWISE | (flags), NULL, infer_##function, compute_##function, \
-   NULL}
+  {                                                                                                                    \
+    "", name, since, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_ELEMENTWISE | (flags), NULL, infer_##function,                    \
+        compute_##function, NULL                                                                                       \
+  }
 
 static const rg_op ops[] = {
     ENTRY("And", 1, 0, and),

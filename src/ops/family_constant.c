@@ -7,7 +7,7 @@
 
 /* ---- Constant: one of the attributes value, value_int, value_ints, value_float, ... ---- */
 
-static const char *const forms[] = {"value",       "value_int",    "value_ints",   "value_float",
+static const char *const forms[] = {"value",        "value_int",    "value_ints",   "value_float",
                                     "value_floats", "value_string", "value_strings"};
 
 static const rg_attr *constant_form(const rg_node *node) {
@@ -31,10 +31,13 @@ static rango_status check_constant(const rg_node *node) {
 static rango_type form_type(const rg_attr *attr) {
   switch (attr->kind) {
   case RG_ATTR_INT:
-  case RG_ATTR_INTS: return RANGO_INT64;
+  case RG_ATTR_INTS:
+    return RANGO_INT64;
   case RG_ATTR_FLOAT:
-  case RG_ATTR_FLOATS: return RANGO_FLOAT32;
-  default: return RANGO_STRING;
+  case RG_ATTR_FLOATS:
+    return RANGO_FLOAT32;
+  default:
+    return RANGO_STRING;
   }
 }
 
@@ -286,12 +289,15 @@ static rango_status compute_eye(rg_exec *exec) {
 }
 
 #define ENTRY(name, since, inputs, check, function)                                                                    \
-  {"", name, since, RG_OPSET_MAX, inputs, inputs, 1, 1, 0, check, infer_##function, compute_##function, NULL}
+  { "", name, since, RG_OPSET_MAX, inputs, inputs, 1, 1, 0, check, infer_##function, compute_##function, NULL }
 
 static const rg_op ops[] = {
-    ENTRY("Constant", 1, 0, check_constant, constant), ENTRY("ConstantOfShape", 9, 1, check_fill, fill),
-    ENTRY("EyeLike", 9, 1, NULL, eye),                 ENTRY("Range", 11, 3, NULL, range),
-    ENTRY("Shape", 1, 1, NULL, shape),                 ENTRY("Size", 1, 1, NULL, size),
+    ENTRY("Constant", 1, 0, check_constant, constant),
+    ENTRY("ConstantOfShape", 9, 1, check_fill, fill),
+    ENTRY("EyeLike", 9, 1, NULL, eye),
+    ENTRY("Range", 11, 3, NULL, range),
+    ENTRY("Shape", 1, 1, NULL, shape),
+    ENTRY("Size", 1, 1, NULL, size),
 };
 
 RG_OPS_EXPORT(constant, ops);

@@ -1,4 +1,5 @@
-/* Reading by indices: Gather, GatherElements, GatherND. Negative indices count from the end; others out of range fail. */
+/* Reading by indices: Gather, GatherElements, GatherND. Negative indices count from the end; others out of range fail.
+ */
 #include "ops/compute.h"
 #include "ops/walk.h"
 
@@ -83,8 +84,8 @@ static rango_status compute_gather(rg_exec *exec) {
     for (int64_t i = 0; i < count; i++) {
       RG_TRY(wrap_index(exec, indices[i], size, &at));
       if (bytes > 0)
-        memcpy((char *)y->data + (size_t)(o * count + i) * bytes, (const char *)x->data + (size_t)(o * size + at) * bytes,
-               bytes);
+        memcpy((char *)y->data + (size_t)(o * count + i) * bytes,
+               (const char *)x->data + (size_t)(o * size + at) * bytes, bytes);
     }
   return RANGO_OK;
 }
@@ -110,7 +111,8 @@ static rango_status compute_gather_elements(rg_exec *exec) {
   const rg_shape *shape = &index_tensor->shape;
   bool fits = shape->rank == x->shape.rank && rg_axis(rg_node_int(exec->node, "axis", 0), x->shape.rank, &axis);
   for (int i = 0; fits && i < shape->rank; i++) fits = i == axis || shape->dims[i] <= x->shape.dims[i];
-  if (!fits) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "the indices' shape doesn't fit the input's, or axis does");
+  if (!fits)
+    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "the indices' shape doesn't fit the input's, or axis does");
   RG_TRY(rg_exec_output(exec, 0, x->type, shape, &y));
   if (!y) return RANGO_OK;
   size_t size = rg_element_bytes(x->type);
@@ -180,14 +182,13 @@ static rango_status compute_gather_nd(rg_exec *exec) {
       RG_TRY(wrap_index(exec, indices[k * depth + i], x->shape.dims[first + i], &at));
       offset += at * strides[first + i];
     }
-    if (bytes > 0)
-      memcpy((char *)y->data + (size_t)k * bytes, (const char *)x->data + (size_t)offset * size, bytes);
+    if (bytes > 0) memcpy((char *)y->data + (size_t)k * bytes, (const char *)x->data + (size_t)offset * size, bytes);
   }
   return RANGO_OK;
 }
 
 #define ENTRY(name, since, function)                                                                                   \
-  {"", name, since, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_MOVE, NULL, infer_##function, compute_##function, NULL}
+  { "", name, since, RG_OPSET_MAX, 2, 2, 1, 1, RG_OP_MOVE, NULL, infer_##function, compute_##function, NULL }
 
 static const rg_op ops[] = {
     ENTRY("Gather", 1, gather),

@@ -136,7 +136,8 @@ static rango_status read_cumulated_axis(const rg_exec *exec, int rank, int *out)
   return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis must be one integer, in range for %d axes", rank);
 }
 
-/* Elements at, at + step, ... `size` of them: y = the sum or product so far, without the element itself if exclusive. */
+/* Elements at, at + step, ... `size` of them: y = the sum or product so far, without the element itself if exclusive.
+ */
 static void cumulate_integers(const rango_tensor *x, rango_tensor *y, int64_t at, int64_t step, int64_t size,
                               bool exclusive, bool is_product) {
   int64_t element, total = is_product;

@@ -112,7 +112,7 @@ typedef void (*reduce_row)(const void *from, int64_t step, double *acc, int64_t 
 ROW(sum, a + v)
 ROW(absolute, a + fabs(v))
 ROW(square, a + v * v)
-ROW(product, a *v)
+ROW(product, (a) * (v))
 ROW(most, a > v || a != a ? a : v) /* a NaN stays */
 ROW(least, a < v || a != a ? a : v)
 
@@ -128,14 +128,21 @@ EXP_ROW(exponential_f64, double)
 
 static reduce_row row_of(reduce_kind kind, bool is_f32) {
   switch (kind) {
-  case REDUCE_MAX: return is_f32 ? most_f32 : most_f64;
-  case REDUCE_MIN: return is_f32 ? least_f32 : least_f64;
-  case REDUCE_PROD: return is_f32 ? product_f32 : product_f64;
-  case REDUCE_L1: return is_f32 ? absolute_f32 : absolute_f64;
+  case REDUCE_MAX:
+    return is_f32 ? most_f32 : most_f64;
+  case REDUCE_MIN:
+    return is_f32 ? least_f32 : least_f64;
+  case REDUCE_PROD:
+    return is_f32 ? product_f32 : product_f64;
+  case REDUCE_L1:
+    return is_f32 ? absolute_f32 : absolute_f64;
   case REDUCE_L2:
-  case REDUCE_SUM_SQUARE: return is_f32 ? square_f32 : square_f64;
-  case REDUCE_LOG_SUM_EXP: return is_f32 ? exponential_f32 : exponential_f64;
-  default: return is_f32 ? sum_f32 : sum_f64;
+  case REDUCE_SUM_SQUARE:
+    return is_f32 ? square_f32 : square_f64;
+  case REDUCE_LOG_SUM_EXP:
+    return is_f32 ? exponential_f32 : exponential_f64;
+  default:
+    return is_f32 ? sum_f32 : sum_f64;
   }
 }
 
@@ -146,8 +153,8 @@ static void run_rows(const rango_tensor *x, const int64_t *acc_strides, reduce_r
   rg_row_major_strides(&x->shape, strides);
   rg_walk_start(&walk, &x->shape, 2, (const int64_t *const[]){strides, acc_strides});
   while (rg_walk_next(&walk))
-    row((const char *)x->data + (size_t)walk.offset[0] * rg_element_bytes(x->type), walk.step[0],
-        acc + walk.offset[1], walk.step[1], shift + walk.offset[1], walk.count);
+    row((const char *)x->data + (size_t)walk.offset[0] * rg_element_bytes(x->type), walk.step[0], acc + walk.offset[1],
+        walk.step[1], shift + walk.offset[1], walk.count);
 }
 
 static double start_value(reduce_kind kind) {
@@ -156,11 +163,16 @@ static double start_value(reduce_kind kind) {
 
 static double finish_value(reduce_kind kind, double sum, double shift, double elements) {
   switch (kind) {
-  case REDUCE_MEAN: return sum / elements;
-  case REDUCE_L2: return sqrt(sum);
-  case REDUCE_LOG_SUM: return log(sum);
-  case REDUCE_LOG_SUM_EXP: return log(sum) + shift;
-  default: return sum;
+  case REDUCE_MEAN:
+    return sum / elements;
+  case REDUCE_L2:
+    return sqrt(sum);
+  case REDUCE_LOG_SUM:
+    return log(sum);
+  case REDUCE_LOG_SUM_EXP:
+    return log(sum) + shift;
+  default:
+    return sum;
   }
 }
 
@@ -189,13 +201,19 @@ static int64_t fold_integer(reduce_kind kind, bool is_u64, int64_t a, int64_t v)
   uint64_t ua = (uint64_t)a, uv = (uint64_t)v;
   bool less = is_u64 ? ua < uv : a < v;
   switch (kind) {
-  case REDUCE_MAX: return less ? v : a;
-  case REDUCE_MIN: return less ? a : v;
-  case REDUCE_PROD: return (int64_t)(ua * uv);
-  case REDUCE_L1: return (int64_t)(ua + (v < 0 && !is_u64 ? 0 - uv : uv));
+  case REDUCE_MAX:
+    return less ? v : a;
+  case REDUCE_MIN:
+    return less ? a : v;
+  case REDUCE_PROD:
+    return (int64_t)(ua * uv);
+  case REDUCE_L1:
+    return (int64_t)(ua + (v < 0 && !is_u64 ? 0 - uv : uv));
   case REDUCE_L2:
-  case REDUCE_SUM_SQUARE: return (int64_t)(ua + uv * uv);
-  default: return (int64_t)(ua + uv);
+  case REDUCE_SUM_SQUARE:
+    return (int64_t)(ua + uv * uv);
+  default:
+    return (int64_t)(ua + uv);
   }
 }
 
@@ -213,8 +231,10 @@ static int64_t finish_integer(reduce_kind kind, bool is_u64, int64_t sum, int64_
   case REDUCE_MEAN:
     if (elements == 0) return 0;
     return is_u64 ? (int64_t)((uint64_t)sum / (uint64_t)elements) : sum / elements;
-  case REDUCE_L2: return sum < 0 ? 0 : (int64_t)sqrt((double)sum);
-  default: return sum;
+  case REDUCE_L2:
+    return sum < 0 ? 0 : (int64_t)sqrt((double)sum);
+  default:
+    return sum;
   }
 }
 

@@ -24,22 +24,32 @@ static rango_status check_reduction(const rg_node *node) {
 
 static double reduce_floats(reduction how, double a, double b) {
   switch (how) {
-  case SCATTER_ADD: return a + b;
-  case SCATTER_MUL: return a * b;
-  case SCATTER_MAX: return a > b || a != a ? a : b;
-  case SCATTER_MIN: return a < b || a != a ? a : b;
-  default: return b;
+  case SCATTER_ADD:
+    return a + b;
+  case SCATTER_MUL:
+    return a * b;
+  case SCATTER_MAX:
+    return a > b || a != a ? a : b;
+  case SCATTER_MIN:
+    return a < b || a != a ? a : b;
+  default:
+    return b;
   }
 }
 
 static int64_t reduce_integers(reduction how, bool is_u64, int64_t a, int64_t b) {
   bool less = is_u64 ? (uint64_t)a < (uint64_t)b : a < b;
   switch (how) {
-  case SCATTER_ADD: return (int64_t)((uint64_t)a + (uint64_t)b);
-  case SCATTER_MUL: return (int64_t)((uint64_t)a * (uint64_t)b);
-  case SCATTER_MAX: return less ? b : a;
-  case SCATTER_MIN: return less ? a : b;
-  default: return b;
+  case SCATTER_ADD:
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+  case SCATTER_MUL:
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+  case SCATTER_MAX:
+    return less ? b : a;
+  case SCATTER_MIN:
+    return less ? a : b;
+  default:
+    return b;
   }
 }
 
@@ -167,7 +177,7 @@ static rango_status compute_scatter_nd(rg_exec *exec) {
 }
 
 #define ENTRY(name, since, until, check, compute)                                                                      \
-  {"", name, since, until, 3, 3, 1, 1, RG_OP_MOVE, check, rg_infer_same_as_first, compute, NULL}
+  { "", name, since, until, 3, 3, 1, 1, RG_OP_MOVE, check, rg_infer_same_as_first, compute, NULL }
 
 static const rg_op ops[] = {
     ENTRY("Scatter", 9, 10, NULL, compute_scatter_elements),

@@ -52,11 +52,21 @@ static void choose_row(const rg_walk *walk, size_t size, const uint8_t *c, const
                        void *to) {
   c += walk->offset[0];
   switch (size) {
-  case 1: CHOOSE(uint8_t); break;
-  case 2: CHOOSE(uint16_t); break;
-  case 4: CHOOSE(uint32_t); break;
-  case 8: CHOOSE(uint64_t); break;
-  default: CHOOSE(pair); break;
+  case 1:
+    CHOOSE(uint8_t);
+    break;
+  case 2:
+    CHOOSE(uint16_t);
+    break;
+  case 4:
+    CHOOSE(uint32_t);
+    break;
+  case 8:
+    CHOOSE(uint64_t);
+    break;
+  default:
+    CHOOSE(pair);
+    break;
   }
 }
 

@@ -74,8 +74,8 @@ static rango_status read_position(const rg_exec *exec, int index, int64_t count,
 
 static rango_status check_position(const rg_exec *exec, int64_t position, int64_t count) {
   if (position >= 0 && position < count) return RANGO_OK;
-  return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "position %lld is out of range for %lld entries",
-                      (long long)position, (long long)count);
+  return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "position %lld is out of range for %lld entries", (long long)position,
+                      (long long)count);
 }
 
 /* An output sequence of `count` empty entries; *out NULL when nobody wants it. */
@@ -147,8 +147,7 @@ static rango_status compute_erase(rg_exec *exec) {
   RG_TRY(read_position(exec, 1, count, count - 1, &at));
   RG_TRY(check_position(exec, at, count));
   RG_TRY(make_sequence(exec, (size_t)count - 1, &out));
-  for (int64_t i = 0; out && i < count - 1; i++)
-    RG_TRY(rg_val_view(&out->items[i], &sequence->items[i + (i >= at)]));
+  for (int64_t i = 0; out && i < count - 1; i++) RG_TRY(rg_val_view(&out->items[i], &sequence->items[i + (i >= at)]));
   return RANGO_OK;
 }
 
@@ -259,8 +258,7 @@ static rango_status compute_split(rg_exec *exec) {
   for (int64_t i = 0; out && i < count; i++) {
     rg_shape shape = x->shape;
     shape.dims[axis] = sizes[i];
-    if (drop)
-      memmove(shape.dims + axis, shape.dims + axis + 1, (size_t)(--shape.rank - axis) * sizeof *shape.dims);
+    if (drop) memmove(shape.dims + axis, shape.dims + axis + 1, (size_t)(--shape.rank - axis) * sizeof *shape.dims);
     RG_TRY(rg_tensor_init(&out->items[i].tensor, x->type, &shape));
     out->items[i].kind = RG_KIND_TENSOR;
     size_t part = (size_t)(sizes[i] * inner) * size;
@@ -323,7 +321,7 @@ static rango_status compute_has(rg_exec *exec) {
 }
 
 #define ENTRY(name, since, min, max, infer, compute)                                                                   \
-  {"", name, since, RG_OPSET_MAX, min, max, 1, 1, 0, NULL, infer, compute, NULL}
+  { "", name, since, RG_OPSET_MAX, min, max, 1, 1, 0, NULL, infer, compute, NULL }
 
 static const rg_op ops[] = {
     ENTRY("ConcatFromSequence", 11, 1, 1, infer_joined, compute_joined),

@@ -11,8 +11,8 @@ static rango_status need_any(const rg_exec *exec, int index, const rango_tensor 
 
 /* ---- Slice: attributes before opset 10, inputs since ---- */
 
-/* Elements begin, begin + step, ... (count of them) of an axis of `size`. step is not 0. Otherwise than in NumPy, a start
- * before the first element is the first element also when going backwards. */
+/* Elements begin, begin + step, ... (count of them) of an axis of `size`. step is not 0. Otherwise than in NumPy, a
+ * start before the first element is the first element also when going backwards. */
 static void clamp_range(int64_t size, int64_t start, int64_t end, int64_t step, int64_t *begin, int64_t *count) {
   int64_t least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
   if (start < 0) start += size; /* from INT64_MIN up: no overflow */
@@ -104,7 +104,8 @@ static rango_status infer_slice(rg_infer *infer) {
   bool has_starts = infer_list(infer, "starts", 1, lists.starts, &starts);
   bool has_ends = infer_list(infer, "ends", 2, lists.ends, &ends);
   bool has_axes = infer_list(infer, "axes", 3, lists.axes, &axes) && all_known(lists.axes, axes);
-  bool has_steps = infer->node->version < 10 || (infer_list(infer, "", 4, lists.steps, &steps) && all_known(lists.steps, steps));
+  bool has_steps =
+      infer->node->version < 10 || (infer_list(infer, "", 4, lists.steps, &steps) && all_known(lists.steps, steps));
   rg_fact_set(infer->outputs[0], x->type, x->rank, NULL);
   if (x->rank < 0 || !has_axes || !has_steps || (!has_starts && !has_ends)) return RANGO_OK;
   for (int i = 0; i < RANGO_MAX_RANK && !has_starts; i++) lists.starts[i] = RG_SIZE_UNKNOWN;
@@ -222,17 +223,21 @@ static rango_status infer_pad(rg_infer *infer) {
   return RANGO_OK;
 }
 
-/* Where the output's element `i` of an axis comes from; -1: it is the constant. size > 0 unless the mode is constant. */
+/* Where the output's element `i` of an axis comes from; -1: it is the constant. size > 0 unless the mode is constant.
+ */
 static int64_t pad_source(pad_mode mode, int64_t i, int64_t size) {
   if (i >= 0 && i < size) return i;
   switch (mode) {
-  case PAD_EDGE: return i < 0 ? 0 : size - 1;
-  case PAD_WRAP: return (i % size + size) % size;
+  case PAD_EDGE:
+    return i < 0 ? 0 : size - 1;
+  case PAD_WRAP:
+    return (i % size + size) % size;
   case PAD_REFLECT: {
     int64_t period = size > 1 ? 2 * (size - 1) : 1, at = (i % period + period) % period;
     return at < size ? at : period - at;
   }
-  default: return -1;
+  default:
+    return -1;
   }
 }
 

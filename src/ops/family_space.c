@@ -133,8 +133,9 @@ static rango_status compute_reverse(rg_exec *exec) {
   RG_TRY(rg_exec_integers(exec, 1, &lengths, &count));
   int batch_axis = rg_node_int(exec->node, "batch_axis", 1) != 0, time_axis = 1 - batch_axis;
   int64_t batch = x->shape.dims[batch_axis], time = x->shape.dims[time_axis];
-  if (count != batch) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%lld lengths for a batch of %lld",
-                                          (long long)count, (long long)batch);
+  if (count != batch)
+    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%lld lengths for a batch of %lld", (long long)count,
+                        (long long)batch);
   for (int64_t b = 0; b < batch; b++)
     if (lengths[b] < 0 || lengths[b] > time)
       return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "a length of %lld for %lld steps", (long long)lengths[b],

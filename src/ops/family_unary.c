@@ -30,8 +30,8 @@ typedef int64_t (*map_i64)(int64_t x, bool is_unsigned);
 
 static rango_status map_integers(const rango_tensor *x, map_i64 map, rango_tensor *y, int64_t count) {
   int64_t row[RG_ROW_MAX];
-  bool is_unsigned = x->type == RANGO_UINT64 || x->type == RANGO_UINT32 || x->type == RANGO_UINT16 ||
-                     x->type == RANGO_UINT8;
+  bool is_unsigned =
+      x->type == RANGO_UINT64 || x->type == RANGO_UINT32 || x->type == RANGO_UINT16 || x->type == RANGO_UINT8;
   for (int64_t start = 0; start < count; start += RG_ROW_MAX) {
     int64_t part = count - start < RG_ROW_MAX ? count - start : RG_ROW_MAX;
     rg_load_integers(x->type, x->data, start, 1, part, row);
@@ -106,11 +106,11 @@ PLAIN(softsign, x / (1 + fabs(x)))
 /* log(1 + e^x) without overflow. */
 #define SOFTPLUS(x) (log1p(exp(-fabs(x))) + ((x) > 0 ? (x) : 0))
 PLAIN(softplus, isnan(x) ? x : SOFTPLUS(x))
-PLAIN(mish, x * tanh(SOFTPLUS(x)))
+PLAIN(mish, x *tanh(SOFTPLUS(x)))
 
 /* Between 0 and 1; NaN stays. */
 #define UNIT(x) ((x) < 0 ? 0 : (x) > 1 ? 1 : (x))
-PLAIN(hard_swish, x * UNIT(x / 6 + (T)0.5))
+PLAIN(hard_swish, x *UNIT(x / 6 + (T)0.5))
 WITH_PARAMETERS(hard_sigmoid, "alpha", 0.2f, "beta", 0.5f, UNIT(P(alpha) * x + P(beta)))
 WITH_PARAMETERS(leaky_relu, "alpha", 0.01f, "", 0, x < 0 ? P(alpha) * x : x)
 WITH_PARAMETERS(thresholded_relu, "alpha", 1, "", 0, x > P(alpha) ? x : 0)
@@ -120,7 +120,7 @@ WITH_PARAMETERS(celu, "alpha", 1, "", 0, x < 0 ? P(alpha) * expm1(x / P(alpha)) 
 WITH_PARAMETERS(selu_1, "alpha", 1.6732f, "gamma", 1.0507f, SELU(x))
 WITH_PARAMETERS(selu, "alpha", 1.67326319217681884765625f, "gamma", 1.05070102214813232421875f, SELU(x))
 WITH_PARAMETERS(swish, "alpha", 1, "", 0, x / (1 + exp(-P(alpha) * x)))
-WITH_PARAMETERS(shrink, "lambd", 0.5f, "bias", 0, x < -P(alpha) ? x + P(beta) : x > P(alpha) ? x - P(beta) : 0)
+WITH_PARAMETERS(shrink, "lambd", 0.5f, "bias", 0, x<-P(alpha) ? x + P(beta) : x> P(alpha) ? x - P(beta) : 0)
 
 MAP(gelu, (T)0.5 * x * (1 + erf(x * (T)0.70710678118654752440)))
 MAP(gelu_tanh, (T)0.5 * x * (1 + tanh((T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x))))
@@ -165,14 +165,13 @@ static bool test_nan(double x, const parameters *p) {
   (void)p;
   return isnan(x);
 }
-static bool test_infinity(double x, const parameters *p) {
-  return isinf(x) && (x > 0 ? p->alpha != 0 : p->beta != 0);
-}
+static bool test_infinity(double x, const parameters *p) { return isinf(x) && (x > 0 ? p->alpha != 0 : p->beta != 0); }
 
 static rango_status compute_is_nan(rg_exec *exec) { return test_elements(exec, test_nan, NULL); }
 
 static rango_status compute_is_inf(rg_exec *exec) {
-  parameters p = {rg_node_int(exec->node, "detect_positive", 1) != 0, rg_node_int(exec->node, "detect_negative", 1) != 0};
+  parameters p = {rg_node_int(exec->node, "detect_positive", 1) != 0,
+                  rg_node_int(exec->node, "detect_negative", 1) != 0};
   return test_elements(exec, test_infinity, &p);
 }
 
@@ -207,7 +206,7 @@ static rango_status compute_bitwise_not(rg_exec *exec) {
 
 #define FLOAT_FLAGS (RG_OP_ELEMENTWISE | RG_OP_FLOAT_ONLY)
 #define ENTRY(name, since, compute)                                                                                    \
-  {"", name, since, RG_OPSET_MAX, 1, 1, 1, 1, FLOAT_FLAGS, NULL, rg_infer_same_as_first, compute, NULL}
+  { "", name, since, RG_OPSET_MAX, 1, 1, 1, 1, FLOAT_FLAGS, NULL, rg_infer_same_as_first, compute, NULL }
 
 static const rg_op ops[] = {
     ENTRY("Abs", 1, compute_abs),

@@ -152,8 +152,8 @@ static rango_status infer_reshaped(rg_infer *infer, bool allow_zero, int rank, i
 static rango_status infer_reshape(rg_infer *infer) {
   int64_t count = 0, dims[RANGO_MAX_RANK];
   size_t listed = 0;
-  const int64_t *shape = infer->node->version < 5 ? rg_node_ints(infer->node, "shape", &listed)
-                                                  : rg_infer_known(infer, 1, &count);
+  const int64_t *shape =
+      infer->node->version < 5 ? rg_node_ints(infer->node, "shape", &listed) : rg_infer_known(infer, 1, &count);
   if (infer->node->version < 5) count = (int64_t)listed;
   if (!shape && infer->node->version >= 5) {
     const rg_fact *fact = infer->inputs[1];
@@ -177,7 +177,7 @@ static rango_status compute_reshape(rg_exec *exec) {
   shape.rank = count < 0 ? 0 : count;
   RG_TRY(rg_shape_count(&x->shape, &total));
   for (int i = 0; i < shape.rank; i++) {
-    if (dims[i] == 0 && !allow_zero && i < x->shape.rank) dims[i] = x->shape.dims[i];
+    if (dims[i] == 0 && !allow_zero) dims[i] = i < x->shape.rank ? x->shape.dims[i] : INT64_MIN; /* none to copy */
     shape.dims[i] = dims[i];
     if (dims[i] == -1 && open < 0)
       open = i;
@@ -241,7 +241,8 @@ static bool mark_axes(const int64_t *axes, int count, int rank, bool *marked) {
   return true;
 }
 
-/* Drops marked axes (all of size 1 when count is -1). Gives -1 when a size of 1 isn't certain, -2 on a contradiction. */
+/* Drops marked axes (all of size 1 when count is -1). Gives -1 when a size of 1 isn't certain, -2 on a contradiction.
+ */
 static int squeeze_dims(int rank, const int64_t *dims, const int64_t *axes, int count, int64_t *out) {
   bool marked[RANGO_MAX_RANK];
   int left = 0;
@@ -310,14 +311,13 @@ static rango_status compute_unsqueeze(rg_exec *exec) {
   RG_TRY(need_any(exec, &x));
   RG_TRY(rg_exec_axes(exec, "axes", exec->node->version < 13 ? -1 : 1, axes, &count));
   shape.rank = unsqueeze_dims(x->shape.rank, x->shape.dims, axes, count, shape.dims);
-  if (shape.rank < 0)
-    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axes are missing, out of range or repeated");
+  if (shape.rank < 0) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axes are missing, out of range or repeated");
   return copy_elements(exec, x, &shape);
 }
 
 #define FLAGS (RG_OP_VIEW | RG_OP_MOVE)
 #define ENTRY(name, since, until, inputs, outputs, function)                                                           \
-  {"", name, since, until, 1, inputs, 1, outputs, FLAGS, NULL, infer_##function, compute_##function, NULL}
+  { "", name, since, until, 1, inputs, 1, outputs, FLAGS, NULL, infer_##function, compute_##function, NULL }
 
 static const rg_op ops[] = {
     /* Dropout is no view: its mask is computed, and training mode refused. */

@@ -10,7 +10,7 @@ typedef struct rg_driver {
   const rango_model *model;
   const rg_graph *root;  /* what is outside takes its facts from `outer` */
   const rg_facts *outer; /* or NULL */
-  bool declared; /* declarations inside the graph may fill in what inference leaves open */
+  bool declared;         /* declarations inside the graph may fill in what inference leaves open */
   const rango_dim_binding *bindings;
   size_t binding_count;
   int depth;
@@ -104,8 +104,8 @@ static rango_status collect_outputs(rg_driver *driver, const rg_graph *graph, rg
   return RANGO_OK;
 }
 
-static rango_status infer_body(rg_driver *driver, const rg_graph *body, const rg_fact *const *inputs, size_t input_count,
-                               rg_fact **out) {
+static rango_status infer_body(rg_driver *driver, const rg_graph *body, const rg_fact *const *inputs,
+                               size_t input_count, rg_fact **out) {
   if (driver->depth >= DEPTH_MAX) RG_FAIL(RANGO_ERROR_LIMIT, "bodies are nested more than %d deep", DEPTH_MAX);
   driver->depth++;
   rango_status status = infer_graph(driver, body, inputs, input_count);
@@ -291,11 +291,8 @@ static rango_status check_override(const rg_value *value, const rg_fact *fact) {
 rango_status rg_facts_create(const rango_model *model, const rg_fact *inputs, size_t input_count,
                              const rango_dim_binding *bindings, size_t binding_count, rg_facts **out) {
   const rg_graph *graph = model->graph;
-  rg_driver driver = {.model = model,
-                   .root = graph,
-                   .declared = inputs == NULL,
-                   .bindings = bindings,
-                   .binding_count = binding_count};
+  rg_driver driver = {
+      .model = model, .root = graph, .declared = inputs == NULL, .bindings = bindings, .binding_count = binding_count};
   const rg_fact **given;
   *out = NULL;
   RG_TRY(rg_calloc(graph->inputs.count + 1, sizeof *given, RG_OUT(&given)));

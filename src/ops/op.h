@@ -2,10 +2,10 @@
  * Operators: what each one means. One file a family holds its attribute checks, shape rule (infer) and portable
  * implementation (compute), and exports a table of rg_op.
  *
- * Every family file is compiled twice: as plain scalar C without auto-vectorisation (RG_OPS_SCALAR defined: the reference of
- * the tests and of the benchmark's `scalar` row), and optimised (what the CPU backend runs where it has no kernel of its
- * own). RG_OPS_TABLE names the table accordingly; everything else in a family file is static. Helpers that families share
- * are in ops/support.h and compiled once.
+ * Every family file is compiled twice: as plain scalar C without auto-vectorisation (RG_OPS_SCALAR defined: the
+ * reference of the tests and of the benchmark's `scalar` row), and optimised (what the CPU backend runs where it has no
+ * kernel of its own). RG_OPS_TABLE names the table accordingly; everything else in a family file is static. Helpers
+ * that families share are in ops/support.h and compiled once.
  *
  * Half precision: infer is generic over types. compute of an operator with RG_OP_FLOAT_ONLY sees float32 only: callers
  * (rg_op_compute) convert float16 and bfloat16 inputs and outputs around it.
@@ -22,9 +22,9 @@ void rg_node_error(const rg_node *node, const char *format, ...) __attribute__((
 #define RG_KNOWN_MAX 1024 /* integer tensors up to so many elements are followed through inference */
 
 typedef struct rg_fact {
-  rg_kind kind;    /* RG_KIND_NONE: absent, or nothing known */
-  rango_type type; /* RANGO_UNDEFINED: not known */
-  int rank;        /* -1: not known */
+  rg_kind kind;                 /* RG_KIND_NONE: absent, or nothing known */
+  rango_type type;              /* RANGO_UNDEFINED: not known */
+  int rank;                     /* -1: not known */
   int64_t dims[RANGO_MAX_RANK]; /* sizes: numbers or symbols */
   const int64_t *known;         /* integer or bool tensor's elements (sizes: numbers or symbols), or NULL */
   int64_t known_count;
@@ -34,8 +34,10 @@ typedef struct rg_fact {
 
 bool rg_fact_is_concrete(const rg_fact *fact); /* a tensor whose type, rank and dims are all known numbers */
 rango_status rg_fact_shape(const rg_fact *fact, rg_shape *out); /* RANGO_ERROR_INTERNAL unless concrete */
-void rg_fact_set(rg_fact *fact, rango_type type, int rank, const int64_t *dims); /* rank -1: unknown; dims may be NULL */
-void rg_fact_from_tensor(rg_fact *fact, const rango_tensor *tensor); /* sets constant; known comes with rg_infer_known */
+void rg_fact_set(rg_fact *fact, rango_type type, int rank,
+                 const int64_t *dims); /* rank -1: unknown; dims may be NULL */
+void rg_fact_from_tensor(rg_fact *fact,
+                         const rango_tensor *tensor); /* sets constant; known comes with rg_infer_known */
 
 /* ---- infer ---- */
 typedef struct rg_infer {
@@ -48,8 +50,8 @@ typedef struct rg_infer {
   void *host;
   /* Infers a subgraph whose inputs have these facts (a missing or NULL one: as declared). *outputs becomes an array of
    * body->outputs.count facts in the arena. May be called again with other inputs. */
-  rango_status (*subgraph)(struct rg_infer *infer, const rg_graph *body, const rg_fact *const *inputs, size_t input_count,
-                           rg_fact **outputs);
+  rango_status (*subgraph)(struct rg_infer *infer, const rg_graph *body, const rg_fact *const *inputs,
+                           size_t input_count, rg_fact **outputs);
 } rg_infer;
 
 /* Fails as every shape rule fails: "node 'x' (Conv): <message>". */
@@ -98,8 +100,8 @@ enum {
   RG_OP_RANDOM = 1 << 3,      /* not foldable */
   RG_OP_SUBGRAPH = 1 << 4,    /* has bodies */
   RG_OP_PRIVATE = 1 << 5,     /* of RG_PRIVATE_DOMAIN */
-  RG_OP_MOVE = 1 << 6         /* compute moves elements unread: strings reach it as complex64 (ids), 4-bit types and 2-bit
-                                 types as uint8; rg_op_compute converts around it */
+  RG_OP_MOVE = 1 << 6 /* compute moves elements unread: strings reach it as complex64 (ids), 4-bit types and 2-bit
+                         types as uint8; rg_op_compute converts around it */
 };
 
 typedef struct rg_op {
@@ -131,20 +133,20 @@ typedef struct rg_op_table {
   extern const rg_op_table RG_OPS_TABLE(family);                                                                       \
   const rg_op_table RG_OPS_TABLE(family) = {(array), sizeof(array) / sizeof *(array)}
 
-/* Finds the entry that serves a domain, name and opset version, or NULL. The scalar twin has the same place in the other
- * build: rg_op_scalar(op). */
+/* Finds the entry that serves a domain, name and opset version, or NULL. The scalar twin has the same place in the
+ * other build: rg_op_scalar(op). */
 const rg_op *rg_op_find(const char *domain, const char *name, int version);
 const rg_op *rg_op_scalar(const rg_op *op);
 /* Sets `definition` of every node of the model, checks arity and attributes; nodes without a definition are left alone
  * unless `strict`, when the first is named in RANGO_ERROR_UNSUPPORTED. Function calls count as known. */
 rango_status rg_ops_resolve(rango_model *model, bool strict);
 
-/* Runs op->compute with the conversions that RG_OP_FLOAT_ONLY and RG_OP_MOVE ask for: converted inputs are of the stand-in
- * type, and outputs that compute makes of that type are converted back. */
+/* Runs op->compute with the conversions that RG_OP_FLOAT_ONLY and RG_OP_MOVE ask for: converted inputs are of the
+ * stand-in type, and outputs that compute makes of that type are converted back. */
 rango_status rg_op_compute(const rg_op *op, rg_exec *exec);
 
-/* Runs one node outside a session (constant folding, tests): outputs[] are zeroed values that the caller clears. Subgraphs
- * are run the same way. `scalar` chooses the reference build. */
+/* Runs one node outside a session (constant folding, tests): outputs[] are zeroed values that the caller clears.
+ * Subgraphs are run the same way. `scalar` chooses the reference build. */
 rango_status rg_op_evaluate(const rg_node *node, bool scalar, const rg_val *const *inputs, rg_val *outputs);
 
 /* ---- inference over a graph ---- */
@@ -162,8 +164,8 @@ typedef struct rg_facts {
 rango_status rg_facts_create(const rango_model *model, const rg_fact *inputs, size_t input_count,
                              const rango_dim_binding *bindings, size_t binding_count, rg_facts **out);
 /* The same for one graph (a subgraph at run time): facts of outer values come from `outer` (may be NULL). */
-rango_status rg_facts_create_graph(const rg_graph *graph, const rg_fact *inputs, size_t input_count, const rg_facts *outer,
-                                   rg_facts **out);
+rango_status rg_facts_create_graph(const rg_graph *graph, const rg_fact *inputs, size_t input_count,
+                                   const rg_facts *outer, rg_facts **out);
 void rg_facts_free(rg_facts *facts);
 const rg_fact *rg_facts_of(const rg_facts *facts, const rg_value *value);
 

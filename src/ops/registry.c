@@ -48,8 +48,7 @@ static void fill_entries(void) {
   for (size_t f = 0; f < FAMILY_COUNT; f++)
     for (size_t i = 0; i < families[f].fast->count && entry_count < ENTRY_MAX; i++) {
       const rg_op *op = &families[f].fast->ops[i];
-      entries[entry_count++] =
-          (entry){{op->domain, op->name, op->since, op->until}, op, &families[f].scalar->ops[i]};
+      entries[entry_count++] = (entry){{op->domain, op->name, op->since, op->until}, op, &families[f].scalar->ops[i]};
     }
   qsort(entries, entry_count, sizeof *entries, compare_entries);
   while (public_count < entry_count && !(entries[public_count].op->flags & RG_OP_PRIVATE)) public_count++;

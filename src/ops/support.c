@@ -46,7 +46,8 @@ void rg_row_major_strides(const rg_shape *shape, int64_t *strides) {
   int64_t stride = 1;
   for (int i = shape->rank - 1; i >= 0; i--) {
     strides[i] = stride;
-    stride = (int64_t)((uint64_t)stride * (uint64_t)shape->dims[i]); /* wraps only where a size of 0 leaves no elements */
+    stride =
+        (int64_t)((uint64_t)stride * (uint64_t)shape->dims[i]); /* wraps only where a size of 0 leaves no elements */
   }
 }
 
@@ -54,8 +55,7 @@ void rg_broadcast_strides(const rg_shape *from, const rg_shape *to, int64_t *str
   int64_t own[RANGO_MAX_RANK];
   rg_row_major_strides(from, own);
   int lead = to->rank - from->rank;
-  for (int i = 0; i < to->rank; i++)
-    strides[i] = i < lead || from->dims[i - lead] == 1 ? 0 : own[i - lead];
+  for (int i = 0; i < to->rank; i++) strides[i] = i < lead || from->dims[i - lead] == 1 ? 0 : own[i - lead];
 }
 
 /* ---- sizes ---- */

@@ -7,8 +7,8 @@
 /* axis in [-rank, rank) made non-negative; false when out of range. */
 bool rg_axis(int64_t axis, int rank, int *out);
 
-/* Broadcast of two sizes / of facts' shapes (NumPy rules, symbols respected: equal symbols stay, 1 gives way, an unknown
- * beside a number > 1 is that number). False on a contradiction. */
+/* Broadcast of two sizes / of facts' shapes (NumPy rules, symbols respected: equal symbols stay, 1 gives way, an
+ * unknown beside a number > 1 is that number). False on a contradiction. */
 bool rg_broadcast_size(int64_t a, int64_t b, int64_t *out);
 bool rg_broadcast_dims(int rank_a, const int64_t *a, int rank_b, const int64_t *b, int *rank, int64_t *out);
 /* Run time: the shape, and each input's element strides in it (0 where it is stretched). */
@@ -21,9 +21,9 @@ int64_t rg_size_mul(int64_t a, int64_t b);
 int64_t rg_size_add(int64_t a, int64_t b);
 
 /* Shape rules that many operators share. */
-rango_status rg_infer_same_as_first(rg_infer *infer);       /* output 0 = input 0 (type and shape) */
-rango_status rg_infer_broadcast(rg_infer *infer);           /* output 0 = broadcast of all inputs, type of input 0 */
-rango_status rg_infer_broadcast_bool(rg_infer *infer);      /* ... of type bool */
+rango_status rg_infer_same_as_first(rg_infer *infer);  /* output 0 = input 0 (type and shape) */
+rango_status rg_infer_broadcast(rg_infer *infer);      /* output 0 = broadcast of all inputs, type of input 0 */
+rango_status rg_infer_broadcast_bool(rg_infer *infer); /* ... of type bool */
 
 /* Axes given as attribute (old opsets) or as constant input (new ones): `*count` -1 when not given, RANGO_OK and *known
  * false when the input's value isn't known. `axes` has room for RANGO_MAX_RANK. */
@@ -38,8 +38,8 @@ typedef struct rg_window {
   bool same_upper, same_lower, ceil;
 } rg_window;
 
-/* Reads kernel_shape, strides, dilations, pads, auto_pad, ceil_mode; `kernel` (may be NULL) is the weight's spatial dims.
- * Fails with a message naming the node on wrong counts or non-positive values. */
+/* Reads kernel_shape, strides, dilations, pads, auto_pad, ceil_mode; `kernel` (may be NULL) is the weight's spatial
+ * dims. Fails with a message naming the node on wrong counts or non-positive values. */
 rango_status rg_window_read(const rg_node *node, int spatial, const int64_t *kernel, rg_window *out);
 /* Output size of spatial axis `axis` for an input of `size`; sets the pads where auto_pad leaves them open. Negative:
  * the window doesn't fit. */
@@ -53,7 +53,7 @@ typedef enum rg_activation_kind {
   RG_ACT_LEAKY_RELU, /* slope alpha */
   RG_ACT_SIGMOID,
   RG_ACT_TANH,
-  RG_ACT_GELU,       /* with erf */
+  RG_ACT_GELU, /* with erf */
   RG_ACT_GELU_TANH,
   RG_ACT_HARD_SIGMOID, /* max(0, min(1, alpha x + beta)) */
   RG_ACT_HARD_SWISH,

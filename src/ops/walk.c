@@ -52,14 +52,22 @@ bool rg_walk_next(rg_walk *walk) {
 void rg_load_integers(rango_type type, const void *data, int64_t start, int64_t step, int64_t count, int64_t *row) {
   switch (type) {
   case RANGO_BOOL:
-  case RANGO_UINT8: LOAD(uint8_t);
-  case RANGO_INT8: LOAD(int8_t);
-  case RANGO_UINT16: LOAD(uint16_t);
-  case RANGO_INT16: LOAD(int16_t);
-  case RANGO_UINT32: LOAD(uint32_t);
-  case RANGO_INT32: LOAD(int32_t);
-  case RANGO_UINT64: LOAD(uint64_t);
-  default: LOAD(int64_t);
+  case RANGO_UINT8:
+    LOAD(uint8_t);
+  case RANGO_INT8:
+    LOAD(int8_t);
+  case RANGO_UINT16:
+    LOAD(uint16_t);
+  case RANGO_INT16:
+    LOAD(int16_t);
+  case RANGO_UINT32:
+    LOAD(uint32_t);
+  case RANGO_INT32:
+    LOAD(int32_t);
+  case RANGO_UINT64:
+    LOAD(uint64_t);
+  default:
+    LOAD(int64_t);
   }
 }
 
@@ -73,12 +81,16 @@ void rg_store_integers(rango_type type, void *data, int64_t start, int64_t step,
     for (int64_t i = 0; i < count; i++) ((uint8_t *)data)[start + i * step] = row[i] != 0;
     break;
   case RANGO_UINT8:
-  case RANGO_INT8: STORE(uint8_t);
+  case RANGO_INT8:
+    STORE(uint8_t);
   case RANGO_UINT16:
-  case RANGO_INT16: STORE(uint16_t);
+  case RANGO_INT16:
+    STORE(uint16_t);
   case RANGO_UINT32:
-  case RANGO_INT32: STORE(uint32_t);
-  default: STORE(uint64_t);
+  case RANGO_INT32:
+    STORE(uint32_t);
+  default:
+    STORE(uint64_t);
   }
 }
 
@@ -96,11 +108,16 @@ static void copy_row(size_t size, const void *from, int64_t from_step, void *to,
     return;
   }
   switch (size) {
-  case 1: COPY(uint8_t);
-  case 2: COPY(uint16_t);
-  case 4: COPY(uint32_t);
-  case 8: COPY(uint64_t);
-  default: COPY(pair);
+  case 1:
+    COPY(uint8_t);
+  case 2:
+    COPY(uint16_t);
+  case 4:
+    COPY(uint32_t);
+  case 8:
+    COPY(uint64_t);
+  default:
+    COPY(pair);
   }
 }
 

@@ -6,8 +6,8 @@
 
 #define RG_WALK_MAX 4 /* arrays walked together */
 
-/* After rg_walk_next said true: row [count] of array k begins at element offset[k] and goes on in steps of step[k]. Axes
- * that are contiguous in every array are merged, so rows are as long as can be. */
+/* After rg_walk_next said true: row [count] of array k begins at element offset[k] and goes on in steps of step[k].
+ * Axes that are contiguous in every array are merged, so rows are as long as can be. */
 typedef struct rg_walk {
   int64_t count, step[RG_WALK_MAX], offset[RG_WALK_MAX];
   int arrays, rank; /* rank: of the axes above the row */

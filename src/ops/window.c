@@ -32,8 +32,8 @@ static rango_status read_kernel(const rg_node *node, const int64_t *kernel, rg_w
     if (!rg_size_is_known(out->kernel[i]))
       RG_FAIL(RANGO_ERROR_FORMAT, "%s: attribute kernel_shape is missing", rg_node_text(node));
     if (out->kernel[i] < 1 || out->kernel[i] > EXTENT_MAX)
-      RG_FAIL(RANGO_ERROR_FORMAT, "%s: a kernel of size %lld on axis %d", rg_node_text(node),
-              (long long)out->kernel[i], i);
+      RG_FAIL(RANGO_ERROR_FORMAT, "%s: a kernel of size %lld on axis %d", rg_node_text(node), (long long)out->kernel[i],
+              i);
   }
   return RANGO_OK;
 }

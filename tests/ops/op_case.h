@@ -33,7 +33,8 @@ static inline void op_case_add(op_case *self, rg_val *val) {
 
 static inline void op_case_absent(op_case *self) { op_case_add(self, NULL); }
 
-static inline void op_case_tensor(op_case *self, rango_type type, int rank, const int64_t *dims, const double *numbers) {
+static inline void op_case_tensor(op_case *self, rango_type type, int rank, const int64_t *dims,
+                                  const double *numbers) {
   rg_val val = {.kind = RG_KIND_TENSOR};
   rg_shape shape = {.rank = rank};
   for (int i = 0; i < rank; i++) shape.dims[i] = dims[i];
@@ -48,7 +49,8 @@ static inline void op_case_ints(op_case *self, int count, const int64_t *numbers
   op_case_tensor(self, RANGO_INT64, 1, &(int64_t){count}, NULL);
   memcpy(self->inputs[self->input_count - 1].tensor.data, numbers, (size_t)count * sizeof *numbers);
 }
-#define INTS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+#define INTS(...)                                                                                                      \
+  (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
 
 static inline void op_case_strings(op_case *self, int rank, const int64_t *dims, const char *const *texts) {
   rg_val val = {.kind = RG_KIND_TENSOR};

@@ -84,6 +84,16 @@ static void half_precision_is_computed_in_single(void **state) {
   op_case_end(&self);
 }
 
+static void a_half_exponent_leaves_the_base_its_type(void **state) {
+  (void)state;
+  op_case self;
+  op_case_start(&self, "Pow", 15);
+  op_case_tensor(&self, RANGO_FLOAT32, DIMS(1), NUMBERS(1000));
+  op_case_tensor(&self, RANGO_FLOAT16, DIMS(1), NUMBERS(2));
+  op_case_gives(&self, RANGO_FLOAT32, DIMS(1), NUMBERS(1e6)); /* infinite as float16 */
+  op_case_end(&self);
+}
+
 static void shapes_that_do_not_fit_and_types_that_differ_fail(void **state) {
   (void)state;
   op_case self;
@@ -181,6 +191,7 @@ int main(void) {
       cmocka_unit_test(shifts_by_the_width_leave_nothing),
       cmocka_unit_test(extremes_keep_nan),
       cmocka_unit_test(half_precision_is_computed_in_single),
+      cmocka_unit_test(a_half_exponent_leaves_the_base_its_type),
       cmocka_unit_test(shapes_that_do_not_fit_and_types_that_differ_fail),
       cmocka_unit_test(casts_out_of_range_are_defined),
       cmocka_unit_test(casts_of_text),

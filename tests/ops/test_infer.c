@@ -59,8 +59,8 @@ static void reshape_resolves_zeros_and_minus_one(void **state) {
     double target[4];
     int count;
     int64_t expected[4]; /* -1 and -2: the symbols */
-  } cases[] = {{{0, -1}, 2, {-1, 24}},       {{-1, 12}, 2, {RG_SIZE_UNKNOWN, 12}}, {{0, 0, 24}, 3, {0}},
-               {{-1, 24}, 2, {-1, 24}},      {{0, 2, 12}, 3, {-1, 2, 12}},         {{-1, 4, 6, 1}, 4, {-1, 4, 6, 1}},
+  } cases[] = {{{0, -1}, 2, {-1, 24}},     {{-1, 12}, 2, {RG_SIZE_UNKNOWN, 12}}, {{0, 0, 24}, 3, {0}},
+               {{-1, 24}, 2, {-1, 24}},    {{0, 2, 12}, 3, {-1, 2, 12}},         {{-1, 4, 6, 1}, 4, {-1, 4, 6, 1}},
                {{0, 6, -1}, 3, {-1, 6, 4}}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     rg_facts *facts;
@@ -95,7 +95,8 @@ static void expand_by_where_keeps_symbols(void **state) {
   rg_facts *facts;
   rango_model *model = new_model();
   rg_graph *graph = model->graph;
-  rg_value *x = graph_input(graph, "x", RANGO_FLOAT32, DIMS(-1, 7, 4)), *token = graph_input(graph, "t", RANGO_FLOAT32, DIMS(1, 1, 4));
+  rg_value *x = graph_input(graph, "x", RANGO_FLOAT32, DIMS(-1, 7, 4)),
+           *token = graph_input(graph, "t", RANGO_FLOAT32, DIMS(1, 1, 4));
   rg_value *shape = NODE(graph, "Shape", "shape", x);
   rg_value *start = ints_of(graph, DIMS(1), NUMBERS(0)), *end = ints_of(graph, DIMS(1), NUMBERS(1));
   rg_value *batch = NODE(graph, "Slice", "batch", shape, start, end);
@@ -123,8 +124,10 @@ static void positions_by_range_keep_the_length(void **state) {
   rg_graph *graph = model->graph;
   rg_value *x = graph_input(graph, "x", RANGO_INT64, DIMS(-1, -2));
   rg_value *table = weights(graph, "table", 1, 0, DIMS(64, 8));
-  rg_value *length = NODE(graph, "Gather", "length", NODE(graph, "Shape", "shape", x), ints_of(graph, 0, NULL, NUMBERS(-1)));
-  rg_value *range = NODE(graph, "Range", "range", ints_of(graph, 0, NULL, NUMBERS(0)), length, ints_of(graph, 0, NULL, NUMBERS(1)));
+  rg_value *length =
+      NODE(graph, "Gather", "length", NODE(graph, "Shape", "shape", x), ints_of(graph, 0, NULL, NUMBERS(-1)));
+  rg_value *range =
+      NODE(graph, "Range", "range", ints_of(graph, 0, NULL, NUMBERS(0)), length, ints_of(graph, 0, NULL, NUMBERS(1)));
   rg_value *rows = NODE(graph, "Gather", "rows", table, range);
   rg_value *words = NODE(graph, "Gather", "words", table, x);
   rg_value *y = graph_output(graph, NODE(graph, "Add", "y", words, rows));
@@ -149,7 +152,8 @@ static void given_shapes_and_bindings_replace_symbols(void **state) {
   check_dims(rg_facts_of(facts, y), RANGO_FLOAT32, DIMS(9, 6));
   rg_facts_free(facts);
   rg_fact_set(&given, RANGO_FLOAT32, DIMS(5, 7));
-  check_fails(rg_facts_create(model, &given, 1, NULL, 0, &facts), RANGO_ERROR_ARGUMENT, "input 'x': size of axis 1 is 7");
+  check_fails(rg_facts_create(model, &given, 1, NULL, 0, &facts), RANGO_ERROR_ARGUMENT,
+              "input 'x': size of axis 1 is 7");
   rg_fact_set(&given, RANGO_FLOAT32, DIMS(5));
   check_fails(rg_facts_create(model, &given, 1, NULL, 0, &facts), RANGO_ERROR_ARGUMENT, "axes");
   rg_fact_set(&given, RANGO_INT8, DIMS(5, 6));
@@ -162,7 +166,8 @@ static void contradictions_name_the_node(void **state) {
   (void)state;
   rg_facts *facts;
   rango_model *model = new_model();
-  rg_value *a = graph_input(model->graph, "a", RANGO_FLOAT32, DIMS(2, 3)), *b = graph_input(model->graph, "b", RANGO_FLOAT32, DIMS(4));
+  rg_value *a = graph_input(model->graph, "a", RANGO_FLOAT32, DIMS(2, 3)),
+           *b = graph_input(model->graph, "b", RANGO_FLOAT32, DIMS(4));
   rg_value *y = graph_output(model->graph, NODE(model->graph, "Add", "y", a, b));
   y->producer->name = "sum";
   check_ok(rg_ops_resolve(model, true));
@@ -202,7 +207,8 @@ static void branches_see_outer_values_and_agree_on_what_is_common(void **state) 
   rg_facts *facts, *inner;
   rango_model *model = new_model();
   rg_graph *graph = model->graph;
-  rg_value *x = graph_input(graph, "x", RANGO_FLOAT32, DIMS(-1, 4)), *condition = graph_input(graph, "c", RANGO_BOOL, 0, NULL);
+  rg_value *x = graph_input(graph, "x", RANGO_FLOAT32, DIMS(-1, 4)),
+           *condition = graph_input(graph, "c", RANGO_BOOL, 0, NULL);
   rg_value *y = graph_output(graph, NODE(graph, "If", "y", condition));
   rg_graph *yes = add_body(y->producer, "then_branch"), *no = add_body(y->producer, "else_branch");
   rg_value *relu = graph_output(yes, NODE(yes, "Relu", "relu", x));
@@ -249,7 +255,6 @@ static void nested_loops_do_not_take_forever(void **state) {
   if (status == RANGO_OK) rg_facts_free(facts);
   rango_model_free(model);
 }
-
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -142,6 +142,17 @@ static void impossible_targets_fail(void **state) {
   bad_list("Tile", 1, 1, "Tile");
 }
 
+/* A 0 copies the input's size; where the input has no such axis there is none to copy, here as in inference. */
+static void a_zero_beyond_the_input_fails(void **state) {
+  (void)state;
+  op_case self;
+  op_case_start(&self, "Reshape", 13);
+  op_case_tensor(&self, RANGO_FLOAT32, DIMS(0), NULL);
+  op_case_ints(&self, INTS(0, 0));
+  op_case_fails(&self, "axis 1");
+  op_case_end(&self);
+}
+
 static void enormous_outputs_are_refused(void **state) {
   (void)state;
   op_case self;
@@ -253,6 +264,7 @@ int main(void) {
       cmocka_unit_test(slices_are_clamped),
       cmocka_unit_test(bad_slices_fail),
       cmocka_unit_test(impossible_targets_fail),
+      cmocka_unit_test(a_zero_beyond_the_input_fails),
       cmocka_unit_test(enormous_outputs_are_refused),
       cmocka_unit_test(one_hot_leaves_rows_off_that_are_outside),
       cmocka_unit_test(empty_tensors_pass_through),

@@ -9,7 +9,8 @@ static void every_operator_is_found_in_each_of_its_versions(void **state) {
     assert_true(info->since >= RG_OPSET_MIN && info->since <= info->until && info->until <= RG_OPSET_MAX);
     for (int version = info->since; version <= info->until; version++) {
       const rg_op *op = rg_op_find(info->domain, info->name, version);
-      if (!op || op->since != info->since) fail_msg("%s of opset %d is not the entry since %d", info->name, version, info->since);
+      if (!op || op->since != info->since)
+        fail_msg("%s of opset %d is not the entry since %d", info->name, version, info->since);
       const rg_op *scalar = rg_op_scalar(op);
       assert_non_null(scalar);
       assert_string_equal(scalar->name, op->name);

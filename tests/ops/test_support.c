@@ -1,8 +1,8 @@
 /* Axes, broadcasting, window geometry and activations, against brute force. */
 #include <math.h>
 
-#include "ops/support.h"
 #include "op_case.h"
+#include "ops/support.h"
 
 static void axes_count_from_both_ends(void **state) {
   (void)state;
@@ -18,8 +18,8 @@ static void axes_count_from_both_ends(void **state) {
 static void sizes_broadcast_as_far_as_they_are_known(void **state) {
   (void)state;
   const int64_t a = RG_SIZE_SYMBOL(1), b = RG_SIZE_SYMBOL(2), u = RG_SIZE_UNKNOWN;
-  const int64_t cases[][3] = {{3, 1, 3}, {1, 3, 3}, {a, a, a}, {a, 1, a}, {1, u, u}, {a, 5, 5}, {5, u, 5},
-                              {a, b, u}, {u, u, u}, {0, 1, 0}, {0, 0, 0}, {a, u, u}};
+  const int64_t cases[][3] = {{3, 1, 3}, {1, 3, 3}, {a, a, a}, {a, 1, a}, {1, u, u}, {a, 5, 5},
+                              {5, u, 5}, {a, b, u}, {u, u, u}, {0, 1, 0}, {0, 0, 0}, {a, u, u}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     int64_t out;
     assert_true(rg_broadcast_size(cases[i][0], cases[i][1], &out));
@@ -47,8 +47,8 @@ static int64_t count_windows(const rg_window *window, int64_t size) {
   int64_t padded = window->pad_begin[0] + size + window->pad_end[0];
   for (int64_t begin = 0; begin < padded; begin += window->stride[0]) {
     bool fits = begin + extent <= padded;
-    bool hangs_over = window->ceil && count > 0 && begin - window->stride[0] + extent < padded &&
-                      begin < window->pad_begin[0] + size;
+    bool hangs_over =
+        window->ceil && count > 0 && begin - window->stride[0] + extent < padded && begin < window->pad_begin[0] + size;
     count += fits || hangs_over;
   }
   return count;
@@ -62,8 +62,13 @@ static void windows_are_counted_right(void **state) {
         for (int pads = 0; pads < 9; pads++)
           for (int size = 1; size <= 9; size++)
             for (int ceil = 0; ceil < 2; ceil++) {
-              rg_window window = {.spatial = 1, .kernel = {kernel}, .stride = {stride}, .dilation = {dilation},
-                                  .pad_begin = {pads % 3}, .pad_end = {pads / 3}, .ceil = ceil};
+              rg_window window = {.spatial = 1,
+                                  .kernel = {kernel},
+                                  .stride = {stride},
+                                  .dilation = {dilation},
+                                  .pad_begin = {pads % 3},
+                                  .pad_end = {pads / 3},
+                                  .ceil = ceil};
               int64_t expected = count_windows(&window, size), got = rg_window_output(&window, 0, size);
               if (expected == 0 ? got > 0 : got != expected)
                 fail_msg("kernel %d stride %d dilation %d pads %d size %d ceil %d: %lld, expected %lld", kernel, stride,
@@ -77,8 +82,12 @@ static void same_padding_covers_the_input(void **state) {
     for (int kernel = 1; kernel <= 5; kernel++)
       for (int stride = 1; stride <= 3; stride++)
         for (int size = 1; size <= 9; size++) {
-          rg_window window = {.spatial = 1, .kernel = {kernel}, .stride = {stride}, .dilation = {1},
-                              .same_upper = !lower, .same_lower = lower};
+          rg_window window = {.spatial = 1,
+                              .kernel = {kernel},
+                              .stride = {stride},
+                              .dilation = {1},
+                              .same_upper = !lower,
+                              .same_lower = lower};
           int64_t output = rg_window_output(&window, 0, size);
           assert_int_equal(output, (size + stride - 1) / stride);
           int64_t need = (output - 1) * stride + kernel - size, begin = window.pad_begin[0], end = window.pad_end[0];
@@ -93,8 +102,8 @@ static void windows_of_bad_attributes_are_refused(void **state) {
     const char *name;
     int64_t values[4];
     int count;
-  } bad[] = {{"strides", {0, 1}, 2},     {"strides", {1}, 1},         {"dilations", {-1, 1}, 2},
-             {"pads", {0, 0, -1, 0}, 4}, {"pads", {0, 0}, 2},         {"kernel_shape", {3, 2}, 2},
+  } bad[] = {{"strides", {0, 1}, 2},     {"strides", {1}, 1},           {"dilations", {-1, 1}, 2},
+             {"pads", {0, 0, -1, 0}, 4}, {"pads", {0, 0}, 2},           {"kernel_shape", {3, 2}, 2},
              {"kernel_shape", {3}, 1},   {"strides", {INT64_MAX, 1}, 2}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     op_case self;
@@ -125,10 +134,17 @@ static void activations_are_what_they_say(void **state) {
   const double xs[] = {-9, -3.2, -1, -0.3, 0, 0.2, 1, 2.9, 3.1, 12};
   for (size_t i = 0; i < sizeof xs / sizeof *xs; i++) {
     double x = xs[i], sigmoid = 1 / (1 + exp(-x));
-    const double expected[] = {x,       x > 0 ? x : 0, fmin(fmax(x, -1), 2), x > 0 ? x : -1 * x,
-                               sigmoid, tanh(x),       x * 0.5 * erfc(-x / sqrt(2)),
+    const double expected[] = {x,
+                               x > 0 ? x : 0,
+                               fmin(fmax(x, -1), 2),
+                               x > 0 ? x : -1 * x,
+                               sigmoid,
+                               tanh(x),
+                               x * 0.5 * erfc(-x / sqrt(2)),
                                0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))),
-                               fmax(0, fmin(1, -1 * x + 2)), x * fmax(0, fmin(1, x / 6 + 0.5)), x * sigmoid};
+                               fmax(0, fmin(1, -1 * x + 2)),
+                               x * fmax(0, fmin(1, x / 6 + 0.5)),
+                               x * sigmoid};
     for (int kind = RG_ACT_NONE; kind <= RG_ACT_SILU; kind++) {
       double got = rg_activation_apply((rg_activation){(rg_activation_kind)kind, -1, 2}, (float)x);
       if (!(fabs(got - expected[kind]) <= 2e-6 * (1 + fabs(expected[kind]))))
