@@ -1,11 +1,14 @@
 /* rango.Conv and Conv; see conv.h. */
 #include "cpu/conv.h"
 
+#include <string.h>
+
 #include "base/checked.h"
+#include "base/threads.h"
 #include "cpu/families.h"
 
-/* With fewer channels than this a run of them is too short to be worth a pointer: rows are gathered. */
-#define GATHER_CHANNELS 8
+/* With fewer channels than this, those of one pixel are too short a run for a pointer. */
+#define FEW_CHANNELS 16
 
 /* ---- rows of the left operand: the window of each output pixel ---- */
 
@@ -38,11 +41,40 @@ void rg_conv_window(const rg_conv_geometry *g, const float *x, size_t pixel, con
   }
 }
 
-/* to[tap][group_in]. */
-static void gather_window(const rg_conv_geometry *g, const float *x, size_t pixel, float *to) {
+/* pointers[row of the window * step]: its pixels, which lie together; at the image's border a copy in `scratch` with
+ * zeros beside them. Channels-last, one group, not dilated along the row. */
+static void point_runs(const rg_conv *conv, const float *x, size_t pixel, float *scratch, const float **pointers) {
+  const rg_conv_geometry *g = &conv->geometry;
+  const size_t step = conv->gemm.kernels->mr, channels = g->group_in, run = conv->gemm.k;
   int64_t origin[3];
   window_origin(g, pixel, origin);
-  const size_t channels = g->group_in, step = g->x.channel_step;
+  const int64_t before = origin[2] < 0 ? -origin[2] : 0, beyond = origin[2] + g->kernel[2] - g->in[2];
+  const int64_t there = g->kernel[2] - before - (beyond > 0 ? beyond : 0); /* pixels of the run inside the image */
+  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
+    const int64_t z = origin[0] + kz * g->dilation[0];
+    for (int64_t ky = 0; ky < g->kernel[1]; ky++, pointers += step, scratch += run) {
+      const int64_t y = origin[1] + ky * g->dilation[1];
+      if (!inside(z, g->in[0]) || !inside(y, g->in[1]) || there <= 0) {
+        *pointers = conv->zeros;
+        continue;
+      }
+      const float *from = x + (size_t)((z * g->in[1] + y) * g->in[2] + origin[2] + before) * channels;
+      *pointers = from;
+      if (there == g->kernel[2]) continue;
+      const size_t begin = (size_t)before * channels, count = (size_t)there * channels;
+      memset(scratch, 0, begin * sizeof(float));
+      memcpy(scratch + begin, from, count * sizeof(float));
+      memset(scratch + begin + count, 0, (run - begin - count) * sizeof(float));
+      *pointers = scratch;
+    }
+  }
+}
+
+/* to[tap][group_in]. */
+static void gather_window(const rg_conv_geometry *g, const float *x, size_t pixel, float *to) {
+  const size_t channels = g->group_in;
+  int64_t origin[3];
+  window_origin(g, pixel, origin);
   for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
     const int64_t z = origin[0] + kz * g->dilation[0];
     for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
@@ -53,7 +85,7 @@ static void gather_window(const rg_conv_geometry *g, const float *x, size_t pixe
         const int64_t at = origin[2] + kx * g->dilation[2];
         const bool there = row && inside(at, g->in[2]);
         const float *from = x + (there ? (size_t)(line + at) * g->x.pixel_step : 0);
-        for (size_t c = 0; c < channels; c++) to[c] = there ? from[c * step] : 0.0f;
+        for (size_t c = 0; c < channels; c++) to[c] = there ? from[c] : 0.0f;
       }
     }
   }
@@ -68,14 +100,15 @@ static void rows(const void *source, size_t item, size_t begin, size_t count, fl
     const size_t row = begin + i;
     const size_t image = conv->per_image ? item / g->groups : row / out_pixels;
     const size_t pixel = conv->per_image ? row : row % out_pixels;
-    const float *x = operands->x + image * g->x.image_step + group * g->group_in * g->x.channel_step;
-    if (conv->pointwise && !conv->gather) {
+    const float *x = operands->x + image * g->x.image_step + group * g->group_in;
+    float *own = scratch + i * conv->gemm.pack_floats;
+    if (conv->mode == RG_CONV_GATHER) {
+      pointers[i] = own;
+      gather_window(g, x, pixel, own);
+    } else if (conv->pointwise) {
       pointers[i] = x + pixel * g->x.pixel_step;
-      continue;
-    }
-    if (conv->gather) {
-      pointers[i] = scratch + i * conv->gemm.pack_floats;
-      gather_window(g, x, pixel, scratch + i * conv->gemm.pack_floats);
+    } else if (conv->mode == RG_CONV_RUNS) {
+      point_runs(conv, x, pixel, own, pointers + i);
     } else {
       rg_conv_window(g, x, pixel, conv->zeros, pointers + i, mr);
     }
@@ -109,23 +142,77 @@ rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activa
                         .activation = activation};
 }
 
+/* ---- an input in row-major order ---- */
+
+typedef struct conversion {
+  const rg_conv *conv;
+  const float *from; /* [batch][channels][pixels] */
+  float *to;         /* [batch][pixels][channels] */
+  size_t parts;      /* of an image */
+} conversion;
+
+static void convert_task(void *argument, size_t task) {
+  const conversion *work = argument;
+  const rg_image *image = &work->conv->geometry.x;
+  const size_t at = task / work->parts * image->image_step;
+  size_t begin, end;
+  rg_threads_split(image->pixels, 16, work->parts, task % work->parts, &begin, &end);
+  work->conv->gemm.kernels->vector->transpose(work->from + at + begin, image->pixels,
+                                              work->to + at + begin * image->channels, image->channels, image->channels,
+                                              end - begin);
+}
+
+rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out) {
+  const float *from = rg_exec_input(exec, index)->data;
+  *out = from;
+  if (!conv->convert) return RANGO_OK;
+  const size_t batch = conv->geometry.batch, count = batch * conv->geometry.x.image_step;
+  float *to;
+  RG_TRY(rg_exec_scratch(exec, count * sizeof(float), RG_OUT(&to)));
+  const bool split = exec->threads != NULL && count > 16384 && batch < (size_t)rango_threads_count(exec->threads);
+  conversion work = {conv, from, to, split ? (size_t)rango_threads_count(exec->threads) : 1};
+  rg_threads_run(exec->threads, convert_task, &work, batch * work.parts);
+  *out = to;
+  return RANGO_OK;
+}
+
 /* ---- preparing ---- */
 
-static rango_status make_zeros(rg_prepare *prepare, rg_conv *conv) {
+/* How windows become rows, and what of the product's plan follows from it. */
+static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
+  const rg_conv_geometry *g = &conv->geometry;
+  const bool few = g->group_in < FEW_CHANNELS && !conv->pointwise;
+  size_t segments = 1, k = g->taps * g->group_in, pack_floats = 0;
   float *zeros;
-  RG_TRY(rg_arena_calloc(prepare->arena, conv->geometry.group_in, sizeof *zeros, RG_OUT(&zeros)));
+  if (few && (g->groups > 1 || g->dilation[2] > 1)) {
+    conv->mode = RG_CONV_GATHER;
+    pack_floats = k;
+  } else if (few) {
+    conv->mode = RG_CONV_RUNS;
+    pack_floats = k;
+    segments = (size_t)(g->kernel[0] * g->kernel[1]);
+    k = (size_t)g->kernel[2] * g->group_in;
+  } else {
+    conv->mode = RG_CONV_TAPS;
+    segments = g->taps;
+    k = g->group_in;
+  }
+  RG_TRY(rg_arena_calloc(prepare->arena, k, sizeof *zeros, RG_OUT(&zeros)));
   conv->zeros = zeros;
-  return RANGO_OK;
+  rg_gemm_plan(&conv->gemm, prepare->kernels, prepare->threads, (conv->per_image ? g->batch : 1) * g->groups,
+               (conv->per_image ? 1 : g->batch) * g->y.pixels, g->group_out, segments, k, pack_floats);
+  return rg_gemm_scratch_bytes(&conv->gemm, &conv->scratch);
 }
 
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv) {
   rg_conv_geometry *g = &conv->geometry;
   RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y, g));
-  g->x = rg_image_of(parts->x, parts->x_layout);
+  g->x = rg_image_of(parts->x, RG_CHANNELS_LAST);
+  conv->convert = parts->x_layout != RG_CHANNELS_LAST && g->x.channels > 1;
+  if (conv->convert) prepare->scratch_bytes += rg_round_up(g->batch * g->x.image_step * sizeof(float), RG_ALIGNMENT);
   g->y = rg_image_of(parts->y, parts->y_layout);
   conv->residual = rg_image_of(parts->y, parts->residual_layout);
   conv->pointwise = rg_conv_is_pointwise(g);
-  conv->gather = parts->x_layout != RG_CHANNELS_LAST || (!conv->pointwise && g->group_in < GATHER_CHANNELS);
   conv->per_image = parts->y_layout != RG_CHANNELS_LAST || parts->residual_layout != RG_CHANNELS_LAST;
   /* W is [groups * group_out][group_in][taps]. */
   conv->right = (rg_right){.kernels = prepare->kernels,
@@ -140,12 +227,7 @@ rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg
                            .column = g->group_in * g->taps,
                            .scale = 1.0f};
   RG_TRY(rg_right_prepare(&conv->right, prepare));
-  if (!conv->gather && !conv->pointwise) RG_TRY(make_zeros(prepare, conv));
-  const size_t k = g->taps * g->group_in;
-  rg_gemm_plan(&conv->gemm, prepare->kernels, prepare->threads, (conv->per_image ? g->batch : 1) * g->groups,
-               (conv->per_image ? 1 : g->batch) * g->y.pixels, g->group_out, conv->gather ? 1 : g->taps,
-               conv->gather ? k : g->group_in, conv->gather ? k : 0);
-  return rg_gemm_scratch_bytes(&conv->gemm, &conv->scratch);
+  return plan(prepare, conv);
 }
 
 bool rg_conv_is_supported(const rg_prepare *prepare) {
@@ -170,10 +252,11 @@ typedef struct conv_state {
 static rango_status run(rg_exec *exec) {
   const conv_state *state = exec->state;
   const rg_conv *conv = &state->conv;
-  rg_conv_operands operands = {.conv = conv, .x = rg_exec_input(exec, 0)->data};
+  rg_conv_operands operands = {.conv = conv};
   rango_tensor *y;
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
+  RG_TRY(rg_conv_input(conv, exec, 0, &operands.x));
   RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
   RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
   y->layout = state->layout;

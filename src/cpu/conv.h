@@ -10,10 +10,15 @@ typedef struct rg_conv {
   rg_image residual; /* where a residual's elements lie */
   rg_right right;
   rg_gemm gemm;
-  bool pointwise;     /* pixels are rows of a matrix */
-  bool gather;        /* few channels, or channels apart: a row's elements are gathered into scratch */
+  bool pointwise; /* pixels are rows of a matrix */
+  enum {
+    RG_CONV_TAPS,  /* a pointer for each tap of a window */
+    RG_CONV_RUNS,  /* few channels: a pointer for each row of a window, whose pixels lie together */
+    RG_CONV_GATHER /* few channels of a group, or taps apart: a window's elements are copied into scratch */
+  } mode;
+  bool convert;       /* the input is row-major: made channels-last in scratch first */
   bool per_image;     /* each image is a product of its own: outputs are row-major */
-  const float *zeros; /* [group_in]: what lies outside the image */
+  const float *zeros; /* a segment's: what lies outside the image */
   size_t scratch;
 } rg_conv;
 
@@ -25,13 +30,15 @@ typedef struct rg_conv_parts {
   int weight; /* input */
 } rg_conv_parts;
 
-/* Plans the product and packs the weight; adds what packing at run time takes to prepare->scratch_bytes, but not
- * conv->scratch. */
+/* Plans the product and packs the weight; adds what rg_right_get and rg_conv_input take to prepare->scratch_bytes, but
+ * not conv->scratch. */
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv);
+/* The node's input `index` channels-last. */
+rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out);
 
 typedef struct rg_conv_operands {
   const rg_conv *conv;
-  const float *x, *b;    /* b packed */
+  const float *x, *b;    /* x channels-last, b packed */
   const float *bias;     /* or NULL */
   const float *residual; /* or NULL */
   float *y;
@@ -41,13 +48,13 @@ typedef struct rg_conv_operands {
 /* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */
 rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation);
 
-/* pointers[tap * step]: where the channels under each tap begin for output pixel `pixel` of the image at `x`; `outside` for
- * what isn't in the image. Input channels-last. */
+/* pointers[tap * step]: where the channels under each tap begin for output pixel `pixel` of the image at `x`; `outside`
+ * for what isn't in the image. Input channels-last. */
 void rg_conv_window(const rg_conv_geometry *geometry, const float *x, size_t pixel, const float *outside,
                     const float **pointers, size_t step);
 
-/* One channel in, one out a group, all channels-last, constant weight: conv_depthwise.c. Leaves prepare->run NULL where it
- * doesn't apply. */
+/* One channel in, one out a group, all channels-last, constant weight: conv_depthwise.c. Leaves prepare->run NULL where
+ * it doesn't apply. */
 rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual);
 
 /* Node's inputs and output are float32 with known shapes, of rank 3 to 5. */

@@ -208,12 +208,13 @@ static rango_status run_staged_conv(const conv_state *state, rg_exec *exec, rg_c
 
 static rango_status run_conv(rg_exec *exec) {
   const conv_state *state = exec->state;
-  rg_conv_operands first = {.conv = &state->first, .x = rg_exec_input(exec, X)->data};
+  rg_conv_operands first = {.conv = &state->first};
   rg_conv_operands second = {.conv = &state->second};
   rango_tensor *y;
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
   y->layout = state->layout;
+  RG_TRY(rg_conv_input(&state->first, exec, X, &first.x));
   RG_TRY(rg_right_get(&state->first.right, exec, &first.b));
   RG_TRY(rg_right_get(&state->second.right, exec, &second.b));
   RG_TRY(rg_exec_scratch(exec, state->pair.scratch, &scratch));
