@@ -35,6 +35,7 @@ typedef struct rg_cpu_family {
   FAMILY(cast)                                                                                                         \
   FAMILY(copy)                                                                                                         \
   FAMILY(gather)                                                                                                       \
+  FAMILY(resize)                                                                                                       \
   FAMILY(scatter)                                                                                                      \
   FAMILY(recurrent)
 

@@ -341,6 +341,32 @@ static void test_cast(void **state) {
   }
 }
 
+static void test_resize(void **state) {
+  static const char *const coordinates[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"};
+  static const char *const nearests[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+  for (int i = 0; i < 32; i++) {
+    op_case c;
+    const bool linear = i & 1, by_sizes = i & 2, one = i % 5 == 4;
+    op_begin(&c, "", "Resize", 13, by_sizes ? 4 : 3, 1, 890 + (uint64_t)i);
+    op_floats(&c, 0, false, one ? SHAPE(2, 5, 9) : SHAPE(2, 19, 5, 9), -1, 1);
+    check_ok(rg_node_set_string(c.node, "mode", linear ? "linear" : "nearest"));
+    check_ok(rg_node_set_string(c.node, "coordinate_transformation_mode", coordinates[i / 4 % 4]));
+    check_ok(rg_node_set_string(c.node, "nearest_mode", nearests[i / 8]));
+    if (by_sizes) {
+      if (one)
+        OP_INTS(&c, 3, true, 2, 5, 13);
+      else
+        OP_INTS(&c, 3, true, 2, 19, 8, 7);
+    } else {
+      const float factors[] = {1, 1, i % 3 ? 2.0f : 1.7f, 0.6f};
+      check_ok(rg_tensor_init(&c.inputs[2], RANGO_FLOAT32, one ? SHAPE(3) : SHAPE(4)));
+      memcpy(c.inputs[2].data, factors, c.inputs[2].bytes);
+      op_attach(&c, 2, true);
+    }
+    op_check(&c, OP_BOTH_LAYOUTS, 1e-6);
+  }
+}
+
 static void test_scatter_and_equal(void **state) {
   op_case c;
   op_begin(&c, "", "ScatterND", 18, 3, 1, 880);
@@ -465,6 +491,7 @@ int main(void) {
       cmocka_unit_test(test_gather),
       cmocka_unit_test(test_cast),
       cmocka_unit_test(test_scatter_and_equal),
+      cmocka_unit_test(test_resize),
       cmocka_unit_test(test_recurrent),
       cmocka_unit_test(test_layout),
   };
