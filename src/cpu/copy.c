@@ -1,5 +1,4 @@
 /* Concat, Split and Slice: runs of memory are copied. */
-#include <string.h>
 
 #include "cpu/families.h"
 #include "cpu/nest.h"
@@ -49,7 +48,8 @@ typedef struct strip {
 
 static void strip_rows(const void *argument, size_t begin, size_t end) {
   const strip *s = argument;
-  for (size_t r = begin; r < end; r++) memcpy(s->to + r * s->to_step, s->from + r * s->from_step, s->bytes);
+  rg_copy_rows(s->to + begin * s->to_step, s->to_step, s->from + begin * s->from_step, s->from_step, s->bytes,
+               end - begin);
 }
 
 static void copy_strip(rg_exec *exec, const parts_state *state, strip s) {

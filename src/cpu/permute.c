@@ -106,34 +106,45 @@ static void matrix_columns(const void *argument, size_t begin, size_t end) {
             p->y_steps[p->cols], p->dims[p->rows], end - begin);
 }
 
-static void copy_strided(size_t element, const char *x, size_t step, char *y, size_t n) {
-  switch (element) { /* constant sizes: one move each */
-  case 1:
-    for (size_t i = 0; i < n; i++) y[i] = x[i * step];
-    break;
-  case 4:
-    for (size_t i = 0; i < n; i++) memcpy(y + 4 * i, x + 4 * i * step, 4);
-    break;
-  case 8:
-    for (size_t i = 0; i < n; i++) memcpy(y + 8 * i, x + 8 * i * step, 8);
-    break;
+/* Sizes that are constants are moves, without a call. */
+#define COPY_ROWS(size)                                                                                                \
+  case size:                                                                                                           \
+    for (size_t i = 0; i < rows; i++) memcpy(to + i * to_step, from + i * from_step, size);                            \
+    break
+
+void rg_copy_rows(char *to, size_t to_step, const char *from, size_t from_step, size_t bytes, size_t rows) {
+  switch (bytes) {
+    COPY_ROWS(1);
+    COPY_ROWS(2);
+    COPY_ROWS(4);
+    COPY_ROWS(8);
+    COPY_ROWS(16);
+    COPY_ROWS(32);
+    COPY_ROWS(64);
   default:
-    for (size_t i = 0; i < n; i++) memcpy(y + element * i, x + element * i * step, element);
+    for (size_t i = 0; i < rows; i++) memcpy(to + i * to_step, from + i * from_step, bytes);
     break;
   }
 }
 
+/* Rows of y: those along the last axis but one are copied in one go. */
 static void runs(const void *argument, size_t begin, size_t end) {
   const job *self = argument;
   const rg_permute *p = self->permute;
-  const size_t count = p->dims[p->rows], step = p->x_steps[p->rows];
-  for (size_t i = begin; i < end; i++) {
-    size_t x, y;
-    offsets(p, i, &x, &y);
-    if (step == 1)
-      memcpy(self->y + y * p->element, self->x + x * p->element, count * p->element);
+  const size_t count = p->dims[p->rows], step = p->x_steps[p->rows] * p->element, bytes = count * p->element;
+  const size_t group = p->rank > 1 ? p->dims[p->rank - 2] : 1, group_step = p->rank > 1 ? p->x_steps[p->rank - 2] : 0;
+  for (size_t i = begin; i < end;) {
+    const size_t left = group - i % group, rows = left < end - i ? left : end - i;
+    size_t x_at, y_at;
+    offsets(p, i, &x_at, &y_at);
+    const char *x = self->x + x_at * p->element;
+    char *y = self->y + y_at * p->element;
+    if (step == p->element)
+      rg_copy_rows(y, bytes, x, group_step * p->element, bytes, rows);
     else
-      copy_strided(p->element, self->x + x * p->element, step, self->y + y * p->element, count);
+      for (size_t r = 0; r < rows; r++)
+        rg_copy_rows(y + r * bytes, p->element, x + r * group_step * p->element, step, p->element, count);
+    i += rows;
   }
 }
 

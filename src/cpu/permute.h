@@ -22,4 +22,7 @@ void rg_permute_make(rg_permute *permute, const rg_vector_kernels *kernels, size
                      const size_t *dims, const size_t *x_steps);
 void rg_permute_run(const rg_permute *permute, rango_threads *threads, const void *x, void *y);
 
+/* `rows` pieces of `bytes` bytes, so far apart. */
+void rg_copy_rows(char *to, size_t to_step, const char *from, size_t from_step, size_t bytes, size_t rows);
+
 #endif
