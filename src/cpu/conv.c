@@ -8,7 +8,7 @@
 #include "cpu/families.h"
 
 /* With fewer channels than this, those of one pixel are too short a run for a pointer. */
-#define FEW_CHANNELS 16
+#define FEW_CHANNELS 33
 
 /* ---- rows of the left operand: the window of each output pixel ---- */
 
