@@ -10,7 +10,7 @@ void rg_physical_axes(int rank, rg_layout layout, int *axes) {
 }
 
 void rg_physical_strides(int rank, const int64_t *dims, rg_layout layout, size_t *strides) {
-  int axes[RANGO_MAX_RANK];
+  int axes[RANGO_MAX_RANK] = {0};
   rg_physical_axes(rank, layout, axes);
   size_t stride = 1;
   for (int i = rank - 1; i >= 0; i--) {
@@ -59,8 +59,8 @@ static void complete(rg_nest *nest) {
 
 void rg_nest_make(rg_nest *nest, const rg_prepare *prepare, int first, int inputs) {
   const rg_fact *out = prepare->outputs[0];
-  size_t strides[RG_NEST_INPUTS][RANGO_MAX_RANK];
-  int axes[RANGO_MAX_RANK];
+  size_t strides[RG_NEST_INPUTS][RANGO_MAX_RANK] = {{0}};
+  int axes[RANGO_MAX_RANK] = {0};
   *nest = (rg_nest){.inputs = inputs, .total = 1};
   for (int a = 0; a < inputs; a++) {
     const rg_fact *in = prepare->inputs[first + a];
@@ -69,7 +69,7 @@ void rg_nest_make(rg_nest *nest, const rg_prepare *prepare, int first, int input
   rg_physical_axes(out->rank, prepare->node->outputs[0]->layout, axes);
   for (int i = 0; i < out->rank; i++) {
     const int axis = axes[i];
-    size_t steps[RG_NEST_INPUTS];
+    size_t steps[RG_NEST_INPUTS] = {0};
     nest->total *= (size_t)out->dims[axis];
     if (out->dims[axis] == 1) continue;
     for (int a = 0; a < inputs; a++) {

@@ -105,6 +105,7 @@ static bool reduced_axes(const rg_prepare *prepare, int rank, bool *reduced) {
   } else {
     axes = rg_node_ints(prepare->node, "axes", &count);
   }
+  if (!axes) count = 0;
   if (count == 0 && rg_node_int(prepare->node, "noop_with_empty_axes", 0)) return false;
   for (int i = 0; i < rank; i++) reduced[i] = count == 0;
   for (size_t i = 0; i < count; i++) {

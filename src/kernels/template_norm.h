@@ -5,7 +5,7 @@ static inline float deviation_block(const float *x, float mean, size_t n) {
   const rg_vec centre = v_set1(mean);
   rg_vec s0 = v_set1(0.0f), s1 = s0;
   size_t i = 0;
-  for (; i + 2 * RG_LANES <= n; i += 2 * RG_LANES) {
+  for (; i + VECTORS(2) <= n; i += VECTORS(2)) {
     const rg_vec a = v_sub(v_load(x + i), centre), b = v_sub(v_load(x + i + RG_LANES), centre);
     s0 = v_fma(a, a, s0);
     s1 = v_fma(b, b, s1);

@@ -37,11 +37,11 @@ static inline float reduce_block(rg_reduce op, const float *x, size_t n) {
   const rg_vec neutral = v_set1(reduce_neutral(op));
   rg_vec s0 = neutral, s1 = neutral, s2 = neutral, s3 = neutral;
   size_t i = 0;
-  for (; i + 4 * RG_LANES <= n; i += 4 * RG_LANES) {
+  for (; i + VECTORS(4) <= n; i += VECTORS(4)) {
     s0 = reduce_step(op, s0, v_load(x + i));
     s1 = reduce_step(op, s1, v_load(x + i + RG_LANES));
-    s2 = reduce_step(op, s2, v_load(x + i + 2 * RG_LANES));
-    s3 = reduce_step(op, s3, v_load(x + i + 3 * RG_LANES));
+    s2 = reduce_step(op, s2, v_load(x + i + VECTORS(2)));
+    s3 = reduce_step(op, s3, v_load(x + i + VECTORS(3)));
   }
   for (; i + RG_LANES <= n; i += RG_LANES) s0 = reduce_step(op, s0, v_load(x + i));
   if (i < n) s1 = reduce_step(op, s1, v_load_part(x + i, n - i, neutral));
@@ -77,16 +77,16 @@ static inline void reduce_strip(rg_reduce op, const float *x, size_t stride, flo
   const rg_vec neutral = v_set1(reduce_neutral(op));
   const rg_reduce combine = op == RG_REDUCE_MAX || op == RG_REDUCE_MIN ? op : RG_REDUCE_SUM;
   size_t c = 0;
-  for (; c + 4 * RG_LANES <= cols; c += 4 * RG_LANES) {
+  for (; c + VECTORS(4) <= cols; c += VECTORS(4)) {
     rg_vec total[4] = {neutral, neutral, neutral, neutral};
     for (size_t r0 = 0; r0 < rows; r0 += SUM_BLOCK) {
       const size_t r1 = rows - r0 < SUM_BLOCK ? rows : r0 + SUM_BLOCK;
       rg_vec s[4] = {neutral, neutral, neutral, neutral};
       for (size_t r = r0; r < r1; r++)
-        for (int v = 0; v < 4; v++) s[v] = reduce_step(op, s[v], v_load(x + r * stride + c + (size_t)v * RG_LANES));
+        for (int v = 0; v < 4; v++) s[v] = reduce_step(op, s[v], v_load(x + r * stride + c + VECTORS(v)));
       for (int v = 0; v < 4; v++) total[v] = reduce_step(combine, total[v], s[v]);
     }
-    for (int v = 0; v < 4; v++) v_store(y + c + (size_t)v * RG_LANES, total[v]);
+    for (int v = 0; v < 4; v++) v_store(y + c + VECTORS(v), total[v]);
   }
   for (; c < cols; c += RG_LANES) {
     const size_t n = cols - c < RG_LANES ? cols - c : RG_LANES;
@@ -149,7 +149,7 @@ static inline float largest_of(const float *x, size_t n) {
   const rg_vec low = v_set1(-__builtin_inff());
   rg_vec a = low, b = low;
   size_t i = 0;
-  for (; i + 2 * RG_LANES <= n; i += 2 * RG_LANES) {
+  for (; i + VECTORS(2) <= n; i += VECTORS(2)) {
     a = v_max(a, v_load(x + i));
     b = v_max(b, v_load(x + i + RG_LANES));
   }

@@ -4,20 +4,20 @@
 static inline void gemv_strip(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k,
                               const size_t vectors, const size_t tail) {
   rg_vec sum[8];
-  for (size_t v = 0; v < vectors; v++) sum[v] = v_load_n(c + v * RG_LANES, v + 1 < vectors ? RG_LANES : tail);
+  for (size_t v = 0; v < vectors; v++) sum[v] = v_load_n(c + VECTORS(v), v + 1 < vectors ? RG_LANES : tail);
   for (size_t i = 0; i < k; i++, w += ldw) {
     const rg_vec xi = v_set1(x[i]);
-    for (size_t v = 0; v + 1 < vectors; v++) sum[v] = v_fma(xi, v_load(w + v * RG_LANES), sum[v]);
-    const float *last = w + (vectors - 1) * RG_LANES;
+    for (size_t v = 0; v + 1 < vectors; v++) sum[v] = v_fma(xi, v_load(w + VECTORS(v)), sum[v]);
+    const float *last = w + VECTORS(vectors - 1);
     sum[vectors - 1] = v_fma(xi, tail == RG_LANES ? v_load(last) : v_load_n(last, tail), sum[vectors - 1]);
   }
-  for (size_t v = 0; v < vectors; v++) v_store_n(y + v * RG_LANES, sum[v], v + 1 < vectors ? RG_LANES : tail);
+  for (size_t v = 0; v < vectors; v++) v_store_n(y + VECTORS(v), sum[v], v + 1 < vectors ? RG_LANES : tail);
 }
 
 static void gemv(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k, size_t n) {
   size_t j = 0;
-  for (; j + 8 * RG_LANES <= n; j += 8 * RG_LANES) gemv_strip(x, w + j, ldw, c + j, y + j, k, 8, RG_LANES);
-  for (; j + 4 * RG_LANES <= n; j += 4 * RG_LANES) gemv_strip(x, w + j, ldw, c + j, y + j, k, 4, RG_LANES);
+  for (; j + VECTORS(8) <= n; j += VECTORS(8)) gemv_strip(x, w + j, ldw, c + j, y + j, k, 8, RG_LANES);
+  for (; j + VECTORS(4) <= n; j += VECTORS(4)) gemv_strip(x, w + j, ldw, c + j, y + j, k, 4, RG_LANES);
   for (; j + RG_LANES <= n; j += RG_LANES) gemv_strip(x, w + j, ldw, c + j, y + j, k, 1, RG_LANES);
   if (j < n) gemv_strip(x, w + j, ldw, c + j, y + j, k, 1, n - j);
 }

@@ -7,6 +7,8 @@
 
 #include "kernels/vector.h"
 
+#define VECTORS(count) ((size_t)(count)*RG_LANES) /* elements */
+
 #include "kernels/template_math.h"
 
 #include "kernels/template_unary.h"

@@ -37,11 +37,11 @@ static inline float v_largest(rg_vec x) {
 static inline rg_mask v_lt(rg_vec a, rg_vec b) { return a < b; }
 static inline rg_mask v_le(rg_vec a, rg_vec b) { return a <= b; }
 static inline rg_mask v_eq(rg_vec a, rg_vec b) { return a == b; }
-static inline rg_mask v_is_nan(rg_vec x) { return x != x; }
 static inline rg_vec v_select(rg_mask m, rg_vec a, rg_vec b) { return v_select_(m, a, b); }
 
 static inline rg_vec v_sqrt(rg_vec x) { return (rg_vec){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])}; }
 static inline rg_vec v_abs(rg_vec x) { return (rg_vec)((rg_veci)x & vi_set1(0x7fffffff)); }
+static inline rg_mask v_is_nan(rg_vec x) { return v_bits(v_abs(x)) > vi_set1(0x7f800000); }
 static inline rg_vec v_neg(rg_vec x) { return -x; }
 static inline rg_vec v_copysign(rg_vec x, rg_vec sign) { return v_select_(vi_set1(INT32_MIN), sign, x); }
 /* Adding 2^23 rounds in the addition; larger values are integers already. */
