@@ -53,11 +53,18 @@ static int64_t integer_at(const rango_tensor *tensor, int64_t i) {
   }
 }
 
+/* Weights in a mapped file may lie at any address. */
+static double load_float(const uint8_t *data, int64_t i) {
+  float value;
+  memcpy(&value, data + (size_t)i * sizeof value, sizeof value);
+  return value;
+}
+
 double rg_tensor_get_double(const rango_tensor *tensor, int64_t i) {
   const void *data = tensor->data;
   switch ((int)tensor->type) {
   case RANGO_FLOAT32:
-    return ((const float *)data)[i];
+    return load_float(data, i);
   case RANGO_FLOAT64:
     return ((const double *)data)[i];
   case RANGO_COMPLEX64:
