@@ -114,8 +114,8 @@ static rango_status run_body_node(evaluation *shared, const rg_node *node) {
   const rg_val **inputs = NULL;
   rg_val **outputs = NULL;
   rango_status status;
-  RG_TRY_DONE(rg_calloc((size_t)node->input_count + 1, sizeof *inputs, RG_OUT(&inputs)));
-  RG_TRY_DONE(rg_calloc((size_t)node->output_count + 1, sizeof *outputs, RG_OUT(&outputs)));
+  RG_TRY_DONE(rg_calloc((size_t)node->input_count + 1, sizeof(rg_val *), RG_OUT(&inputs)));
+  RG_TRY_DONE(rg_calloc((size_t)node->output_count + 1, sizeof(rg_val *), RG_OUT(&outputs)));
   for (int i = 0; i < node->input_count; i++)
     if (node->inputs[i]) RG_TRY_DONE(read_value(shared, node->inputs[i], &inputs[i]));
   for (int i = 0; i < node->output_count; i++)
@@ -151,7 +151,7 @@ done:
 rango_status rg_op_evaluate(const rg_node *node, bool scalar, const rg_val *const *inputs, rg_val *outputs) {
   evaluation shared = {.scalar = scalar};
   rg_val **pointers;
-  RG_TRY(rg_calloc((size_t)node->output_count + 1, sizeof *pointers, RG_OUT(&pointers)));
+  RG_TRY(rg_calloc((size_t)node->output_count + 1, sizeof(rg_val *), RG_OUT(&pointers)));
   for (int i = 0; i < node->output_count; i++) pointers[i] = &outputs[i];
   rango_status status = run_node(&shared, node, inputs, pointers);
   for (int i = 0; shared.values && i < node->graph->model->value_count; i++) rg_val_clear(&shared.values[i]);

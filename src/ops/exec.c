@@ -180,8 +180,8 @@ static rango_status compute_stand_in(const rg_op *op, stand_in *self) {
   const rg_val **inputs;
   size_t count = (size_t)outer->input_count;
   RG_TRY(rg_exec_scratch(outer, count * sizeof *vals, RG_OUT(&vals)));
-  RG_TRY(rg_exec_scratch(outer, count * sizeof *inputs, RG_OUT(&inputs)));
-  RG_TRY(rg_exec_scratch(outer, count * sizeof *self->strings, RG_OUT(&self->strings)));
+  RG_TRY(rg_exec_scratch(outer, count * sizeof(rg_val *), RG_OUT(&inputs)));
+  RG_TRY(rg_exec_scratch(outer, count * sizeof(rango_tensor *), RG_OUT(&self->strings)));
   uint64_t next_id = 0;
   for (int i = 0; i < outer->input_count; i++) {
     const rango_tensor *tensor = rg_exec_input(outer, i);

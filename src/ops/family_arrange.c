@@ -339,13 +339,13 @@ static rango_status compute_tile(rg_exec *exec) {
     return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%d repeats for %d axes (at most %d)", count, rank,
                         RANGO_MAX_RANK / 2);
   rg_row_major_strides(&x->shape, own);
-  for (int i = 0; i < rank; i++) {
+  for (int i = 0, at = 0; i < rank; i++, at += 2) {
     if (repeats[i] < 0 || !rg_mul_i64(shape.dims[i], repeats[i], &shape.dims[i]))
       return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis %d is repeated %lld times", i, (long long)repeats[i]);
-    split.dims[2 * i] = repeats[i];
-    split.dims[2 * i + 1] = x->shape.dims[i];
-    from[2 * i] = 0;
-    from[2 * i + 1] = own[i];
+    split.dims[at] = repeats[i];
+    split.dims[at + 1] = x->shape.dims[i];
+    from[at] = 0;
+    from[at + 1] = own[i];
   }
   RG_TRY(rg_shape_count(&shape, &unused));
   RG_TRY(rg_exec_output(exec, 0, x->type, &shape, &y));

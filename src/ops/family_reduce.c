@@ -47,7 +47,7 @@ static int reduced_dims(const rg_node *node, int rank, const int64_t *dims, cons
 static rango_status infer_reduced(rg_infer *infer, bool *all) {
   const rg_fact *x = infer->inputs[0];
   int64_t axes[RANGO_MAX_RANK], dims[RANGO_MAX_RANK];
-  bool known, reduced[RANGO_MAX_RANK];
+  bool known, reduced[RANGO_MAX_RANK] = {false};
   int count;
   *all = false;
   RG_TRY(rg_infer_axes(infer, "axes", axes_by_input(infer->node) ? 1 : -1, axes, &count, &known));
@@ -275,7 +275,7 @@ static rango_status reduce(rg_exec *exec, reduce_kind kind) {
   const rango_tensor *x;
   rango_tensor *y;
   int64_t axes[RANGO_MAX_RANK], strides[RANGO_MAX_RANK], elements = 1;
-  bool reduced[RANGO_MAX_RANK];
+  bool reduced[RANGO_MAX_RANK] = {false};
   rg_shape shape;
   int count;
   RG_TRY(rg_need_tensor(exec, 0, 0, &x));

@@ -241,17 +241,26 @@ static int64_t pad_source(pad_mode mode, int64_t i, int64_t size) {
   }
 }
 
-/* sources[axis][i] for every axis, in one block of scratch. */
-static rango_status make_sources(rg_exec *exec, pad_mode mode, const rg_shape *from, const rg_shape *to,
-                                 const int64_t *begin, const int64_t **sources) {
+/* Where the output's elements come from along each axis: element i of axis a from table[first[a] + i]. */
+typedef struct pad_sources {
+  int64_t *table, first[RANGO_MAX_RANK];
+} pad_sources;
+
+static rango_status make_sources(rg_exec *exec, const rg_shape *from, const rg_shape *to, const int64_t *begin,
+                                 pad_sources *out) {
+  pad_mode mode = read_mode(exec->node);
+  int64_t total = 0;
   for (int axis = 0; axis < to->rank; axis++) {
-    int64_t *table;
     if (from->dims[axis] == 0 && to->dims[axis] > 0 && mode != PAD_CONSTANT)
       return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis %d is empty: there is nothing to repeat", axis);
-    RG_TRY(rg_scratch_array(exec, to->dims[axis], sizeof *table, RG_OUT(&table)));
-    for (int64_t i = 0; i < to->dims[axis]; i++) table[i] = pad_source(mode, i - begin[axis], from->dims[axis]);
-    sources[axis] = table;
+    out->first[axis] = total;
+    if (!rg_add_i64(total, to->dims[axis], &total))
+      return rg_exec_fail(exec, RANGO_ERROR_LIMIT, "the output would be too large");
   }
+  RG_TRY(rg_scratch_array(exec, total, sizeof *out->table, RG_OUT(&out->table)));
+  for (int axis = 0; axis < to->rank; axis++)
+    for (int64_t i = 0; i < to->dims[axis]; i++)
+      out->table[out->first[axis] + i] = pad_source(mode, i - begin[axis], from->dims[axis]);
   return RANGO_OK;
 }
 
@@ -269,23 +278,23 @@ static void pad_row(const char *from, const int64_t *sources, int64_t count, siz
   }
 }
 
-static void run_pad(const rango_tensor *x, const int64_t *const *sources, const char *fill, rango_tensor *y) {
+static void run_pad(const rango_tensor *x, const pad_sources *sources, const char *fill, rango_tensor *y) {
   const rg_shape *shape = &y->shape;
   int last = shape->rank - 1;
   size_t size = rg_element_bytes(y->type);
-  int64_t index[RANGO_MAX_RANK] = {0}, strides[RANGO_MAX_RANK];
+  int64_t index[RANGO_MAX_RANK] = {0}, strides[RANGO_MAX_RANK] = {0};
   int64_t rows = rg_dims_product(shape, 0, last), row = shape->dims[last];
   rg_row_major_strides(&x->shape, strides);
   for (int64_t r = 0; r < rows; r++) {
     int64_t offset = 0;
     bool inside = true;
     for (int i = 0; i < last; i++) {
-      int64_t source = sources[i][index[i]];
+      int64_t source = sources->table[sources->first[i] + index[i]];
       inside = inside && source >= 0;
       offset += source * strides[i];
     }
-    pad_row(inside ? (const char *)x->data + offset * (int64_t)size : NULL, sources[last], row, size, fill,
-            (char *)y->data + (size_t)(r * row) * size);
+    pad_row(inside ? (const char *)x->data + offset * (int64_t)size : NULL, sources->table + sources->first[last], row,
+            size, fill, (char *)y->data + (size_t)(r * row) * size);
     for (int i = last - 1; i >= 0 && ++index[i] == shape->dims[i]; i--) index[i] = 0;
   }
 }
@@ -310,7 +319,8 @@ static rango_status compute_pad(rg_exec *exec) {
   const rango_tensor *x;
   rango_tensor *y;
   const char *attribute = pads_attribute(exec->node);
-  const int64_t *pads, *sources[RANGO_MAX_RANK];
+  const int64_t *pads;
+  pad_sources sources;
   int64_t count, axes[RANGO_MAX_RANK], begin[RANGO_MAX_RANK], end[RANGO_MAX_RANK];
   size_t listed = 0;
   int axis_count = -1;
@@ -338,8 +348,8 @@ static rango_status compute_pad(rg_exec *exec) {
     memcpy(y->data, x->data, y->bytes);
     return RANGO_OK;
   }
-  RG_TRY(make_sources(exec, read_mode(exec->node), &x->shape, &shape, begin, sources));
-  run_pad(x, sources, fill, y);
+  RG_TRY(make_sources(exec, &x->shape, &shape, begin, &sources));
+  run_pad(x, &sources, fill, y);
   return RANGO_OK;
 }
 

@@ -161,6 +161,7 @@ static rango_status infer_reshape(rg_infer *infer) {
     rg_fact_set(infer->outputs[0], infer->inputs[0]->type, sized ? (int)fact->dims[0] : -1, NULL);
     return pass_known(infer);
   }
+  if (!shape) return rg_infer_fail(infer, "attribute shape is missing");
   if (count > RANGO_MAX_RANK) return rg_infer_fail(infer, "a shape of %lld axes", (long long)count);
   for (int i = 0; i < (int)count; i++) dims[i] = shape[i];
   return infer_reshaped(infer, rg_node_int(infer->node, "allowzero", 0) != 0, (int)count, dims);

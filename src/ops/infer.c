@@ -209,8 +209,8 @@ static rango_status infer_node(rg_driver *driver, const rg_node *node) {
   rg_arena *arena = driver->facts->arena;
   if (driver->budget-- <= 0)
     RG_FAIL(RANGO_ERROR_LIMIT, "%s: nested loops and function calls take too long to infer", rg_node_text(node));
-  RG_TRY(rg_arena_calloc(arena, (size_t)node->input_count + 1, sizeof *inputs, RG_OUT(&inputs)));
-  RG_TRY(rg_arena_calloc(arena, (size_t)node->output_count + 1, sizeof *outputs, RG_OUT(&outputs)));
+  RG_TRY(rg_arena_calloc(arena, (size_t)node->input_count + 1, sizeof(rg_fact *), RG_OUT(&inputs)));
+  RG_TRY(rg_arena_calloc(arena, (size_t)node->output_count + 1, sizeof(rg_fact *), RG_OUT(&outputs)));
   for (int i = 0; i < node->input_count; i++)
     if (node->inputs[i]) RG_TRY(read_fact(driver, node->inputs[i], &inputs[i]));
   for (int i = 0; i < node->output_count; i++) {
@@ -295,7 +295,7 @@ rango_status rg_facts_create(const rango_model *model, const rg_fact *inputs, si
       .model = model, .root = graph, .declared = inputs == NULL, .bindings = bindings, .binding_count = binding_count};
   const rg_fact **given;
   *out = NULL;
-  RG_TRY(rg_calloc(graph->inputs.count + 1, sizeof *given, RG_OUT(&given)));
+  RG_TRY(rg_calloc(graph->inputs.count + 1, sizeof(rg_fact *), RG_OUT(&given)));
   rango_status status = RANGO_OK;
   size_t next = 0;
   for (size_t i = 0; inputs && status == RANGO_OK && i < graph->inputs.count; i++) {
@@ -315,7 +315,7 @@ rango_status rg_facts_create_graph(const rg_graph *graph, const rg_fact *inputs,
   rg_driver driver = {.model = graph->model, .root = graph, .outer = outer};
   const rg_fact **given;
   *out = NULL;
-  RG_TRY(rg_calloc(graph->inputs.count + 1, sizeof *given, RG_OUT(&given)));
+  RG_TRY(rg_calloc(graph->inputs.count + 1, sizeof(rg_fact *), RG_OUT(&given)));
   for (size_t i = 0; inputs && i < graph->inputs.count && i < input_count; i++)
     if (inputs[i].kind != RG_KIND_NONE) given[i] = &inputs[i];
   rango_status status = run(&driver, given, graph->inputs.count, out);

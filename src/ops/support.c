@@ -13,12 +13,11 @@ bool rg_axis(int64_t axis, int rank, int *out) {
 
 bool rg_broadcast_size(int64_t a, int64_t b, int64_t *out) {
   bool a_known = rg_size_is_known(a), b_known = rg_size_is_known(b);
-  if (a == b && (a_known || rg_size_is_symbol(a)))
+  bool same = a == b && (a_known || rg_size_is_symbol(a));
+  if (same || (b_known && b == 1))
     *out = a;
   else if (a_known && a == 1)
     *out = b;
-  else if (b_known && b == 1)
-    *out = a;
   else if (a_known && b_known)
     return false;
   else
@@ -52,7 +51,7 @@ void rg_row_major_strides(const rg_shape *shape, int64_t *strides) {
 }
 
 void rg_broadcast_strides(const rg_shape *from, const rg_shape *to, int64_t *strides) {
-  int64_t own[RANGO_MAX_RANK];
+  int64_t own[RANGO_MAX_RANK] = {0};
   rg_row_major_strides(from, own);
   int lead = to->rank - from->rank;
   for (int i = 0; i < to->rank; i++) strides[i] = i < lead || from->dims[i - lead] == 1 ? 0 : own[i - lead];
