@@ -104,6 +104,9 @@ typedef struct rg_plan {
 rango_status rg_plan_create(rango_session *session, const rg_graph *graph, const rg_value_list *captures,
                             const rg_val *const *values, const bool *by_value, rg_plan **out);
 void rg_plan_free(rg_plan *plan);
+/* Facts of all values of the graph for a signature (keys of inputs, then captures). */
+rango_status rg_plan_facts(rango_session *session, const rg_graph *graph, const rg_value_list *captures,
+                           const rg_key *keys, rg_facts **out);
 /* How many values of the graph have sizes that inference leaves open for such values. */
 rango_status rg_plan_count_open(rango_session *session, const rg_graph *graph, const rg_value_list *captures,
                                 const rg_val *const *values, const bool *by_value, int *open);
