@@ -10,111 +10,6 @@
 /* With fewer channels than this, those of one pixel are too short a run for a pointer. */
 #define FEW_CHANNELS 33
 
-/* ---- rows of the left operand: the window of each output pixel ---- */
-
-/* Where the window of output pixel `pixel` begins in the input; may lie outside. */
-static void window_origin(const rg_conv_geometry *g, size_t pixel, int64_t origin[3]) {
-  int64_t left = (int64_t)pixel;
-  for (int i = 2; i >= 0; i--) {
-    origin[i] = left % g->out[i] * g->stride[i] - g->pad[i];
-    left /= g->out[i];
-  }
-}
-
-static bool inside(int64_t at, int64_t size) { return (uint64_t)at < (uint64_t)size; }
-
-void rg_conv_window(const rg_conv_geometry *g, const float *x, size_t pixel, const float *outside,
-                    const float **pointers, size_t step) {
-  int64_t origin[3];
-  window_origin(g, pixel, origin);
-  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
-    const int64_t z = origin[0] + kz * g->dilation[0];
-    for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
-      const int64_t y = origin[1] + ky * g->dilation[1];
-      const bool row = inside(z, g->in[0]) && inside(y, g->in[1]);
-      const float *line = x + (z * g->in[1] + y) * g->in[2] * (int64_t)g->x.pixel_step;
-      for (int64_t kx = 0; kx < g->kernel[2]; kx++, pointers += step) {
-        const int64_t at = origin[2] + kx * g->dilation[2];
-        *pointers = row && inside(at, g->in[2]) ? line + at * (int64_t)g->x.pixel_step : outside;
-      }
-    }
-  }
-}
-
-/* pointers[row of the window * step]: its pixels, which lie together; at the image's border a copy in `scratch` with
- * zeros beside them. Channels-last, one group, not dilated along the row. */
-static void point_runs(const rg_conv *conv, const float *x, size_t pixel, float *scratch, const float **pointers) {
-  const rg_conv_geometry *g = &conv->geometry;
-  const size_t step = conv->gemm.kernels->mr, channels = g->group_in, run = conv->gemm.k;
-  int64_t origin[3];
-  window_origin(g, pixel, origin);
-  const int64_t before = origin[2] < 0 ? -origin[2] : 0, beyond = origin[2] + g->kernel[2] - g->in[2];
-  const int64_t there = g->kernel[2] - before - (beyond > 0 ? beyond : 0); /* pixels of the run inside the image */
-  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
-    const int64_t z = origin[0] + kz * g->dilation[0];
-    for (int64_t ky = 0; ky < g->kernel[1]; ky++, pointers += step, scratch += run) {
-      const int64_t y = origin[1] + ky * g->dilation[1];
-      if (!inside(z, g->in[0]) || !inside(y, g->in[1]) || there <= 0) {
-        *pointers = conv->zeros;
-        continue;
-      }
-      const float *from = x + (size_t)((z * g->in[1] + y) * g->in[2] + origin[2] + before) * channels;
-      *pointers = from;
-      if (there == g->kernel[2]) continue;
-      const size_t begin = (size_t)before * channels, count = (size_t)there * channels;
-      memset(scratch, 0, begin * sizeof(float));
-      memcpy(scratch + begin, from, count * sizeof(float));
-      memset(scratch + begin + count, 0, (run - begin - count) * sizeof(float));
-      *pointers = scratch;
-    }
-  }
-}
-
-/* to[tap][group_in]. */
-static void gather_window(const rg_conv_geometry *g, const float *x, size_t pixel, float *to) {
-  const size_t channels = g->group_in;
-  int64_t origin[3];
-  window_origin(g, pixel, origin);
-  for (int64_t kz = 0; kz < g->kernel[0]; kz++) {
-    const int64_t z = origin[0] + kz * g->dilation[0];
-    for (int64_t ky = 0; ky < g->kernel[1]; ky++) {
-      const int64_t y = origin[1] + ky * g->dilation[1];
-      const bool row = inside(z, g->in[0]) && inside(y, g->in[1]);
-      const int64_t line = (z * g->in[1] + y) * g->in[2];
-      for (int64_t kx = 0; kx < g->kernel[2]; kx++, to += channels) {
-        const int64_t at = origin[2] + kx * g->dilation[2];
-        const bool there = row && inside(at, g->in[2]);
-        const float *from = x + (there ? (size_t)(line + at) * g->x.pixel_step : 0);
-        for (size_t c = 0; c < channels; c++) to[c] = there ? from[c] : 0.0f;
-      }
-    }
-  }
-}
-
-static void rows(const void *source, size_t item, size_t begin, size_t count, float *scratch, const float **pointers) {
-  const rg_conv_operands *operands = source;
-  const rg_conv *conv = operands->conv;
-  const rg_conv_geometry *g = &conv->geometry;
-  const size_t group = item % g->groups, mr = conv->gemm.kernels->mr, out_pixels = g->y.pixels;
-  for (size_t i = 0; i < count; i++) {
-    const size_t row = begin + i;
-    const size_t image = conv->per_image ? item / g->groups : row / out_pixels;
-    const size_t pixel = conv->per_image ? row : row % out_pixels;
-    const float *x = operands->x + image * g->x.image_step + group * g->group_in;
-    float *own = scratch + i * conv->gemm.pack_floats;
-    if (conv->mode == RG_CONV_GATHER) {
-      pointers[i] = own;
-      gather_window(g, x, pixel, own);
-    } else if (conv->pointwise) {
-      pointers[i] = x + pixel * g->x.pixel_step;
-    } else if (conv->mode == RG_CONV_RUNS) {
-      point_runs(conv, x, pixel, own, pointers + i);
-    } else {
-      rg_conv_window(g, x, pixel, conv->zeros, pointers + i, mr);
-    }
-  }
-}
-
 static void item_of(const void *source, size_t item, rg_gemm_item *out) {
   const rg_conv_operands *operands = source;
   const rg_conv *conv = operands->conv;
@@ -133,7 +28,7 @@ static void item_of(const void *source, size_t item, rg_gemm_item *out) {
 rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation) {
   const rg_conv *conv = operands->conv;
   return (rg_gemm_args){.source = operands,
-                        .rows = rows,
+                        .rows = rg_conv_rows,
                         .item = item_of,
                         .c_row = conv->geometry.y.pixel_step,
                         .c_column = conv->geometry.y.channel_step,

@@ -48,10 +48,8 @@ typedef struct rg_conv_operands {
 /* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */
 rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation);
 
-/* pointers[tap * step]: where the channels under each tap begin for output pixel `pixel` of the image at `x`; `outside`
- * for what isn't in the image. Input channels-last. */
-void rg_conv_window(const rg_conv_geometry *geometry, const float *x, size_t pixel, const float *outside,
-                    const float **pointers, size_t step);
+/* `rows` of those callbacks: conv_rows.c. */
+void rg_conv_rows(const void *source, size_t item, size_t begin, size_t count, float *scratch, const float **pointers);
 
 /* One channel in, one out a group, all channels-last, constant weight: conv_depthwise.c. Leaves prepare->run NULL where
  * it doesn't apply. */
