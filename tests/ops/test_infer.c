@@ -256,6 +256,31 @@ static void nested_loops_do_not_take_forever(void **state) {
   rango_model_free(model);
 }
 
+/* A function's body is inferred anew for every call's inputs. */
+static void calls_infer_the_function_for_their_inputs(void **state) {
+  (void)state;
+  rg_facts *facts;
+  rango_model *model = new_model();
+  rg_graph *graph = model->graph, *body;
+  check_ok(rg_arena_calloc(model->arena, 1, sizeof *model->functions, RG_OUT(&model->functions)));
+  check_ok(rg_graph_create(model, NULL, &body));
+  model->functions[0] = (rg_function){.name = "Twice", .domain = "custom", .overload = "", .body = body};
+  model->function_count = 1;
+  rg_value *inner;
+  check_ok(rg_graph_add_value(body, "inner", &inner));
+  check_ok(rg_graph_add_input(body, inner));
+  graph_output(body, NODE(body, "Concat", "twice", inner, inner));
+  check_ok(rg_node_set_int(body->last, "axis", 0));
+  rg_value *a = graph_input(graph, "a", RANGO_FLOAT32, DIMS(3)), *b = graph_input(graph, "b", RANGO_INT8, DIMS(5, -1));
+  rg_value *a2 = NODE(graph, "Twice", "a2", a), *b2 = NODE(graph, "Twice", "b2", b);
+  a2->producer->domain = b2->producer->domain = "custom";
+  graph_output(graph, a2);
+  check_dims(fact_of(model, NULL, 0, a2, &facts), RANGO_FLOAT32, DIMS(6));
+  check_dims(rg_facts_of(facts, b2), RANGO_INT8, DIMS(10, symbol(model, "s1")));
+  rg_facts_free(facts);
+  rango_model_free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shape_arithmetic_keeps_the_batch),
@@ -266,6 +291,7 @@ int main(void) {
       cmocka_unit_test(contradictions_name_the_node),
       cmocka_unit_test(impossible_sizes_are_errors),
       cmocka_unit_test(branches_see_outer_values_and_agree_on_what_is_common),
+      cmocka_unit_test(calls_infer_the_function_for_their_inputs),
       cmocka_unit_test(nested_loops_do_not_take_forever),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
