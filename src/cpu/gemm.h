@@ -1,8 +1,8 @@
 /*
- * The one matrix product of the CPU backend: c = activation(a * b + bias + residual), for dense layers, convolutions and
- * batched products. Rows of `a` come through a callback as pointers (kernels/table.h: rg_gemm_tile), b is packed
- * (kernels/pack.h). The work is divided among threads by items, rows and panels of columns; never along k, so that an element
- * is always summed by one thread in one order.
+ * The one matrix product of the CPU backend: c = activation(a * b + bias + residual), for dense layers, convolutions
+ * and batched products. Rows of `a` come through a callback as pointers (kernels/table.h: rg_gemm_tile), b is packed
+ * (kernels/pack.h). The work is divided among threads by items, rows and panels of columns; never along k, so that an
+ * element is always summed by one thread in one order.
  */
 #ifndef RG_CPU_GEMM_H
 #define RG_CPU_GEMM_H
@@ -33,12 +33,12 @@ typedef struct rg_gemm_args {
 typedef struct rg_gemm {
   const rg_kernels *kernels;
   size_t items, m, n, segments, k;
-  size_t pack_floats;           /* of a row */
-  size_t b_rows, b_first;       /* b is rows [b_first, b_first + segments * k) of a packed operand of b_rows */
+  size_t pack_floats;     /* of a row */
+  size_t b_rows, b_first; /* b is rows [b_first, b_first + segments * k) of a packed operand of b_rows */
   size_t panels;
   size_t tile_rows, block_rows; /* rows of a register tile, rows whose left operand stays in the cache */
   size_t row_parts, panel_parts, tasks;
-  size_t task_bytes;            /* scratch of a task */
+  size_t task_bytes; /* scratch of a task */
 } rg_gemm;
 
 /* Sets b to a packed operand of its own; a caller may change b_rows and b_first afterwards. */
@@ -52,7 +52,8 @@ void rg_gemm_run(const rg_gemm *gemm, const rg_gemm_args *args, rango_threads *t
 void rg_gemm_run_rows(const rg_gemm *gemm, const rg_gemm_args *args, size_t item, size_t begin, size_t end,
                       void *scratch);
 
-/* An activation as bounds that the kernel applies and, where that isn't all, a function applied to the tile afterwards. */
+/* An activation as bounds that the kernel applies and, where that isn't all, a function applied to the tile afterwards.
+ */
 typedef struct rg_finish {
   float low, high;
   bool after;

@@ -4,7 +4,8 @@
 
 #include "cpu/cpu.h"
 
-/* Element (image, pixel, channel) of a tensor lies at image * image_step + pixel * pixel_step + channel * channel_step. */
+/* Element (image, pixel, channel) of a tensor lies at image * image_step + pixel * pixel_step + channel * channel_step.
+ */
 typedef struct rg_image {
   size_t channels, pixels;
   size_t image_step, pixel_step, channel_step;
@@ -12,15 +13,15 @@ typedef struct rg_image {
 
 typedef struct rg_conv_geometry {
   size_t batch, groups;
-  size_t group_in, group_out; /* channels of a group */
-  size_t taps;                /* of the window */
+  size_t group_in, group_out;                                       /* channels of a group */
+  size_t taps;                                                      /* of the window */
   int64_t in[3], out[3], kernel[3], stride[3], dilation[3], pad[3]; /* pad: at the beginning */
   rg_image x, y;
 } rg_conv_geometry;
 
 rg_image rg_image_of(const rg_fact *fact, rg_layout layout);
-/* Reads a convolution's attributes, named with `suffix` ("" or "1", "2" for the halves of a pair), for an input, a weight
- * and an output of known shapes. */
+/* Reads a convolution's attributes, named with `suffix` ("" or "1", "2" for the halves of a pair), for an input, a
+ * weight and an output of known shapes. */
 rango_status rg_conv_geometry_read(const rg_node *node, const char *suffix, const rg_fact *x, const rg_fact *w,
                                    const rg_fact *y, rg_conv_geometry *out);
 /* One pixel for one pixel, in the same order. */

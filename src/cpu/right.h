@@ -1,5 +1,5 @@
-/* The right operand of a node's matrix products: constant weights packed once into the model's cache, others packed into
- * scratch at every run. */
+/* The right operand of a node's matrix products: constant weights packed once into the model's cache, others packed
+ * into scratch at every run. */
 #ifndef RG_CPU_RIGHT_H
 #define RG_CPU_RIGHT_H
 

@@ -51,7 +51,8 @@ rango_status rg_kernels_get(const char *name, const rg_kernels **out) {
     if (choices[0] != '\0') strcat(choices, ", ");
     strcat(choices, isa_name);
   }
-  RG_FAIL(RANGO_ERROR_ARGUMENT, "instruction set '%s' is not known or not in this CPU: choose one of %s", name, choices);
+  RG_FAIL(RANGO_ERROR_ARGUMENT, "instruction set '%s' is not known or not in this CPU: choose one of %s", name,
+          choices);
 }
 
 const char *rg_kernels_isa(const rg_kernels *kernels) { return kernels->isa; }

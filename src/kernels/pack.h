@@ -1,7 +1,7 @@
 /*
- * The right operand of a matrix product, packed for rg_gemm_tile: panels of nr columns, one after the other; in a panel the
- * k rows follow each other, nr (or nr / 2) elements each. The last panel is nr / 2 wide where at most nr / 2 columns are
- * left. Columns beyond n are zero.
+ * The right operand of a matrix product, packed for rg_gemm_tile: panels of nr columns, one after the other; in a panel
+ * the k rows follow each other, nr (or nr / 2) elements each. The last panel is nr / 2 wide where at most nr / 2
+ * columns are left. Columns beyond n are zero.
  */
 #ifndef RG_KERNELS_PACK_H
 #define RG_KERNELS_PACK_H

@@ -1,8 +1,8 @@
 /*
  * The table of kernels of one instruction set: one page a CPU, kernels/<isa>/table.c.
  *
- * All are pure functions of their arguments, allocate nothing and have no state. Arrays need no alignment. Reads and writes
- * stay inside what the comments name: tails are masked, not padded.
+ * All are pure functions of their arguments, allocate nothing and have no state. Arrays need no alignment. Reads and
+ * writes stay inside what the comments name: tails are masked, not padded.
  */
 #ifndef RG_KERNELS_TABLE_H
 #define RG_KERNELS_TABLE_H
@@ -14,25 +14,25 @@
  * One register tile of a matrix product: c[i][j] = clip(sum over s, q of a[s][i][q] * b[s * k + q][j] + bias[j] +
  * residual[i][j]) for i < rows <= mr, j < columns <= nr.
  *
- * The left operand is given by pointers, so that rows of a matrix and pixels under a convolution's window are read where
- * they lie. The right operand is packed in panels of nr columns (kernels/pack.h).
+ * The left operand is given by pointers, so that rows of a matrix and pixels under a convolution's window are read
+ * where they lie. The right operand is packed in panels of nr columns (kernels/pack.h).
  */
 typedef struct rg_gemm_tile {
   size_t rows, columns;
-  size_t segments, k;       /* the inner dimension: `segments` runs of `k` elements */
-  const float *const *a;    /* [segments][mr]: where the run of segment s, row i begins; rows beyond `rows` aren't read */
-  const float *b;           /* [segments * k][width]; width nr, or nr / 2 where columns <= nr / 2 */
-  float *c;                 /* [rows][c_stride] */
+  size_t segments, k;    /* the inner dimension: `segments` runs of `k` elements */
+  const float *const *a; /* [segments][mr]: where the run of segment s, row i begins; rows beyond `rows` aren't read */
+  const float *b;        /* [segments * k][width]; width nr, or nr / 2 where columns <= nr / 2 */
+  float *c;              /* [rows][c_stride] */
   size_t c_stride;
-  const float *bias;        /* [columns] or NULL */
-  const float *residual;    /* [rows][residual_stride] or NULL; may be c */
+  const float *bias;     /* [columns] or NULL */
+  const float *residual; /* [rows][residual_stride] or NULL; may be c */
   size_t residual_stride;
-  float low, high;          /* bounds of the result; -INFINITY and INFINITY for none. NaN passes */
+  float low, high; /* bounds of the result; -INFINITY and INFINITY for none. NaN passes */
 } rg_gemm_tile;
 
 /* Neighbouring pixels of a line of a depthwise convolution, all channels: for i < count
- * out[i][c] = clip(sum over r < rows, t < taps of x[r][i * pixel_step + t * tap_step + c] * weights[r * weight_row + t *
- * channels + c] + bias[c] + residual[i][c]). */
+ * out[i][c] = clip(sum over r < rows, t < taps of x[r][i * pixel_step + t * tap_step + c] * weights[r * weight_row + t
+ * * channels + c] + bias[c] + residual[i][c]). */
 typedef struct rg_depthwise_line {
   size_t rows, taps, channels, count;
   const float *const *x; /* [rows]: the window's rows, at the first pixel's first tap; NULL outside the image */
@@ -47,13 +47,13 @@ typedef struct rg_depthwise_line {
 
 /* What work costs on one thread (cpu/costs.c has the model). Rates of multiply-adds, one being two operations. */
 typedef struct rg_kernel_costs {
-  double gflops;           /* whole tiles: mr rows, nr columns */
-  double gflops_half;      /* at most nr / 2 columns */
-  double gflops_row;       /* one row, weights in the second-level cache */
+  double gflops;      /* whole tiles: mr rows, nr columns */
+  double gflops_half; /* at most nr / 2 columns */
+  double gflops_row;  /* one row, weights in the second-level cache */
   double gflops_depthwise;
-  double gbytes_cache;     /* reading weights that the last-level cache holds */
-  double gbytes_ram;       /* reading weights from memory */
-  double overhead_us;      /* of a layer */
+  double gbytes_cache; /* reading weights that the last-level cache holds */
+  double gbytes_ram;   /* reading weights from memory */
+  double overhead_us;  /* of a layer */
 } rg_kernel_costs;
 
 struct rg_kernels {
@@ -61,16 +61,16 @@ struct rg_kernels {
   size_t lanes; /* floats in a vector */
 
   /* ---- matrix products and convolutions ---- */
-  size_t mr, nr;           /* the register tile */
-  size_t block_bytes;      /* left operand of a block of rows: stays in the second-level cache while panels pass */
+  size_t mr, nr;      /* the register tile */
+  size_t block_bytes; /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
   void (*depthwise)(const rg_depthwise_line *line);
   rg_kernel_costs costs;
 
   /* ---- measuring the machine ---- */
-  size_t peak_flops;                            /* of one iteration of `peak` */
-  float (*peak)(size_t iterations);             /* multiply-adds in registers alone */
-  float (*read)(const float *x, size_t count);  /* reads an array as fast as it comes; returns its sum */
+  size_t peak_flops;                           /* of one iteration of `peak` */
+  float (*peak)(size_t iterations);            /* multiply-adds in registers alone */
+  float (*read)(const float *x, size_t count); /* reads an array as fast as it comes; returns its sum */
 
   const rg_vector_kernels *vector; /* everything else: kernels/vector.h */
 };

@@ -7,7 +7,7 @@
 #include "kernels/table.h"
 
 typedef __m256 rg_vec;
-#define RG_LANES 8
+#define RG_LANES             8
 #define RG_KERNEL_NAME(name) rg_avx2_##name
 
 static inline __m256i v_mask_(size_t count) {

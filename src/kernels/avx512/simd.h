@@ -7,7 +7,7 @@
 #include "kernels/table.h"
 
 typedef __m512 rg_vec;
-#define RG_LANES 16
+#define RG_LANES             16
 #define RG_KERNEL_NAME(name) rg_avx512_##name
 
 static inline __mmask16 v_mask_(size_t count) { return (__mmask16)(count < 16 ? (1u << count) - 1 : 0xffffu); }

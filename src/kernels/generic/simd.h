@@ -1,5 +1,5 @@
-/* One vector of floats for any CPU: GCC's and Clang's vector types of 16 bytes. The same names are in each folder's simd.h,
- * so that a kernel is written once (kernels/template_*.h) and compiled for every instruction set. */
+/* One vector of floats for any CPU: GCC's and Clang's vector types of 16 bytes. The same names are in each folder's
+ * simd.h, so that a kernel is written once (kernels/template_*.h) and compiled for every instruction set. */
 #ifndef RG_KERNELS_SIMD_H
 #define RG_KERNELS_SIMD_H
 
@@ -10,7 +10,7 @@
 
 typedef float rg_vec __attribute__((vector_size(16)));
 typedef int32_t rg_veci __attribute__((vector_size(16)));
-#define RG_LANES 4
+#define RG_LANES             4
 #define RG_KERNEL_NAME(name) rg_generic_##name
 
 static inline rg_vec v_load(const float *from) {

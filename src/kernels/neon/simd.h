@@ -8,7 +8,7 @@
 #include "kernels/table.h"
 
 typedef float32x4_t rg_vec;
-#define RG_LANES 4
+#define RG_LANES             4
 #define RG_KERNEL_NAME(name) rg_neon_##name
 
 static inline rg_vec v_load(const float *from) { return vld1q_f32(from); }
