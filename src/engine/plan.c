@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "base/checked.h"
 #include "engine/session.h"
 
 /* ---- kernels ---- */
