@@ -108,8 +108,7 @@ int feed_load(const command *self, const char *file, const rango_model *model, c
                 .model = model,
                 .input_count = rango_model_input_count(model),
                 .output_count = rango_model_output_count(model)};
-  out->inputs = calloc(out->input_count + 1, sizeof *out->inputs);
-  if (!out->inputs) return report_failure_of("out of memory");
+  out->inputs = must_alloc(out->input_count, sizeof(rango_tensor *));
   int code = EXIT_DONE;
   if (arguments->count == 1 && ends_with(arguments->items[0], ".npz")) {
     if (rango_dataset_load(model, arguments->items, 1, &out->data) != RANGO_OK) code = report_failure();
@@ -165,13 +164,14 @@ static int append(const rango_model *model, size_t index, const rango_tensor *pa
     to->bytes = grown;
     to->capacity = capacity;
   }
-  memcpy(to->bytes + to->count, rango_tensor_data(part), bytes);
+  if (bytes) memcpy(to->bytes + to->count, rango_tensor_data(part), bytes);
   to->count += bytes;
   to->dims[0] += dims[0];
   return EXIT_DONE;
 }
 
 static int finish(const joined *from, rango_tensor **out) {
+  *out = NULL;
   if (rango_tensor_create(from->type, from->rank, from->dims, out) != RANGO_OK) return report_failure();
   if (from->count) memcpy(rango_tensor_data_mut(*out), from->bytes, from->count);
   return EXIT_DONE;
@@ -201,9 +201,9 @@ static int run_part(const feed *f, rango_session *session, int64_t begin, int64_
 
 static int run_parts(const feed *f, rango_session *session, rango_tensor **outputs, double *ms, int64_t *calls) {
   int64_t rows = rango_dataset_rows(f->data);
-  rango_tensor **inputs = calloc(f->input_count + 1, sizeof *inputs);
-  joined *all = calloc(f->output_count + 1, sizeof *all);
-  int code = inputs && all ? EXIT_DONE : report_failure_of("out of memory");
+  rango_tensor **inputs = must_alloc(f->input_count, sizeof(rango_tensor *));
+  joined *all = must_alloc(f->output_count, sizeof *all);
+  int code = EXIT_DONE;
   for (int64_t begin = 0; begin < rows && code == EXIT_DONE; begin += f->batch, ++*calls) {
     int64_t end = begin + f->batch < rows ? begin + f->batch : rows;
     code = run_part(f, session, begin, end, inputs, outputs, all, ms);
@@ -211,7 +211,7 @@ static int run_parts(const feed *f, rango_session *session, rango_tensor **outpu
   }
   progress_clear();
   for (size_t i = 0; i < f->output_count && code == EXIT_DONE; i++) code = finish(&all[i], &outputs[i]);
-  for (size_t i = 0; all && i < f->output_count; i++) free(all[i].bytes);
+  for (size_t i = 0; i < f->output_count; i++) free(all[i].bytes);
   free(all);
   free(inputs);
   return code;
@@ -223,8 +223,7 @@ int feed_run(const feed *f, rango_session *session, rango_tensor **outputs, doub
   if (f->data && f->batch < rango_dataset_rows(f->data)) return run_parts(f, session, outputs, milliseconds, calls);
   *calls = 1;
   if (!f->data) return call(f, session, f->inputs, outputs, milliseconds);
-  rango_tensor **inputs = calloc(f->input_count + 1, sizeof *inputs);
-  if (!inputs) return report_failure_of("out of memory");
+  rango_tensor **inputs = must_alloc(f->input_count, sizeof(rango_tensor *));
   int code = EXIT_DONE;
   if (rango_dataset_batch(f->data, 0, rango_dataset_rows(f->data), inputs, f->input_count) != RANGO_OK)
     code = report_failure();

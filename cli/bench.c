@@ -181,9 +181,8 @@ static int start_rows(bench *b) {
     bench_row *row = &b->rows[i];
     if (row->missing) continue;
     progress_show(NULL, 0, row->name);
-    row->times = calloc((size_t)b->o->rounds, sizeof *row->times);
-    code = row->times ? bench_row_start(row, b->folder, b->input_count, (int)b->o->threads, b->o->isa)
-                      : report_failure_of("out of memory");
+    row->times = must_alloc((size_t)b->o->rounds, sizeof *row->times);
+    code = bench_row_start(row, b->folder, b->input_count, (int)b->o->threads, b->o->isa);
     if (progress_interrupted()) code = EXIT_FAILED;
   }
   return code;

@@ -103,11 +103,11 @@ static int make_random(const char *file, const rango_model *model, size_t index,
 int bench_make_inputs(const char *file, const rango_model *model, const char *const *arguments, size_t count,
                       const char *folder, int64_t *batch) {
   size_t input_count = rango_model_input_count(model);
-  rango_tensor **inputs = calloc(input_count + 1, sizeof *inputs);
+  rango_tensor **inputs = must_alloc(input_count, sizeof(rango_tensor *));
   rango_dataset *data = NULL;
   uint64_t state = 1;
-  int code = inputs ? EXIT_DONE : report_failure_of("out of memory");
-  if (code == EXIT_DONE && count) {
+  int code = EXIT_DONE;
+  if (count) {
     code = rango_dataset_load(model, arguments, count, &data) == RANGO_OK ? EXIT_DONE : report_failure();
     if (code == EXIT_DONE) code = take_rows(data, batch, inputs, input_count);
   } else {

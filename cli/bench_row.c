@@ -64,8 +64,8 @@ static int child_fails(const char *message) {
 static bool child_load(row_child *c, char **arguments) {
   char path[4200];
   c->input_count = strtoul(arguments[2], NULL, 10);
-  c->inputs = calloc(c->input_count + 1, sizeof *c->inputs);
-  for (size_t i = 0; c->inputs && i < c->input_count; i++) {
+  c->inputs = must_alloc(c->input_count, sizeof(rango_tensor *));
+  for (size_t i = 0; i < c->input_count; i++) {
     snprintf(path, sizeof path, "%s/input_%zu.npy", arguments[1], i);
     if (rango_tensor_load_npy(path, &c->inputs[i]) != RANGO_OK) return false;
     c->input_bytes += (int64_t)rango_tensor_bytes(c->inputs[i]);
@@ -78,8 +78,8 @@ static bool child_load(row_child *c, char **arguments) {
   if (rango_model_load(arguments[0], NULL, &c->model) != RANGO_OK) return false;
   if (rango_session_create(c->model, &settings, &c->session) != RANGO_OK) return false;
   c->output_count = rango_model_output_count(c->model);
-  c->outputs = calloc(c->output_count + 1, sizeof *c->outputs);
-  return c->inputs && c->outputs;
+  c->outputs = must_alloc(c->output_count, sizeof(rango_tensor *));
+  return true;
 }
 
 /* Outputs are kept from call to call and written in place. */
@@ -209,9 +209,11 @@ int bench_row_start(bench_row *row, const char *inputs, size_t input_count, int 
   row->from = fdopen(out[0], "r");
   if (row->process < 0 || !row->to || !row->from) return report_failure_of("row %s: no process", row->name);
   int code = read_answer(row, line, sizeof line);
-  if (code == EXIT_DONE && sscanf(line, "ready %d %31s", &row->threads, row->isa) != 2)
-    code = report_failure_of("row %s: unexpected answer", row->name);
-  return code;
+  if (code != EXIT_DONE) return code;
+  char *rest = line + strlen("ready ");
+  row->threads = (int)strtol(rest, &rest, 10);
+  snprintf(row->isa, sizeof row->isa, "%s", rest + (*rest == ' '));
+  return EXIT_DONE;
 }
 
 int bench_row_turn(bench_row *row) {

@@ -40,9 +40,8 @@ static int compare_uses(const void *a, const void *b) {
 /* The model's operators, sorted, each once. */
 static op_use *collect_uses(const rango_analysis *analysis, size_t *count) {
   size_t layers = rango_analysis_layer_count(analysis);
-  op_use *uses = calloc(layers + 1, sizeof *uses);
+  op_use *uses = must_alloc(layers, sizeof *uses);
   *count = 0;
-  if (!uses) return NULL;
   for (size_t i = 0; i < layers; i++) uses[i] = (op_use){rango_analysis_layer(analysis, i), 1};
   qsort(uses, layers, sizeof *uses, compare_uses);
   for (size_t i = 0; i < layers; i++) {
@@ -301,7 +300,7 @@ static int inspect(const inspect_options *o, const rango_dim_binding *bindings, 
   rango_status status = rango_model_load(o->model, NULL, &model);
   if (status == RANGO_OK) status = rango_analysis_create(model, bindings, binding_count, &analysis);
   if (status != RANGO_OK) code = report_failure_on(o->model);
-  if (code == EXIT_DONE && !(uses = collect_uses(analysis, &use_count))) code = report_failure_of("out of memory");
+  if (code == EXIT_DONE) uses = collect_uses(analysis, &use_count);
   if (code == EXIT_DONE && o->calib.count) code = create_spectra(o, model, &spectra);
   if (code == EXIT_DONE) (o->json ? print_json : print_text)(o, model, analysis, uses, use_count, spectra);
   free(uses);
@@ -319,21 +318,19 @@ static int parse_binding(const command *self, const char *text, rango_dim_bindin
   if (!equals || equals == text || end == equals + 1 || *end || value < 1)
     return args_wrong(self, "--dim needs SYMBOL=SIZE with a size of at least 1, not '%s'", text);
   size_t length = (size_t)(equals - text);
-  char *symbol = malloc(length + 1);
-  if (!symbol) return report_failure_of("out of memory");
+  char *symbol = must_alloc(length + 1, 1);
   memcpy(symbol, text, length);
-  symbol[length] = 0;
   *out = (rango_dim_binding){symbol, value};
   return EXIT_DONE;
 }
 
 static int inspect_bound(const command *self, const inspect_options *o) {
-  rango_dim_binding *bindings = calloc(o->dims.count + 1, sizeof *bindings);
-  int code = bindings ? EXIT_DONE : report_failure_of("out of memory");
+  rango_dim_binding *bindings = must_alloc(o->dims.count, sizeof *bindings);
+  int code = EXIT_DONE;
   for (size_t i = 0; i < o->dims.count && code == EXIT_DONE; i++)
     code = parse_binding(self, o->dims.items[i], &bindings[i]);
   if (code == EXIT_DONE) code = inspect(o, bindings, o->dims.count);
-  for (size_t i = 0; bindings && i < o->dims.count; i++) free((void *)bindings[i].symbol);
+  for (size_t i = 0; i < o->dims.count; i++) free((void *)bindings[i].symbol);
   free(bindings);
   return code;
 }

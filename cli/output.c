@@ -15,6 +15,8 @@ static void *must(void *memory) {
   exit(EXIT_FAILED);
 }
 
+void *must_alloc(size_t count, size_t size) { return must(calloc(count ? count : 1, size)); }
+
 /* ---- tables ---- */
 
 struct table {
@@ -30,7 +32,7 @@ static void add_cell(table *t, const char *text) {
 }
 
 table *table_create(int columns, const char *const *titles, const char *alignments) {
-  table *t = must(calloc(1, sizeof *t));
+  table *t = must_alloc(1, sizeof *t);
   t->columns = columns;
   t->alignments = alignments;
   for (int i = 0; i < columns; i++) add_cell(t, titles[i]);

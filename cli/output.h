@@ -18,6 +18,9 @@ const char *text_count(int64_t count);
 const char *text_bytes(int64_t bytes);                 /* "1.2 MB" */
 const char *text_shape(int rank, const int64_t *dims); /* "[?, 3, 32, 32]" */
 
+/* Zeroed memory; without any the process ends with a message. */
+void *must_alloc(size_t count, size_t size);
+
 /* JSON; out of memory while building ends the process with a message. */
 cJSON *json_object(void);
 cJSON *json_array(void);

@@ -210,10 +210,9 @@ static int run(const command *self, const run_options *o) {
   rango_model *model = NULL;
   if (rango_model_load(o->model, NULL, &model) != RANGO_OK) return report_failure();
   size_t count = rango_model_output_count(model);
-  run_result result = {.outputs = calloc(count + 1, sizeof *result.outputs),
-                       .paths = calloc(count + 1, sizeof(char *))};
-  int code =
-      result.outputs && result.paths ? find_paths(self, o, model, result.paths) : report_failure_of("out of memory");
+  run_result result = {.outputs = must_alloc(count, sizeof(rango_tensor *)),
+                       .paths = must_alloc(count, sizeof(char *))};
+  int code = find_paths(self, o, model, result.paths);
   if (code == EXIT_DONE) code = run_session(self, o, model, &result);
   tensors_free(result.outputs, count);
   free(result.outputs);

@@ -135,9 +135,9 @@ static rango_status read_items(rg_reader *reader, rg_scope *scope, rg_node *owne
   rg_graph **graphs = NULL;
   rg_bytes *extra = NULL;
   if (number == STRINGS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof *strings, RG_OUT(&strings)));
-  if (number == TENSORS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof *tensors, RG_OUT(&tensors)));
+  if (number == TENSORS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof(rango_tensor *), RG_OUT(&tensors)));
   if (number == TENSORS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof *extra, RG_OUT(&extra)));
-  if (number == GRAPHS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof *graphs, RG_OUT(&graphs)));
+  if (number == GRAPHS) RG_TRY(rg_reader_alloc(reader, attr->count, sizeof(rg_graph *), RG_OUT(&graphs)));
   for (size_t i = 0; rg_wire_next(&message, &field);) {
     if (field.number != number) continue;
     if (strings) RG_TRY(read_string(reader, &field, &strings[i]));

@@ -28,7 +28,7 @@ expect() {
   found=$?
   [ $found = "$code" ] || { fail "rango $*: exit code $found, expected $code"; return; }
   [ -z "$words" ] || grep -q -e "$words" out err || fail "rango $*: says nothing of '$words'"
-  [ $code = 0 ] || [ -s err ] || fail "rango $*: failed without a message"
+  [ "$code" = 0 ] || [ -s err ] || fail "rango $*: failed without a message"
 }
 
 # has KEYS...: what the last command printed is JSON with these.

@@ -10,7 +10,8 @@ static char text[1 << 22];
 
 static const cJSON *walk(const cJSON *item, char *path) {
   for (char *key = strtok(path, "."); key && item; key = strtok(NULL, "."))
-    item = cJSON_IsArray(item) ? cJSON_GetArrayItem(item, atoi(key)) : cJSON_GetObjectItemCaseSensitive(item, key);
+    item = cJSON_IsArray(item) ? cJSON_GetArrayItem(item, (int)strtol(key, NULL, 10))
+                               : cJSON_GetObjectItemCaseSensitive(item, key);
   return item;
 }
 

@@ -33,7 +33,7 @@ static void refused(rango_status expected, const char *word, const char *other) 
   assert_null(model);
   if (!strstr(rango_error_message(), word)) fail_msg("'%s' lacks '%s'", rango_error_message(), word);
   if (!strstr(rango_error_message(), other)) fail_msg("'%s' lacks '%s'", rango_error_message(), other);
-  if (strncmp(rango_error_message(), "memory: ", 8))
+  if (strncmp(rango_error_message(), "memory: ", 8) != 0)
     fail_msg("'%s' doesn't begin with the file", rango_error_message());
 }
 
