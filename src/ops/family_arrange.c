@@ -29,6 +29,29 @@ static rango_status read_permutation(const rg_node *node, int rank, int *perm) {
   return RANGO_OK;
 }
 
+/* Where the transposed elements lie: the output's shape and the input's strides. */
+static void transpose_layout(const rg_shape *x, const int *perm, rg_shape *shape, int64_t *strides) {
+  int64_t own[RANGO_MAX_RANK];
+  rg_row_major_strides(x, own);
+  shape->rank = x->rank;
+  for (int i = 0; i < x->rank; i++) {
+    shape->dims[i] = x->dims[perm[i]];
+    strides[i] = own[perm[i]];
+  }
+}
+
+static rango_status transpose_known(rg_infer *infer, const int *perm) {
+  rg_shape from, shape;
+  int64_t count, values[RG_KNOWN_MAX], strides[RANGO_MAX_RANK], to[RANGO_MAX_RANK];
+  const int64_t *known = rg_infer_known(infer, 0, &count);
+  if (!known || !rg_fact_is_concrete(infer->inputs[0])) return RANGO_OK;
+  RG_TRY(rg_fact_shape(infer->inputs[0], &from));
+  transpose_layout(&from, perm, &shape, strides);
+  rg_row_major_strides(&shape, to);
+  rg_copy_strided(&shape, sizeof *values, known, strides, values, to);
+  return rg_infer_set_known(infer, 0, values, count);
+}
+
 static rango_status infer_transpose(rg_infer *infer) {
   const rg_fact *x = infer->inputs[0];
   int64_t dims[RANGO_MAX_RANK];
@@ -42,22 +65,18 @@ static rango_status infer_transpose(rg_infer *infer) {
   RG_TRY(read_permutation(infer->node, x->rank, perm));
   for (int i = 0; i < x->rank; i++) dims[i] = x->dims[perm[i]];
   rg_fact_set(infer->outputs[0], x->type, x->rank, dims);
-  return RANGO_OK;
+  return transpose_known(infer, perm);
 }
 
 static rango_status compute_transpose(rg_exec *exec) {
   const rango_tensor *x;
   rango_tensor *y;
+  rg_shape shape;
   int perm[RANGO_MAX_RANK];
-  int64_t own[RANGO_MAX_RANK], from[RANGO_MAX_RANK], to[RANGO_MAX_RANK];
+  int64_t from[RANGO_MAX_RANK], to[RANGO_MAX_RANK];
   RG_TRY(need_any(exec, 0, &x));
-  rg_shape shape = {.rank = x->shape.rank};
-  RG_TRY(read_permutation(exec->node, shape.rank, perm));
-  rg_row_major_strides(&x->shape, own);
-  for (int i = 0; i < shape.rank; i++) {
-    shape.dims[i] = x->shape.dims[perm[i]];
-    from[i] = own[perm[i]];
-  }
+  RG_TRY(read_permutation(exec->node, x->shape.rank, perm));
+  transpose_layout(&x->shape, perm, &shape, from);
   RG_TRY(rg_exec_output(exec, 0, x->type, &shape, &y));
   if (!y) return RANGO_OK;
   rg_row_major_strides(&shape, to);

@@ -63,30 +63,55 @@ static int64_t sliced_size(int64_t size, int64_t start, int64_t end, int64_t ste
   return RG_SIZE_UNKNOWN;
 }
 
-static rango_status slice_known(rg_infer *infer, const slice_lists *lists) {
-  int64_t count, begin, length, values[RG_KNOWN_MAX];
-  const int64_t *known = rg_infer_known(infer, 0, &count);
-  if (!known) return RANGO_OK;
-  if (lists->count == 0) return rg_infer_set_known(infer, 0, known, count);
-  if (!rg_size_is_known(lists->starts[0]) || !rg_size_is_known(lists->ends[0])) return RANGO_OK;
-  clamp_range(count, lists->starts[0], lists->ends[0], lists->steps[0], &begin, &length);
-  for (int64_t i = 0; i < length; i++) values[i] = known[begin + i * lists->steps[0]];
-  return rg_infer_set_known(infer, 0, values, length);
+/* Where the sliced elements lie: the output's shape, and the input's strides and offset. */
+static void slice_layout(const rg_shape *x, const slice_lists *lists, rg_shape *shape, int64_t *strides,
+                         int64_t *offset) {
+  *shape = *x;
+  *offset = 0;
+  rg_row_major_strides(x, strides);
+  for (int i = 0; i < lists->count; i++) {
+    int axis = (int)lists->axes[i];
+    int64_t begin, count;
+    clamp_range(x->dims[axis], lists->starts[i], lists->ends[i], lists->steps[i], &begin, &count);
+    shape->dims[axis] = count;
+    if (count > 0) *offset += begin * strides[axis];
+    strides[axis] = count > 1 ? strides[axis] * lists->steps[i] : 0; /* the step of one element alone may be anything */
+  }
 }
 
-/* A list of starts or ends in which entries may be symbols. */
+static rango_status slice_known(rg_infer *infer, const slice_lists *lists) {
+  rg_shape from, shape;
+  int64_t count, offset, values[RG_KNOWN_MAX], strides[RANGO_MAX_RANK], to[RANGO_MAX_RANK];
+  const int64_t *known = rg_infer_known(infer, 0, &count);
+  if (!known || !rg_fact_is_concrete(infer->inputs[0])) return RANGO_OK;
+  for (int i = 0; i < lists->count; i++)
+    if (!rg_size_is_known(lists->starts[i]) || !rg_size_is_known(lists->ends[i])) return RANGO_OK;
+  RG_TRY(rg_fact_shape(infer->inputs[0], &from));
+  slice_layout(&from, lists, &shape, strides, &offset);
+  RG_TRY(rg_shape_count(&shape, &count));
+  rg_row_major_strides(&shape, to);
+  if (count > 0) rg_copy_strided(&shape, sizeof *values, known + offset, strides, values, to);
+  return rg_infer_set_known(infer, 0, values, count);
+}
+
+/* A list of starts or ends in which entries may be symbols. Numbers so low that they read as symbols mean the
+ * beginning, as a less low one does. */
 static bool infer_list(rg_infer *infer, const char *attribute, int input, int64_t *out, int *count) {
-  size_t listed = 0;
-  int64_t elements;
   bool old = infer->node->version < 10;
+  const rg_fact *fact = !old && input < infer->input_count ? infer->inputs[input] : NULL;
+  const rango_tensor *constant = fact ? fact->constant : NULL;
+  size_t listed = 0;
+  int64_t elements = 0;
   const int64_t *values = old ? rg_node_ints(infer->node, attribute, &listed) : rg_infer_known(infer, input, &elements);
   if (old) elements = (int64_t)listed;
-  bool absent = old ? values == NULL : input >= infer->input_count || !infer->inputs[input];
   *count = -1;
-  if (absent) return true;
+  if (old ? values == NULL : fact == NULL) return true;
   if (!values || elements > RANGO_MAX_RANK) return false;
   *count = (int)elements;
-  memcpy(out, values, (size_t)elements * sizeof *out);
+  for (int i = 0; i < *count; i++) {
+    out[i] = constant ? rg_tensor_get_i64(constant, i) : values[i];
+    if ((old || constant) && !rg_size_is_known(out[i])) out[i] = INT64_MIN / 2;
+  }
   return true;
 }
 
@@ -120,7 +145,7 @@ static rango_status infer_slice(rg_infer *infer) {
     *size = sliced_size(*size, lists.starts[i], lists.ends[i], lists.steps[i]);
   }
   rg_fact_set(infer->outputs[0], x->type, x->rank, dims);
-  return x->rank == 1 ? slice_known(infer, &lists) : RANGO_OK;
+  return slice_known(infer, &lists);
 }
 
 static rango_status read_lists(const rg_exec *exec, int rank, slice_lists *lists) {
@@ -140,19 +165,11 @@ static rango_status compute_slice(rg_exec *exec) {
   const rango_tensor *x;
   rango_tensor *y;
   slice_lists lists;
-  int64_t from[RANGO_MAX_RANK], to[RANGO_MAX_RANK], offset = 0;
+  rg_shape shape;
+  int64_t from[RANGO_MAX_RANK], to[RANGO_MAX_RANK], offset;
   RG_TRY(need_any(exec, 0, &x));
   RG_TRY(read_lists(exec, x->shape.rank, &lists));
-  rg_shape shape = x->shape;
-  rg_row_major_strides(&x->shape, from);
-  for (int i = 0; i < lists.count; i++) {
-    int axis = (int)lists.axes[i];
-    int64_t begin, count;
-    clamp_range(x->shape.dims[axis], lists.starts[i], lists.ends[i], lists.steps[i], &begin, &count);
-    shape.dims[axis] = count;
-    if (count > 0) offset += begin * from[axis];
-    from[axis] = count > 1 ? from[axis] * lists.steps[i] : 0; /* the step of one element alone may be anything */
-  }
+  slice_layout(&x->shape, &lists, &shape, from, &offset);
   RG_TRY(rg_exec_output(exec, 0, x->type, &shape, &y));
   if (!y || y->bytes == 0) return RANGO_OK;
   size_t size = rg_element_bytes(x->type);

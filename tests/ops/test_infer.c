@@ -136,6 +136,27 @@ static void positions_by_range_keep_the_length(void **state) {
   rango_model_free(model);
 }
 
+/* As PyTorch exports a pad: the list is turned around by pairs, through two axes, to ONNX's order. */
+static void pads_turned_around_stay_known(void **state) {
+  (void)state;
+  rg_facts *facts;
+  rango_model *model = new_model();
+  rg_graph *graph = model->graph;
+  rg_value *x = graph_input(graph, "x", RANGO_FLOAT32, DIMS(-1, 30));
+  rg_value *pairs = NODE(graph, "Reshape", "pairs", ints_of(graph, DIMS(4), NUMBERS(3, 4, 0, 0)),
+                         ints_of(graph, DIMS(2), NUMBERS(-1, 2)));
+  rg_value *end = ints_of(graph, DIMS(1), NUMBERS(0));
+  *(int64_t *)end->constant->data = INT64_MIN + 1; /* what the exporter writes for "past the beginning" */
+  rg_value *turned = NODE(graph, "Slice", "turned", pairs, ints_of(graph, DIMS(1), NUMBERS(-1)), end,
+                          ints_of(graph, DIMS(1), NUMBERS(0)), ints_of(graph, DIMS(1), NUMBERS(-1)));
+  rg_value *across = NODE(graph, "Transpose", "across", turned);
+  rg_value *pads = NODE(graph, "Reshape", "pads", across, ints_of(graph, DIMS(1), NUMBERS(-1)));
+  rg_value *y = graph_output(graph, NODE(graph, "Pad", "y", x, pads));
+  check_dims(fact_of(model, NULL, 0, y, &facts), RANGO_FLOAT32, DIMS(symbol(model, "s1"), 37));
+  rg_facts_free(facts);
+  rango_model_free(model);
+}
+
 static void given_shapes_and_bindings_replace_symbols(void **state) {
   (void)state;
   rg_facts *facts;
@@ -287,6 +308,7 @@ int main(void) {
       cmocka_unit_test(reshape_resolves_zeros_and_minus_one),
       cmocka_unit_test(expand_by_where_keeps_symbols),
       cmocka_unit_test(positions_by_range_keep_the_length),
+      cmocka_unit_test(pads_turned_around_stay_known),
       cmocka_unit_test(given_shapes_and_bindings_replace_symbols),
       cmocka_unit_test(contradictions_name_the_node),
       cmocka_unit_test(impossible_sizes_are_errors),
