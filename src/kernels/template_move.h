@@ -8,10 +8,10 @@ static inline void pool_window(const rg_pool_row *s, bool maximum, const float *
     for (size_t i = 0; i < s->kernel_h; i++)
       for (size_t j = 0; j < s->kernel_w; j++) {
         const float *at = x + i * s->row + j * s->col + c;
-        const rg_vec next = n == RG_LANES ? v_load(at) : v_load_part(at, n, start);
+        const rg_vec next = load_some(at, n, start);
         v = reduce_step(maximum ? RG_REDUCE_MAX : RG_REDUCE_SUM, v, next);
       }
-    v_store_n(y + c, maximum ? v : v_mul(v, scale), n);
+    store_some(y + c, maximum ? v : v_mul(v, scale), n);
   }
 }
 
@@ -26,8 +26,8 @@ static void blend(const float *const *x, const float *weight, size_t count, floa
   for (size_t i = 0; i < n; i += RG_LANES) {
     const size_t lanes = n - i < RG_LANES ? n - i : RG_LANES;
     rg_vec sum = v_set1(0.0f);
-    for (size_t k = 0; k < count; k++) sum = v_fma(v_set1(weight[k]), v_load_n(x[k] + i, lanes), sum);
-    v_store_n(y + i, sum, lanes);
+    for (size_t k = 0; k < count; k++) sum = v_fma(v_set1(weight[k]), load_zero(x[k] + i, lanes), sum);
+    store_some(y + i, sum, lanes);
   }
 }
 
@@ -39,7 +39,7 @@ static void blend(const float *const *x, const float *weight, size_t count, floa
     if (i < n) {                                                                                                       \
       type tail[RG_LANES] = {0};                                                                                       \
       memcpy(tail, x + i, (n - i) * sizeof *x);                                                                        \
-      v_store_n(y + i, v_##name(tail), n - i);                                                                         \
+      store_some(y + i, v_##name(tail), n - i);                                                                        \
     }                                                                                                                  \
   }
 CONVERT(from_u8, uint8_t)
@@ -52,7 +52,7 @@ static void to_half(const float *x, uint16_t *y, size_t n) {
   for (; i + RG_LANES <= n; i += RG_LANES) v_to_half(y + i, v_load(x + i));
   if (i < n) {
     uint16_t tail[RG_LANES];
-    v_to_half(tail, v_load_part(x + i, n - i, v_set1(0.0f)));
+    v_to_half(tail, load_some(x + i, n - i, v_set1(0.0f)));
     memcpy(y + i, tail, (n - i) * sizeof *y);
   }
 }

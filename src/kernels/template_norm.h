@@ -11,7 +11,7 @@ static inline float deviation_block(const float *x, float mean, size_t n) {
     s1 = v_fma(b, b, s1);
   }
   for (; i < n; i += RG_LANES) {
-    const rg_vec a = v_sub(v_load_part(x + i, n - i, centre), centre);
+    const rg_vec a = v_sub(load_some(x + i, n - i, centre), centre);
     s0 = v_fma(a, a, s0);
   }
   return v_sum(v_add(s0, s1));
@@ -33,19 +33,19 @@ static void column_moments(const float *x, size_t stride, size_t rows, size_t co
   reduce_strip(RG_REDUCE_SUM, x, stride, mean, rows, cols);
   for (size_t c = 0; c < cols; c += RG_LANES) {
     const size_t n = cols - c < RG_LANES ? cols - c : RG_LANES;
-    const rg_vec centre = v_mul(v_load_part(mean + c, n, zero), share);
+    const rg_vec centre = v_mul(load_some(mean + c, n, zero), share);
     rg_vec total = zero;
     for (size_t r0 = 0; r0 < rows; r0 += SUM_BLOCK) {
       const size_t r1 = rows - r0 < SUM_BLOCK ? rows : r0 + SUM_BLOCK;
       rg_vec s = zero;
       for (size_t r = r0; r < r1; r++) {
-        const rg_vec a = v_sub(v_load_part(x + r * stride + c, n, zero), centre);
+        const rg_vec a = v_sub(load_some(x + r * stride + c, n, zero), centre);
         s = v_fma(a, a, s);
       }
       total = v_add(total, s);
     }
-    v_store_n(mean + c, centre, n);
-    v_store_n(variance + c, v_mul(total, share), n);
+    store_some(mean + c, centre, n);
+    store_some(variance + c, v_mul(total, share), n);
   }
 }
 
@@ -61,8 +61,8 @@ static inline void scale_row(const float *x, float *y, size_t cols, const float 
     v_store(y + c, v_fma(v_load(x + c), v_load(scale + c), v_load(shift + c)));
   if (c < cols) {
     const size_t n = cols - c;
-    const rg_vec v = v_load_part(x + c, n, zero);
-    v_store_n(y + c, v_fma(v, v_load_part(scale + c, n, zero), v_load_part(shift + c, n, zero)), n);
+    const rg_vec v = load_some(x + c, n, zero);
+    store_some(y + c, v_fma(v, load_some(scale + c, n, zero), load_some(shift + c, n, zero)), n);
   }
 }
 
@@ -78,9 +78,9 @@ static void layer_norm(const float *x, float *y, size_t rows, size_t cols, const
     const rg_vec centre = v_set1(m), scale = v_set1(factor), one = v_set1(1.0f), zero = v_set1(0.0f);
     for (size_t c = 0; c < cols; c += RG_LANES) {
       const size_t n = cols - c < RG_LANES ? cols - c : RG_LANES;
-      const rg_vec g = gamma ? v_load_part(gamma + c, n, one) : one, b = beta ? v_load_part(beta + c, n, zero) : zero;
-      const rg_vec v = v_mul(v_sub(v_load_part(x + c, n, centre), centre), scale);
-      v_store_n(y + c, v_fma(v, g, b), n);
+      const rg_vec g = gamma ? load_some(gamma + c, n, one) : one, b = beta ? load_some(beta + c, n, zero) : zero;
+      const rg_vec v = v_mul(v_sub(load_some(x + c, n, centre), centre), scale);
+      store_some(y + c, v_fma(v, g, b), n);
     }
     if (mean) mean[r] = m;
     if (inverse) inverse[r] = factor;

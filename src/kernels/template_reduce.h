@@ -44,7 +44,7 @@ static inline float reduce_block(rg_reduce op, const float *x, size_t n) {
     s3 = reduce_step(op, s3, v_load(x + i + VECTORS(3)));
   }
   for (; i + RG_LANES <= n; i += RG_LANES) s0 = reduce_step(op, s0, v_load(x + i));
-  if (i < n) s1 = reduce_step(op, s1, v_load_part(x + i, n - i, neutral));
+  if (i < n) s1 = reduce_step(op, s1, load_some(x + i, n - i, neutral));
   const rg_reduce combine = op == RG_REDUCE_MAX || op == RG_REDUCE_MIN ? op : RG_REDUCE_SUM;
   return reduce_lanes(combine, reduce_step(combine, reduce_step(combine, s0, s1), reduce_step(combine, s2, s3)));
 }
@@ -94,10 +94,10 @@ static inline void reduce_strip(rg_reduce op, const float *x, size_t stride, flo
     for (size_t r0 = 0; r0 < rows; r0 += SUM_BLOCK) {
       const size_t r1 = rows - r0 < SUM_BLOCK ? rows : r0 + SUM_BLOCK;
       rg_vec s = neutral;
-      for (size_t r = r0; r < r1; r++) s = reduce_step(op, s, v_load_part(x + r * stride + c, n, neutral));
+      for (size_t r = r0; r < r1; r++) s = reduce_step(op, s, load_some(x + r * stride + c, n, neutral));
       total = reduce_step(combine, total, s);
     }
-    v_store_n(y + c, total, n);
+    store_some(y + c, total, n);
   }
 }
 
@@ -135,8 +135,8 @@ static inline double exp_row(const float *x, float shift, float *y, size_t n) {
       s = v_add(s, e);
     }
     if (i < end) {
-      const rg_vec e = v_exp(v_add(v_load_part(x + i, end - i, v_set1(-__builtin_inff())), minus));
-      if (y) v_store_n(y + i, e, end - i);
+      const rg_vec e = v_exp(v_add(load_some(x + i, end - i, v_set1(-__builtin_inff())), minus));
+      if (y) store_some(y + i, e, end - i);
       s = v_add(s, e);
     }
     sum += v_sum(s);
@@ -153,7 +153,7 @@ static inline float largest_of(const float *x, size_t n) {
     a = v_max(a, v_load(x + i));
     b = v_max(b, v_load(x + i + RG_LANES));
   }
-  for (; i < n; i += RG_LANES) a = v_max(a, v_load_part(x + i, n - i, low));
+  for (; i < n; i += RG_LANES) a = v_max(a, load_some(x + i, n - i, low));
   return v_largest(v_max(a, b));
 }
 
@@ -162,16 +162,16 @@ static void softmax_columns(const float *x, float *y, size_t stride, size_t rows
   for (size_t c = 0; c < cols; c += RG_LANES) {
     const size_t n = cols - c < RG_LANES ? cols - c : RG_LANES;
     rg_vec largest = v_set1(-__builtin_inff()), sum = zero;
-    for (size_t r = 0; r < rows; r++) largest = v_max(largest, v_load_part(x + r * stride + c, n, zero));
+    for (size_t r = 0; r < rows; r++) largest = v_max(largest, load_some(x + r * stride + c, n, zero));
     for (size_t r = 0; r < rows; r++) {
-      const rg_vec e = v_exp(v_sub(v_load_part(x + r * stride + c, n, zero), largest));
-      if (!logarithm) v_store_n(y + r * stride + c, e, n);
+      const rg_vec e = v_exp(v_sub(load_some(x + r * stride + c, n, zero), largest));
+      if (!logarithm) store_some(y + r * stride + c, e, n);
       sum = v_add(sum, e);
     }
     const rg_vec scale = logarithm ? v_log(sum) : v_div(v_set1(1.0f), sum);
     for (size_t r = 0; r < rows; r++) {
-      const rg_vec v = v_load_part((logarithm ? x : y) + r * stride + c, n, zero);
-      v_store_n(y + r * stride + c, logarithm ? v_sub(v_sub(v, largest), scale) : v_mul(v, scale), n);
+      const rg_vec v = load_some((logarithm ? x : y) + r * stride + c, n, zero);
+      store_some(y + r * stride + c, logarithm ? v_sub(v_sub(v, largest), scale) : v_mul(v, scale), n);
     }
   }
 }

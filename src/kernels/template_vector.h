@@ -9,6 +9,18 @@
 
 #define VECTORS(count) ((size_t)(count)*RG_LANES) /* elements */
 
+/* In loops that end with part of a vector: whole ones are spared the mask, which costs much on some CPUs. */
+static inline rg_vec load_some(const float *from, size_t count, rg_vec rest) {
+  return count >= RG_LANES ? v_load(from) : v_load_part(from, count, rest);
+}
+static inline rg_vec load_zero(const float *from, size_t count) { return load_some(from, count, v_set1(0.0f)); }
+static inline void store_some(float *to, rg_vec v, size_t count) {
+  if (count >= RG_LANES)
+    v_store(to, v);
+  else
+    v_store_n(to, v, count);
+}
+
 #include "kernels/template_math.h"
 
 #include "kernels/template_unary.h"
