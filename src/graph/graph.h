@@ -198,7 +198,7 @@ struct rango_model {
   struct rg_names *names;           /* who has which name (graph/names.h) */
   int64_t suffixes;                 /* handed out to make names unique */
   void *_Atomic infos;              /* rango_model_input's answers (graph/info.c), made when first asked for */
-  void *_Atomic runtime;            /* the engine's: lowered programs and packed weights (engine/program.h) */
+  void *_Atomic runtime;            /* the engine's: lowered programs and packed weights (engine/engine.h) */
   void (*runtime_free)(void *runtime);
 };
 
