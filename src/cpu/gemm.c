@@ -86,7 +86,8 @@ void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t 
                     .block_rows = 1};
   if (items == 0 || m == 0 || n == 0) return;
   gemm->tile_rows = ceil_div(m, ceil_div(m, kernels->mr));
-  const size_t tile_bytes = kernels->mr * (segments * k + 1) * sizeof(float);
+  /* The windows of neighbouring pixels overlap: with several segments, about one of them is new with each row. */
+  const size_t tile_bytes = kernels->mr * (k + 1) * sizeof(float);
   size_t tiles = min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX);
   tiles = min_size(tiles > 0 ? tiles : 1, ceil_div(m, gemm->tile_rows));
   gemm->block_rows = tiles * gemm->tile_rows;
