@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,9 +42,11 @@ static int quota_v2(int cores) {
   fclose(file);
   for (;;) {
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
-    long long quota, period;
-    if (read_line(path, line, sizeof line) && sscanf(line, "%lld %lld", &quota, &period) == 2)
-      cores = quota_cores(quota, period, cores);
+    char *rest;
+    if (read_line(path, line, sizeof line)) {
+      long long quota = strtoll(line, &rest, 10); /* "max" is 0: none */
+      cores = quota_cores(quota, strtoll(rest, NULL, 10), cores);
+    }
     char *slash = strrchr(group, '/');
     if (!slash) return cores;
     *slash = 0;
@@ -53,12 +56,10 @@ static int quota_v2(int cores) {
 /* cgroup v1, as a container sees it. */
 static int quota_v1(int cores) {
   char quota[64], period[64];
-  long long quota_us, period_us;
-  if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota, sizeof quota) && sscanf(quota, "%lld", &quota_us) == 1 &&
-      read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof period) &&
-      sscanf(period, "%lld", &period_us) == 1)
-    return quota_cores(quota_us, period_us, cores);
-  return cores;
+  if (!read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota, sizeof quota) ||
+      !read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof period))
+    return cores;
+  return quota_cores(strtoll(quota, NULL, 10), strtoll(period, NULL, 10), cores); /* -1: none */
 }
 
 static int affinity_cores(void) {
@@ -87,12 +88,11 @@ void rg_cpu_caches(size_t *l1, size_t *l2, size_t *l3) {
   size_t found[4] = {0};
   char line[64];
   for (int index = 0; index < 8; index++) {
-    int level;
-    unsigned long kilobytes;
     if (!cache_attribute(index, "type", line, sizeof line)) break;
-    if (strcmp(line, "Instruction") == 0) continue;
-    if (!cache_attribute(index, "level", line, sizeof line) || sscanf(line, "%d", &level) != 1) continue;
-    if (!cache_attribute(index, "size", line, sizeof line) || sscanf(line, "%luK", &kilobytes) != 1) continue;
+    if (strcmp(line, "Instruction") == 0 || !cache_attribute(index, "level", line, sizeof line)) continue;
+    long level = strtol(line, NULL, 10);
+    unsigned long kilobytes =
+        cache_attribute(index, "size", line, sizeof line) ? strtoul(line, NULL, 10) : 0; /* "32K" */
     if (level >= 1 && level <= 3) found[level] = (size_t)kilobytes << 10;
   }
 #if defined(_SC_LEVEL1_DCACHE_SIZE)

@@ -3,7 +3,7 @@
 #include "tensor/npy_header.h"
 
 #include <ctype.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -86,9 +86,9 @@ static rango_status read_descr(const cursor *c, const char *descr, rg_npy_header
       {'u', 2, RANGO_UINT16},    {'u', 4, RANGO_UINT32},      {'u', 8, RANGO_UINT64},  {'b', 1, RANGO_BOOL},
       {'c', 8, RANGO_COMPLEX64}, {'c', 16, RANGO_COMPLEX128},
   };
-  char order, kind, rest;
-  unsigned item;
-  if (sscanf(descr, "%c%c%9u%c", &order, &kind, &item, &rest) != 3 || !strchr("<>|=", order))
+  char *end = (char *)descr, order = descr[0], kind = order ? descr[1] : 0;
+  unsigned long item = kind && isdigit((unsigned char)descr[2]) ? strtoul(descr + 2, &end, 10) : 0;
+  if (end == descr || *end || item > UINT32_MAX || !strchr("<>|=", order))
     return rg_fail(RANGO_ERROR_UNSUPPORTED, "%s: elements of type '%s' are not supported", c->name, descr);
   out->kind = kind;
   out->item = kind == 'U' ? (size_t)item * 4 : item;

@@ -142,15 +142,17 @@ static rango_status read_numbers(const rg_npy_header *h, const uint8_t *data, rg
 
 rango_status rg_npy_parse(rg_buffer *owner, const void *data, size_t bytes, const char *name, rango_tensor *out) {
   rg_npy_header header;
-  const uint8_t *elements;
+  const uint8_t *start, *elements;
   void *reordered;
   int64_t count;
   memset(out, 0, sizeof *out);
   RG_TRY(rg_npy_read_header(data, bytes, name, &header));
   RG_TRY(rg_shape_count(&header.shape, &count));
-  RG_TRY(in_order(&header, (const uint8_t *)data + header.data_offset, count, &reordered, &elements));
-  rango_status status = header.type == RANGO_STRING ? read_strings(&header, elements, count, name, out)
-                                                    : read_numbers(&header, elements, reordered ? NULL : owner, out);
+  start = (const uint8_t *)data + header.data_offset;
+  RG_TRY(in_order(&header, start, count, &reordered, &elements));
+  rango_status status = header.type == RANGO_STRING
+                            ? read_strings(&header, elements, count, name, out)
+                            : read_numbers(&header, elements, elements == start ? owner : NULL, out);
   rg_free(reordered);
   return status;
 }
