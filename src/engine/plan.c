@@ -127,8 +127,7 @@ static rango_status init_slot(builder *build, rg_slot *slot, rg_value *value) {
     slot->planned = true;
     slot->val.kind = RG_KIND_TENSOR;
     slot->val.tensor = *constant;
-    slot->val.tensor.buffer =
-        NULL; /* whoever keeps the value copies it: the model's weights are nobody's to write to */
+    slot->val.tensor.buffer = NULL; /* whoever keeps the value copies it: weights are nobody's to write to */
     return RANGO_OK;
   }
   slot->planned = rg_fact_is_concrete(fact) && fact->type != RANGO_STRING;
