@@ -47,9 +47,8 @@ static void NAME(conv)(const rg_conv_shape *s, const T *x, const T *w, const T *
       int64_t first = m / s->out_channels * s->in_channels; /* of its group's input channels */
       T *y_plane = y + n * s->y_stride[0] + m * s->y_stride[1];
       NAME(conv_fill)(s, bias ? bias[m] : 0, y_plane);
-      for (int64_t c = 0; c < s->in_channels; c++)
-        NAME(conv_plane)
-        (s, x + n * s->x_stride[0] + (first + c) * s->x_stride[1], w + (m * s->in_channels + c) * taps, y_plane);
+      for (int64_t c = 0; c < s->in_channels; c++) NAME(conv_plane)
+      (s, x + n * s->x_stride[0] + (first + c) * s->x_stride[1], w + (m * s->in_channels + c) * taps, y_plane);
     }
   }
 }
@@ -84,10 +83,8 @@ static void NAME(conv_transpose)(const rg_conv_shape *s, const T *x, const T *w,
       int64_t g = m / s->in_channels;
       T *to = y + (n * s->group * s->in_channels + m) * y_plane;
       for (int64_t i = 0; i < y_plane; i++) to[i] = bias ? bias[m] : 0;
-      for (int64_t c = g * s->out_channels; c < (g + 1) * s->out_channels; c++)
-        NAME(conv_transpose_plane)
-        (s, x + (n * s->group * s->out_channels + c) * x_plane, w + (c * s->in_channels + m % s->in_channels) * taps,
-         to);
+      for (int64_t c = g * s->out_channels; c < (g + 1) * s->out_channels; c++) NAME(conv_transpose_plane)
+      (s, x + (n * s->group * s->out_channels + c) * x_plane, w + (c * s->in_channels + m % s->in_channels) * taps, to);
     }
   }
 }
