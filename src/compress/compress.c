@@ -94,26 +94,37 @@ done:
   return status;
 }
 
-/* Symbolic sizes behind the first axis are what the data has; the first axis is one row. */
+/* Declares an input's sizes as the data has them, one row (or the fixed batch) of it. */
+static rango_status declare_row(const rango_dataset *data, size_t i, rg_value *input) {
+  const rg_shape *shape = &data->items[i].shape;
+  rg_arena *arena = input->graph->model->arena;
+  int64_t *dims = NULL;
+  RG_TRY(rg_arena_alloc(arena, (size_t)(shape->rank + 1) * sizeof *dims, RG_OUT(&dims)));
+  for (int axis = 0; axis < shape->rank; axis++) dims[axis] = shape->dims[axis];
+  if (!data->constant[i]) dims[0] = rg_dataset_batch_rows(data, 1);
+  input->type.rank = shape->rank;
+  input->type.dims = dims;
+  input->type.changed = true;
+  return RANGO_OK;
+}
+
 rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs) {
-  rango_dim_binding bindings[RANGO_MAX_RANK * 4];
-  size_t count = 0;
-  rango_value_info info;
-  for (size_t i = 0; i < data->count; i++) {
-    RG_TRY(rango_model_input(model, i, &info));
-    for (int axis = data->constant[i] ? 0 : 1; axis < info.rank && axis < data->items[i].shape.rank; axis++)
-      if (info.dims[axis] < 0 && info.symbols[axis] && count < sizeof bindings / sizeof *bindings)
-        bindings[count++] = (rango_dim_binding){info.symbols[axis], data->items[i].shape.dims[axis]};
-  }
+  rango_model *copy = NULL;
   rango_analysis *analysis = NULL;
-  RG_TRY(rango_analysis_create(model, bindings, count, &analysis));
+  rango_status status;
+  RG_TRY_DONE(rg_model_copy(model, &copy));
+  size_t next = 0;
+  for (size_t i = 0; i < copy->graph->inputs.count && next < data->count; i++)
+    if (!copy->graph->inputs.items[i]->constant) RG_TRY_DONE(declare_row(data, next++, copy->graph->inputs.items[i]));
+  RG_TRY_DONE(rango_analysis_create(copy, NULL, 0, &analysis));
   *params = rango_analysis_params(analysis);
   *macs = rango_analysis_macs(analysis);
-  rango_analysis_free(analysis);
-  /* A batch that the model fixes is not one row. */
-  if (*macs > 0 && data->fixed_batch > 1) *macs /= data->fixed_batch;
   if (*macs < 0) *macs = 0;
-  return RANGO_OK;
+  *macs /= rg_dataset_batch_rows(data, 1); /* a batch that the model fixes is not one row */
+done:
+  rango_analysis_free(analysis);
+  rango_model_free(copy);
+  return status;
 }
 
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
