@@ -94,39 +94,6 @@ done:
   return status;
 }
 
-/* Declares an input's sizes as the data has them, one row (or the fixed batch) of it. */
-static rango_status declare_row(const rango_dataset *data, size_t i, rg_value *input) {
-  const rg_shape *shape = &data->items[i].shape;
-  rg_arena *arena = input->graph->model->arena;
-  int64_t *dims = NULL;
-  RG_TRY(rg_arena_alloc(arena, (size_t)(shape->rank + 1) * sizeof *dims, RG_OUT(&dims)));
-  for (int axis = 0; axis < shape->rank; axis++) dims[axis] = shape->dims[axis];
-  if (!data->constant[i]) dims[0] = rg_dataset_batch_rows(data, 1);
-  input->type.rank = shape->rank;
-  input->type.dims = dims;
-  input->type.changed = true;
-  return RANGO_OK;
-}
-
-rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs) {
-  rango_model *copy = NULL;
-  rango_analysis *analysis = NULL;
-  rango_status status;
-  RG_TRY_DONE(rg_model_copy(model, &copy));
-  size_t next = 0;
-  for (size_t i = 0; i < copy->graph->inputs.count && next < data->count; i++)
-    if (!copy->graph->inputs.items[i]->constant) RG_TRY_DONE(declare_row(data, next++, copy->graph->inputs.items[i]));
-  RG_TRY_DONE(rango_analysis_create(copy, NULL, 0, &analysis));
-  *params = rango_analysis_params(analysis);
-  *macs = rango_analysis_macs(analysis);
-  if (*macs < 0) *macs = 0;
-  *macs /= rg_dataset_batch_rows(data, 1); /* a batch that the model fixes is not one row */
-done:
-  rango_analysis_free(analysis);
-  rango_model_free(copy);
-  return status;
-}
-
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
   rango_status status = rg_model_align_constants(*out, NULL);
@@ -138,8 +105,11 @@ rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   return status;
 }
 
-static void prepare_calibration(rg_job *job, const rango_dataset *data) {
+/* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many batches as
+ * half of the memory holds. */
+static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
   const rango_compress_options *options = job->options;
+  int64_t inputs, frontier;
   rg_calibration *c = &job->calibration;
   *c = (rg_calibration){
       .data = data,
@@ -150,7 +120,13 @@ static void prepare_calibration(rg_job *job, const rango_dataset *data) {
       .progress = options->progress ? forward_progress : NULL,
       .user = job,
   };
+  RG_TRY(rg_measure_memory(job->model, data, &job->sites, &inputs, &frontier));
+  int64_t fitting = c->memory_bytes / 8 / inputs;
+  if (c->batch > fitting && !data->fixed_batch) c->batch = fitting > 0 ? fitting : 1;
   c->batches = (data->rows + c->batch - 1) / c->batch;
+  fitting = c->memory_bytes / 2 / frontier / c->batch;
+  c->fit_batches = fitting < 1 ? 1 : fitting < c->batches ? fitting : c->batches;
+  return RANGO_OK;
 }
 
 static rango_status prepare_scoring(rg_job *job) {
@@ -185,7 +161,6 @@ static rango_status prepare(rg_job *job) {
   job->session = (rango_session_options){.struct_size = sizeof job->session, .pool = job->pool};
   if (!options->val) RG_TRY(split_calibration(job));
   job->val = options->val ? options->val : job->val_part;
-  prepare_calibration(job, options->val ? options->calib : job->calib_part);
   RG_TRY(rg_canonical_copy(job->original, &job->model));
   RG_TRY(rg_count_model(job->original, job->val, &job->params, &job->macs));
   RG_TRY(rg_count_model(job->model, job->val, &job->canonical_params, &job->canonical_macs));
@@ -193,6 +168,7 @@ static rango_status prepare(rg_job *job) {
   RG_TRY(rg_sites_find(job->model, &job->sites));
   RG_FAIL_IF(job->sites.count == 0, RANGO_ERROR_BUDGET,
              "the model has no layer to factor: no Gemm, MatMul or Conv (of one group) with a float32 weight of its own");
+  RG_TRY(prepare_calibration(job, options->val ? options->calib : job->calib_part));
   rg_job_stage(job, 0, 0.1);
   return prepare_scoring(job);
 }
@@ -217,6 +193,8 @@ static rango_status measure_sensitivity(rg_job *job) {
   int64_t wanted = each > 0 && SENSITIVITY_MACS / each < SENSITIVITY_ROWS ? (int64_t)(SENSITIVITY_MACS / each) : SENSITIVITY_ROWS;
   if (wanted < SENSITIVITY_ROWS_MIN) wanted = SENSITIVITY_ROWS_MIN;
   int64_t group = calib->fixed_batch ? calib->fixed_batch : 1;
+  int64_t held = job->calibration.fit_batches * job->calibration.batch; /* what memory has room for */
+  if (wanted > held) wanted = held;
   if (wanted > calib->rows) wanted = calib->rows;
   wanted = (wanted + group - 1) / group * group;
   int64_t *rows = NULL;

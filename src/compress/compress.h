@@ -77,6 +77,7 @@ rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, cons
 typedef struct rg_calibration {
   const rango_dataset *data;
   int64_t batch, batches;
+  int64_t fit_batches; /* of these, how many the sequential fit keeps in memory; 0: all */
   rg_sampling sampling;
   int64_t memory_bytes;
   bool means_only; /* statistics without covariances */
@@ -181,6 +182,7 @@ typedef struct rg_segment {
   size_t input_count, output_count;
 } rg_segment;
 
+rg_value *rg_find_value(const rg_graph *graph, int id); /* or NULL */
 /* For a place p in the order: ids of tensors made before p and needed at p or later. */
 rango_status rg_cut_values(const rango_model *model, int place, int **ids, size_t *count);
 rango_status rg_segment_create(const rango_model *model, int begin, int end, const rg_sites *sites,

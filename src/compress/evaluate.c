@@ -1,14 +1,5 @@
 /* rango_evaluate: the public door to scoring. */
-#include <math.h>
-#include <time.h>
-
-#include "compress/scores.h"
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "compress/job.h"
 
 rango_status rango_evaluate(const rango_model *model, const rango_dataset *data, const rango_evaluate_options *options,
                             rango_evaluation *out) {
@@ -18,7 +9,7 @@ rango_status rango_evaluate(const rango_model *model, const rango_dataset *data,
   RG_FAIL_IF(!options->labels && !options->reference, RANGO_ERROR_ARGUMENT,
              "evaluate: give labels, or a reference model to compare with");
   RG_FAIL_IF(options->batch < 0, RANGO_ERROR_ARGUMENT, "evaluate: a batch of %lld rows", (long long)options->batch);
-  double start = now();
+  double start = rg_now();
   rg_scoring how = {
       .data = data,
       .labels = options->labels,
@@ -41,7 +32,7 @@ rango_status rango_evaluate(const rango_model *model, const rango_dataset *data,
   out->value = rg_scores_value(&scores);
   out->top5 = scores.top5;
   out->count = scores.count;
-  out->seconds = now() - start;
+  out->seconds = rg_now() - start;
 done:
   rg_outputs_free(&reference);
   rg_scores_free(&scores);

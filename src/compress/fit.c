@@ -231,16 +231,18 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
                         const rg_statistics *statistics, const rg_basis (*bases)[RG_FORM_COUNT],
                         const rg_candidate *choices, rg_factors *factors) {
   rg_frontier frontier = {0};
+  rg_calibration kept = *calibration; /* the first batches: their rows are the first of the statistics */
+  if (kept.fit_batches) kept.batches = kept.fit_batches;
   rango_status status;
   bool changed = false;
   for (size_t i = 0; i < sites->count; i++) factors[i] = (rg_factors){.form = RG_FORM_DENSE};
-  RG_TRY_DONE(rg_frontier_start(model, calibration, &frontier));
+  RG_TRY_DONE(rg_frontier_start(model, &kept, &frontier));
   for (size_t i = 0; i < sites->count; i++) {
     const rg_site *site = &sites->items[i];
     bool dense = choices[i].form == RG_FORM_DENSE;
     if (dense && (!changed || !site->bias)) continue;
     RG_TRY_DONE(rg_frontier_advance(&frontier, model, site->begin, sites, factors, &calibration->session));
-    RG_TRY_DONE(fit_site(site, &statistics[i], &bases[i][choices[i].form], &choices[i], calibration, &frontier, &factors[i]));
+    RG_TRY_DONE(fit_site(site, &statistics[i], &bases[i][choices[i].form], &choices[i], &kept, &frontier, &factors[i]));
     changed = changed || !dense;
   }
 done:

@@ -32,8 +32,13 @@ typedef struct rg_job {
 /* Progress: sets the running step's part. */
 void rg_job_stage(rg_job *job, double low, double high);
 
-/* Parameters and MACs for one row of `data`. */
+/* ---- sizes.c ---- */
+/* Parameters and MACs for one row of `data`; *macs 0: not known. */
 rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs);
+
+/* Bytes for one row: the sites' inputs together, and the largest set of values that crosses a cut before a site. */
+rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites, int64_t *inputs,
+                               int64_t *frontier);
 
 /* ---- tables.c ---- */
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank);

@@ -60,7 +60,7 @@ done:
   return status;
 }
 
-static rg_value *find_value(const rg_graph *graph, int id) {
+rg_value *rg_find_value(const rg_graph *graph, int id) {
   for (size_t i = 0; i < graph->values.count; i++)
     if (graph->values.items[i]->id == id) return graph->values.items[i];
   return NULL;
@@ -91,7 +91,7 @@ static rango_status find_borders(const rango_model *model, int begin, int end, r
   RG_TRY_DONE(rg_alloc(before_count * sizeof(int), RG_OUT(&segment->inputs)));
   RG_TRY_DONE(rg_alloc(after_count * sizeof(int), RG_OUT(&segment->outputs)));
   for (size_t i = 0; i < before_count; i++) {
-    const rg_value *value = find_value(model->graph, before[i]);
+    const rg_value *value = rg_find_value(model->graph, before[i]);
     bool used = false;
     for (size_t j = 0; j < value->uses.count && !used; j++) {
       int place = outer_place(model, places, value->uses.items[j].node);
@@ -131,9 +131,9 @@ static rango_status cut_out(rango_model *copy, int begin, int end, const rg_segm
   while (graph->inputs.count) graph->inputs.items[--graph->inputs.count]->is_input = false;
   while (graph->outputs.count) graph->outputs.items[--graph->outputs.count]->output_uses--;
   for (size_t i = 0; i < segment->input_count; i++)
-    RG_TRY(rg_graph_add_input(graph, find_value(graph, segment->inputs[i])));
+    RG_TRY(rg_graph_add_input(graph, rg_find_value(graph, segment->inputs[i])));
   for (size_t i = 0; i < segment->output_count; i++)
-    RG_TRY(rg_graph_add_output(graph, find_value(graph, segment->outputs[i])));
+    RG_TRY(rg_graph_add_output(graph, rg_find_value(graph, segment->outputs[i])));
   return RANGO_OK;
 }
 

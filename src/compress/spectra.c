@@ -2,12 +2,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "compress/compress.h"
-#include "compress/scores.h"
+#include "compress/job.h"
 #include "manifold/manifold.h"
 
 #define ROWS_DEFAULT 1024
-#define SPECTRUM_MEMORY (INT64_C(1) << 30)
+#define SPECTRUM_MEMORY (INT64_C(1) << 28) /* activations of a batch */
 
 struct rango_spectra {
   rg_arena *arena;
@@ -71,13 +70,18 @@ static rango_status layer_spectra(rg_sites *sites, const rg_statistics *statisti
   return RANGO_OK;
 }
 
-static rango_status collect(const rango_model *model, const rg_calibration *calibration, uint64_t seed, rango_spectra *spectra) {
+static rango_status collect(const rango_model *model, rg_calibration *calibration, uint64_t seed, rango_spectra *spectra) {
   rango_model *copy = NULL;
   rg_sites sites = {0};
+  int64_t inputs, frontier;
   rg_statistics *statistics = NULL;
   rango_status status;
   RG_TRY_DONE(rg_canonical_copy(model, &copy));
   RG_TRY_DONE(rg_sites_find(copy, &sites));
+  RG_TRY_DONE(rg_measure_memory(copy, calibration->data, &sites, &inputs, &frontier));
+  int64_t fitting = calibration->memory_bytes / inputs;
+  if (calibration->batch > fitting && !calibration->data->fixed_batch) calibration->batch = fitting > 0 ? fitting : 1;
+  calibration->batches = (calibration->data->rows + calibration->batch - 1) / calibration->batch;
   RG_TRY_DONE(rg_calloc(sites.count, sizeof *statistics, RG_OUT(&statistics)));
   RG_TRY_DONE(rg_statistics_collect(copy, &sites, calibration, statistics));
   RG_TRY_DONE(layer_spectra(&sites, statistics, seed, spectra));
@@ -116,7 +120,6 @@ rango_status rango_spectra_create(const rango_model *model, const rango_dataset 
       .progress = progress,
       .user = user,
   };
-  calibration.batches = (data->rows + calibration.batch - 1) / calibration.batch;
   RG_TRY_DONE(collect(model, &calibration, seed, spectra));
   *out = spectra;
   spectra = NULL;

@@ -38,12 +38,6 @@ typedef struct pass {
   int64_t *capacity;   /* [sites->count] rows that outputs has room for */
 } pass;
 
-static rg_value *find_value(const rg_graph *graph, int id) {
-  for (size_t i = 0; i < graph->values.count; i++)
-    if (graph->values.items[i]->id == id) return graph->values.items[i];
-  return NULL;
-}
-
 /* A copy of the model whose outputs are the inputs of the pass's sites, each once; the graph's own inputs not among them. */
 static rango_status make_exposed(const rango_model *model, const pass *p, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
@@ -51,7 +45,7 @@ static rango_status make_exposed(const rango_model *model, const pass *p, rango_
   while (graph->outputs.count) graph->outputs.items[--graph->outputs.count]->output_uses--;
   rango_status status = RANGO_OK;
   for (size_t i = p->begin; i < p->end && status == RANGO_OK; i++) {
-    rg_value *value = find_value(graph, p->sites->items[i].input);
+    rg_value *value = rg_find_value(graph, p->sites->items[i].input);
     if (value && value->producer && !value->output_uses) status = rg_graph_add_output(graph, value);
   }
   int changes = 0;
