@@ -100,6 +100,21 @@ static void test_activations(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_spelling(cases[i].make, cases[i].kind);
 }
 
+/* What was spelled out goes into the layer before it, too: nothing that is dead holds on to the layer's output. */
+static void test_into_layer(void **state) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 2, DIMS(3, 37));
+  rg_value *y = op2(g, "MatMul", x, model_weights(g, "w", 0.2, 2, DIMS(37, 9)));
+  check_ok(rg_graph_add_output(g, gelu_half_last(g, op2(g, "Add", y, model_weights(g, "b", 1, 1, DIMS(9))))));
+  rango_model *low = lowered(model);
+  assert_ptr_equal(low->graph->first, low->graph->last);
+  assert_int_equal(rg_activation_read(low->graph->first).kind, RG_ACT_GELU);
+  check_same(model, 2, DIMS(3, 37));
+  rango_model_free(low);
+  rango_model_free(model);
+}
+
 /* A sigmoid that something else needs as well stays. */
 static void test_shared_gate(void **state) {
   rango_model *model = model_new();
@@ -167,8 +182,8 @@ static void test_other_normalisations(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations), cmocka_unit_test(test_shared_gate),
-                                     cmocka_unit_test(test_normalisations),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_activations), cmocka_unit_test(test_into_layer),
+                                     cmocka_unit_test(test_shared_gate), cmocka_unit_test(test_normalisations),
                                      cmocka_unit_test(test_other_normalisations)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
