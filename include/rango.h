@@ -136,7 +136,8 @@ RANGO_API size_t rango_type_bits(rango_type type);
 /* A dense array in row-major order (last axis contiguous). */
 typedef struct rango_tensor rango_tensor;
 
-/* A new tensor of zeros. `dims` has `rank` entries (0 to RANGO_MAX_RANK), each >= 0. Free it with rango_tensor_free. */
+/* A new tensor of zeros. `dims` has `rank` entries (0 to RANGO_MAX_RANK), each >= 0. Free it with rango_tensor_free.
+ * Strings are only wrapped. */
 RANGO_API rango_status rango_tensor_create(rango_type type, int rank, const int64_t *dims, rango_tensor **out);
 /* A tensor over the caller's memory of `bytes` bytes, which must hold the shape and outlive the tensor. */
 RANGO_API rango_status rango_tensor_wrap(rango_type type, int rank, const int64_t *dims, void *data, size_t bytes,

@@ -161,12 +161,13 @@ def loop_over_shapes():
     """A value whose size grows in the body: what holds in the first round must not be folded for all."""
     body = helper.make_graph(
         [helper.make_node("Concat", ["carried", "x"], ["longer"], axis=0), helper.make_node("Shape", ["carried"], ["s"]),
+         helper.make_node("Slice", ["carried", "zero", "two"], ["cut"]),  # does nothing in the first round
          helper.make_node("Identity", ["go"], ["going"])],
         "body", [info("i", [], INT64), info("go", [], TensorProto.BOOL), info("carried", ["k"])],
-        [info("going", [], TensorProto.BOOL), info("longer", ["k2"]), info("s", [1], INT64)])
-    nodes = [helper.make_node("Loop", ["three", "", "x"], ["last", "sizes"], body=body)]
-    return model_of(nodes, [info("x", [2])], [info("last", ["n"]), info("sizes", [3, 1], INT64)],
-                    [tensor("three", np.int64(3))]), None
+        [info("going", [], TensorProto.BOOL), info("longer", ["k2"]), info("s", [1], INT64), info("cut", [2])])
+    nodes = [helper.make_node("Loop", ["three", "", "x"], ["last", "sizes", "cuts"], body=body)]
+    return model_of(nodes, [info("x", [2])], [info("last", ["n"]), info("sizes", [3, 1], INT64), info("cuts", [3, 2])],
+                    [tensor("three", np.int64(3)), tensor("zero", np.array([0])), tensor("two", np.array([2]))]), None
 
 
 def check_built(folder):
