@@ -15,6 +15,8 @@ RG_GEMM_KERNELS(avx512)
 RG_GEMM_KERNELS(neon)
 #undef RG_GEMM_KERNELS
 
-#define RG_PEAK_CHAINS 12 /* of `peak`: more than latency times units of any CPU known */
+/* Of `peak`: independent chains, more than latency times units of any CPU known, and steps of each in an iteration. */
+#define RG_PEAK_CHAINS 12
+#define RG_PEAK_STEPS 4
 
 #endif

@@ -194,14 +194,22 @@ void RG_KERNEL_NAME(depthwise)(const rg_depthwise_line *line) {
   }
 }
 
+#define RG_PEAK_EACH(DO)   DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define RG_PEAK_DECLARE(i) rg_vec chain##i = v_set1((float)(iterations % (i + 2)));
+#define RG_PEAK_STEP(i)    chain##i = v_fma(chain##i, factor, term);
+#define RG_PEAK_ADD(i)     sum = v_add(sum, chain##i);
+
+/* An iteration is RG_PEAK_STEPS multiply-adds of each chain; the values come from outside, so that nothing is folded.
+ */
 float RG_KERNEL_NAME(peak)(size_t iterations) {
-  rg_vec acc[RG_PEAK_CHAINS], factor = v_set1(0.999f), term = v_set1(0.001f);
-  RG_UNROLL
-  for (size_t i = 0; i < RG_PEAK_CHAINS; i++) acc[i] = v_set1((float)i);
-  for (size_t n = 0; n < iterations; n++) RG_UNROLL
-  for (size_t i = 0; i < RG_PEAK_CHAINS; i++) acc[i] = v_fma(acc[i], factor, term);
-  for (size_t i = 1; i < RG_PEAK_CHAINS; i++) acc[0] = v_add(acc[0], acc[i]);
-  return v_sum(acc[0]);
+  const rg_vec factor = v_set1(1.0f / (float)(iterations + 1)), term = v_set1((float)(iterations % 3));
+  RG_PEAK_EACH(RG_PEAK_DECLARE)
+  for (size_t n = 0; n < iterations; n++) {
+    RG_PEAK_EACH(RG_PEAK_STEP) RG_PEAK_EACH(RG_PEAK_STEP) RG_PEAK_EACH(RG_PEAK_STEP) RG_PEAK_EACH(RG_PEAK_STEP)
+  }
+  rg_vec sum = v_set1(0.0f);
+  RG_PEAK_EACH(RG_PEAK_ADD)
+  return v_sum(sum);
 }
 
 float RG_KERNEL_NAME(read)(const float *x, size_t count) {
