@@ -1,5 +1,5 @@
-/* Status and the thread's error message. Every function that can fail returns rango_status and is called through RG_TRY,
- * or ends with RG_FAIL. */
+/* Status and the thread's error message. Every function that can fail returns rango_status and is called through
+ * RG_TRY, or ends with RG_FAIL. */
 #ifndef RG_BASE_ERROR_H
 #define RG_BASE_ERROR_H
 

@@ -2,8 +2,8 @@
  * The graph: what a model is between reading and running. One type for the file's operators, for the canonical form and
  * for the session's lowered copy (operators of RG_PRIVATE_DOMAIN).
  *
- * Memory: nodes, values, names and attributes live in their model's arena and go with it; removed ones are unlinked only.
- * Tensors hold references to buffers, so copies of a model share weights.
+ * Memory: nodes, values, names and attributes live in their model's arena and go with it; removed ones are unlinked
+ * only. Tensors hold references to buffers, so copies of a model share weights.
  *
  * Sizes: a dimension, or a small known integer, is an int64_t: a number, or a symbol (rg_size_is_known tells).
  */
@@ -12,18 +12,17 @@
 
 #include "tensor/tensor.h"
 
-#define RG_PRIVATE_DOMAIN "rango" /* fused operators of passes/lower; never written to a file */
-#define RG_GRAPH_MAX_DEPTH 64     /* of subgraphs in subgraphs */
-#define RG_OPSET_MIN 1
-#define RG_OPSET_MAX 28
+#define RG_PRIVATE_DOMAIN  "rango" /* fused operators of passes/lower; never written to a file */
+#define RG_GRAPH_MAX_DEPTH 64      /* of subgraphs in subgraphs */
+#define RG_OPSET_MIN       1
+#define RG_OPSET_MAX       28
 
 /* ---- sizes ---- */
-#define RG_SIZE_UNKNOWN (INT64_MIN)              /* nothing known */
+#define RG_SIZE_UNKNOWN    (INT64_MIN)            /* nothing known */
 #define RG_SIZE_SYMBOL(id) (INT64_MIN + 1 + (id)) /* equal ids are equal sizes; id in [0, 2^31) */
 static inline bool rg_size_is_known(int64_t size) { return size >= INT64_MIN / 2; }
 static inline bool rg_size_is_symbol(int64_t size) { return !rg_size_is_known(size) && size != RG_SIZE_UNKNOWN; }
 static inline int64_t rg_size_symbol_id(int64_t size) { return size - INT64_MIN - 1; }
-
 
 typedef struct rg_graph rg_graph;
 typedef struct rg_node rg_node;
@@ -75,7 +74,8 @@ struct rg_value {
 };
 
 /* ---- attributes ---- */
-typedef enum rg_attr_kind { /* AttributeProto.AttributeType */
+/* Numbered as AttributeProto.AttributeType. */
+typedef enum rg_attr_kind {
   RG_ATTR_UNDEFINED = 0,
   RG_ATTR_FLOAT = 1,
   RG_ATTR_INT = 2,
@@ -111,7 +111,7 @@ struct rg_attr {
     rango_tensor **tensors;
     rg_graph **graphs;
   };
-  rg_bytes raw; /* sparse tensors, types and unknown kinds: the AttributeProto as read */
+  rg_bytes raw;                 /* sparse tensors, types and unknown kinds: the AttributeProto as read */
   const rg_bytes *tensor_extra; /* tensors: [count, or 1] name, doc string and unknown fields of each; may be NULL */
   rg_bytes extra;
 };
@@ -169,7 +169,6 @@ typedef struct rg_function {
   rg_bytes extra;
 } rg_function;
 
-
 struct rango_model {
   _Atomic int references;
   rg_arena *arena;
@@ -189,16 +188,16 @@ struct rango_model {
   struct {
     const char **items;
     size_t count, capacity;
-  } symbols;               /* names of symbolic sizes, by id; NULL: made up by inference */
+  } symbols; /* names of symbolic sizes, by id; NULL: made up by inference */
   struct {
     rango_tensor **items;
     size_t count, capacity;
-  } tensors;               /* every tensor of the model: cleared with it */
+  } tensors; /* every tensor of the model: cleared with it */
   uint64_t file_bytes;
-  struct rg_names *names;           /* who has which name (graph/names.h) */
-  int64_t suffixes;                 /* handed out to make names unique */
-  void *_Atomic infos;              /* rango_model_input's answers (graph/info.c), made when first asked for */
-  void *_Atomic runtime;            /* the engine's: lowered programs and packed weights (engine/engine.h) */
+  struct rg_names *names; /* who has which name (graph/names.h) */
+  int64_t suffixes;       /* handed out to make names unique */
+  void *_Atomic infos;    /* rango_model_input's answers (graph/info.c), made when first asked for */
+  void *_Atomic runtime;  /* the engine's: lowered programs and packed weights (engine/engine.h) */
   void (*runtime_free)(void *runtime);
 };
 
@@ -211,8 +210,8 @@ rango_status rg_model_copy(const rango_model *from, rango_model **out);
 int64_t rg_model_opset(const rango_model *model, const char *domain); /* -1: not imported; "ai.onnx" is "" */
 rango_status rg_model_symbol(rango_model *model, const char *name, int64_t *out); /* size of that name, made if new */
 
-/* A tensor of the model's: takes over *tensor's content (the struct is copied, the caller's is zeroed; cleared on failure,
- * too). For attributes; values with a constant are made by rg_graph_add_constant. */
+/* A tensor of the model's: takes over *tensor's content (the struct is copied, the caller's is zeroed; cleared on
+ * failure, too). For attributes; values with a constant are made by rg_graph_add_constant. */
 rango_status rg_model_add_tensor(rango_model *model, rango_tensor *tensor, rango_tensor **out);
 
 /* `owner`: the node whose attribute it will be, NULL for a function's body. RANGO_ERROR_LIMIT when nested too deep. */
@@ -234,14 +233,15 @@ rg_value *rg_graph_find_value(const rg_graph *graph, const char *name); /* this 
 rango_status rg_node_set_input(rg_node *node, int index, rg_value *value); /* keeps uses; NULL: absent */
 rango_status rg_node_set_input_count(rg_node *node, int count);            /* new ones are absent */
 void rg_node_set_output(rg_node *node, int index, rg_value *value);        /* value had no producer */
-void rg_node_remove(rg_node *node);                       /* unlinks it and its uses; its outputs lose their producer */
-void rg_node_move(rg_node *node, rg_node *before);        /* within its graph; NULL: to the end */
+void rg_node_remove(rg_node *node);                /* unlinks it and its uses; its outputs lose their producer */
+void rg_node_move(rg_node *node, rg_node *before); /* within its graph; NULL: to the end */
 rango_status rg_value_replace(rg_value *old, rg_value *with); /* all uses and graph outputs of `old`, any graph */
-bool rg_value_is_used(const rg_value *value);             /* by a node or as an output */
+bool rg_value_is_used(const rg_value *value);                 /* by a node or as an output */
 /* The tensor of an initializer or of a Constant node, or NULL when the value isn't constant. */
 const rango_tensor *rg_value_constant(const rg_value *value);
-/* Large float32 weights that were read in place from a file lie at any address. They are read through memcpy alone (packing),
- * or the model gets aligned copies first: of every such constant for which keep() is false (NULL: of all). */
+/* Large float32 weights that were read in place from a file lie at any address. They are read through memcpy alone
+ * (packing), or the model gets aligned copies first: of every such constant for which keep() is false (NULL: of all).
+ */
 #define RG_UNALIGNED_BYTES 65536 /* smaller ones were copied when they were read */
 bool rg_tensor_is_aligned(const rango_tensor *tensor);
 rango_status rg_model_align_constants(rango_model *model, bool (*keep)(const rg_value *value));
@@ -255,7 +255,7 @@ const char *rg_node_string(const rg_node *node, const char *name, const char *fa
 /* The list's elements, or NULL and 0. */
 const int64_t *rg_node_ints(const rg_node *node, const char *name, size_t *count);
 rg_graph *rg_node_graph(const rg_node *node, const char *name); /* or NULL */
-bool rg_node_is(const rg_node *node, const char *op);            /* operator `op` of the default domain */
+bool rg_node_is(const rg_node *node, const char *op);           /* operator `op` of the default domain */
 rango_status rg_node_set_int(rg_node *node, const char *name, int64_t value);
 rango_status rg_node_set_float(rg_node *node, const char *name, float value);
 rango_status rg_node_set_string(rg_node *node, const char *name, const char *value);

@@ -51,13 +51,14 @@ void rg_tensor_init_borrowed(rango_tensor *tensor, rango_type type, const rg_sha
 void rg_tensor_init_view(rango_tensor *to, const rango_tensor *from);
 /* A tensor of strings, all copied into one buffer. */
 rango_status rg_tensor_init_strings(rango_tensor *tensor, const rg_shape *shape, const rg_string *strings);
-void rg_tensor_clear(rango_tensor *tensor); /* releases and zeroes */
+void rg_tensor_clear(rango_tensor *tensor);                              /* releases and zeroes */
 rango_status rg_tensor_copy(rango_tensor *to, const rango_tensor *from); /* own copy of the data */
 
 /* Element i of a numeric tensor as a number, whatever its type (float8 and 4-bit types included). */
 double rg_tensor_get_double(const rango_tensor *tensor, int64_t i);
 int64_t rg_tensor_get_i64(const rango_tensor *tensor, int64_t i);
-void rg_tensor_set_double(rango_tensor *tensor, int64_t i, double value); /* rounds to nearest even; saturates integers */
+/* Rounds to nearest even; saturates integers. */
+void rg_tensor_set_double(rango_tensor *tensor, int64_t i, double value);
 
 /* Conversions, IEEE 754 round to nearest even; NaN stays NaN. */
 float rg_half_to_float(uint16_t half);

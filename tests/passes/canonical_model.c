@@ -22,8 +22,10 @@ int main(int count, char **arguments) {
   if (status == RANGO_OK) status = rg_passes_canonical(copy);
   if (status == RANGO_OK) status = rg_model_visit_graphs(copy, false, count_nodes, &after);
   if (status == RANGO_OK) status = rango_model_save(copy, arguments[2]);
-  if (status != RANGO_OK) fprintf(stderr, "%s: %s\n", rango_status_name(status), rango_error_message());
-  else printf("%d %d\n", before, after);
+  if (status != RANGO_OK)
+    fprintf(stderr, "%s: %s\n", rango_status_name(status), rango_error_message());
+  else
+    printf("%d %d\n", before, after);
   rg_model_release(copy);
   rango_model_free(model);
   return status != RANGO_OK;
