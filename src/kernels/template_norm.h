@@ -1,7 +1,7 @@
 /* Normalisation: moments over rows and columns, scale and shift, layer and RMS normalisation. */
 
 /* Sum of (x - mean)^2 over n <= SUM_BLOCK elements. */
-static inline float deviation_block(const float *x, float mean, size_t n) {
+static __attribute__((noinline)) float deviation_block(const float *x, float mean, size_t n) {
   const rg_vec centre = v_set1(mean);
   rg_vec s0 = v_set1(0.0f), s1 = s0;
   size_t i = 0;
@@ -17,7 +17,7 @@ static inline float deviation_block(const float *x, float mean, size_t n) {
   return v_sum(v_add(s0, s1));
 }
 
-static inline double deviation_row(const float *x, float mean, size_t n) {
+static double deviation_row(const float *x, float mean, size_t n) {
   double sum = 0;
   for (size_t i = 0; i < n; i += SUM_BLOCK) sum += deviation_block(x + i, mean, n - i < SUM_BLOCK ? n - i : SUM_BLOCK);
   return sum;
@@ -50,7 +50,7 @@ static void column_moments(const float *x, size_t stride, size_t rows, size_t co
 }
 
 static void scale_rows(const float *x, float *y, size_t rows, size_t cols, const float *scale, const float *shift) {
-  for (size_t r = 0; r < rows; r++) unary_linear(scale[r], shift[r], x + r * cols, y + r * cols, cols);
+  for (size_t r = 0; r < rows; r++) scale_line(scale[r], shift[r], x + r * cols, y + r * cols, cols);
 }
 
 /* y = x gamma + beta with each a vector of the row's length. */

@@ -49,27 +49,29 @@ static inline float reduce_block(rg_reduce op, const float *x, size_t n) {
   return reduce_lanes(combine, reduce_step(combine, reduce_step(combine, s0, s1), reduce_step(combine, s2, s3)));
 }
 
-static inline double reduce_row(rg_reduce op, const float *x, size_t n) {
-  if (op == RG_REDUCE_MAX || op == RG_REDUCE_MIN || n <= SUM_BLOCK) return reduce_block(op, x, n);
+/* Each operation's loop is compiled once. */
+#define REDUCE_BLOCK(name, op)                                                                                         \
+  static __attribute__((noinline)) float name(const float *x, size_t n) { return reduce_block(op, x, n); }
+REDUCE_BLOCK(block_sum, RG_REDUCE_SUM)
+REDUCE_BLOCK(block_max, RG_REDUCE_MAX)
+REDUCE_BLOCK(block_min, RG_REDUCE_MIN)
+REDUCE_BLOCK(block_sum_square, RG_REDUCE_SUM_SQUARE)
+REDUCE_BLOCK(block_sum_abs, RG_REDUCE_SUM_ABS)
+
+static double reduce_row(rg_reduce op, const float *x, size_t n) {
+  static float (*const blocks[RG_REDUCE_COUNT])(const float *, size_t) = {[RG_REDUCE_SUM] = block_sum,
+                                                                          [RG_REDUCE_MAX] = block_max,
+                                                                          [RG_REDUCE_MIN] = block_min,
+                                                                          [RG_REDUCE_SUM_SQUARE] = block_sum_square,
+                                                                          [RG_REDUCE_SUM_ABS] = block_sum_abs};
+  if (op == RG_REDUCE_MAX || op == RG_REDUCE_MIN || n <= SUM_BLOCK) return (double)blocks[op](x, n);
   double sum = 0;
-  for (size_t i = 0; i < n; i += SUM_BLOCK) sum += reduce_block(op, x + i, n - i < SUM_BLOCK ? n - i : SUM_BLOCK);
+  for (size_t i = 0; i < n; i += SUM_BLOCK) sum += (double)blocks[op](x + i, n - i < SUM_BLOCK ? n - i : SUM_BLOCK);
   return sum;
 }
 
-#define REDUCE_ROWS(op)                                                                                                \
-  case op:                                                                                                             \
-    for (size_t r = 0; r < rows; r++) y[r] = (float)reduce_row(op, x + r * cols, cols);                                \
-    break
-
 static void reduce_rows(rg_reduce op, const float *x, float *y, size_t rows, size_t cols) {
-  switch (op) { /* the operation is a constant in each copy of the loop */
-    REDUCE_ROWS(RG_REDUCE_MAX);
-    REDUCE_ROWS(RG_REDUCE_MIN);
-    REDUCE_ROWS(RG_REDUCE_SUM_SQUARE);
-    REDUCE_ROWS(RG_REDUCE_SUM_ABS);
-  default:
-    REDUCE_ROWS(RG_REDUCE_SUM);
-  }
+  for (size_t r = 0; r < rows; r++) y[r] = (float)reduce_row(op, x + r * cols, cols);
 }
 
 /* `width` vectors of columns at a time, in registers down all rows; sums in blocks of rows. */
@@ -198,10 +200,10 @@ static void softmax_rows(const float *x, float *y, size_t rows, size_t cols, boo
     const float largest = largest_of(x, cols);
     const double sum = exp_row(x, largest, logarithm ? NULL : y, cols);
     if (logarithm) { /* x - largest first: exact where they are close */
-      unary_linear(1.0f, -largest, x, y, cols);
-      unary_linear(1.0f, -(float)log(sum), y, y, cols);
+      scale_line(1.0f, -largest, x, y, cols);
+      scale_line(1.0f, -(float)log(sum), y, y, cols);
     } else {
-      unary_linear((float)(1.0 / sum), 0.0f, y, y, cols);
+      scale_line((float)(1.0 / sum), 0.0f, y, y, cols);
     }
   }
 }

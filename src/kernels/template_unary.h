@@ -1,17 +1,13 @@
-/* y = op(x): one loop a function, made by the macro; the operation is chosen once a call. */
+/* y = op(x): a loop over whole vectors for each operation, made by the macro; what is left over goes through a vector
+ * on the stack. The operation is chosen once a call. */
 
 #define UNARY(name, expression)                                                                                        \
-  static void unary_##name(float alpha_value, float beta_value, const float *x_data, float *y_data, size_t n) {        \
+  static void unary_##name(float alpha_value, float beta_value, const float *x_data, float *y_data, size_t vectors) {  \
     const rg_vec alpha = v_set1(alpha_value), beta = v_set1(beta_value);                                               \
     (void)alpha, (void)beta;                                                                                           \
-    size_t i = 0;                                                                                                      \
-    for (; i + RG_LANES <= n; i += RG_LANES) {                                                                         \
-      const rg_vec x = v_load(x_data + i);                                                                             \
-      v_store(y_data + i, (expression));                                                                               \
-    }                                                                                                                  \
-    if (i < n) {                                                                                                       \
-      const rg_vec x = v_load_part(x_data + i, n - i, v_set1(0.0f));                                                   \
-      v_store_n(y_data + i, (expression), n - i);                                                                      \
+    for (size_t i = 0; i < vectors; i++, x_data += RG_LANES, y_data += RG_LANES) {                                     \
+      const rg_vec x = v_load(x_data);                                                                                 \
+      v_store(y_data, (expression));                                                                                   \
     }                                                                                                                  \
   }
 
@@ -65,5 +61,17 @@ static void unary(rg_unary op, float alpha, float beta, const float *x, float *y
       [RG_UNARY_CEIL] = unary_ceil,
       [RG_UNARY_ROUND] = unary_round,
   };
-  functions[op](alpha, beta, x, y, n);
+  const size_t vectors = n / RG_LANES, rest = n % RG_LANES;
+  functions[op](alpha, beta, x, y, vectors);
+  if (rest == 0) return;
+  float last[RG_LANES];
+  v_store(last, v_load_part(x + VECTORS(vectors), rest, v_set1(0.0f)));
+  functions[op](alpha, beta, last, last, 1);
+  v_store_n(y + VECTORS(vectors), v_load(last), rest);
+}
+
+/* y = factor x + term, without the table. */
+static inline void scale_line(float factor, float term, const float *x, float *y, size_t n) {
+  const rg_vec alpha = v_set1(factor), beta = v_set1(term);
+  for (size_t i = 0; i < n; i += RG_LANES) store_some(y + i, v_fma(alpha, load_zero(x + i, n - i), beta), n - i);
 }
