@@ -34,11 +34,12 @@ static const char *read_heads(const rg_node *node, int rank, const int64_t *q, c
 }
 
 static rango_status infer_attention(rg_infer *infer) {
-  const rg_fact *q = infer->inputs[0], *k = infer->inputs[1], *v = infer->inputs[2],
-                *past = infer->input_count > 4 ? infer->inputs[4] : NULL;
+  const rg_fact *q = infer->inputs[0], *k = infer->inputs[1], *v = infer->inputs[2];
+  const rango_type types[] = {q->type, k->type, v->type, q->type}; /* of the outputs */
+  const rg_fact *past = infer->input_count > 4 ? infer->inputs[4] : NULL;
   if (q->rank < 0 || k->rank != q->rank || v->rank != q->rank) {
     for (int i = 0; i < infer->output_count; i++)
-      if (infer->outputs[i]) rg_fact_set(infer->outputs[i], i == 3 ? q->type : infer->inputs[i]->type, -1, NULL);
+      if (infer->outputs[i]) rg_fact_set(infer->outputs[i], types[i], -1, NULL);
     return RANGO_OK;
   }
   heads h;
@@ -54,7 +55,7 @@ static rango_status infer_attention(rg_infer *infer) {
                         {h.batch, h.kv_heads, total, h.v_size},
                         {h.batch, h.q_heads, h.q_length, total}};
   for (int i = 1; i < infer->output_count; i++)
-    if (infer->outputs[i]) rg_fact_set(infer->outputs[i], i == 3 ? q->type : infer->inputs[i]->type, 4, rest[i - 1]);
+    if (infer->outputs[i]) rg_fact_set(infer->outputs[i], types[i], 4, rest[i - 1]);
   return RANGO_OK;
 }
 

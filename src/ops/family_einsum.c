@@ -201,6 +201,7 @@ static rango_status compute_einsum(rg_exec *exec) {
   const int64_t *dims[MAX_OPERANDS] = {NULL};
   double *data[MAX_OPERANDS] = {NULL}, *sums = NULL;
   int64_t strides[MAX_OPERANDS][LABELS], offsets[MAX_OPERANDS] = {0}, total, terms = 1;
+  if (count < 1 || count > MAX_OPERANDS) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%d inputs", count);
   for (int i = 0; i < count; i++) {
     const rango_tensor *x;
     RG_TRY(rg_need_tensor(exec, i, 0, &x));

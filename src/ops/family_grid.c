@@ -128,7 +128,7 @@ static rango_status compute_grid(rg_exec *exec) {
     for (int64_t p = 0; p < count; p++) {
       int64_t index[RANGO_MAX_RANK][MAX_TAPS];
       double weight[RANGO_MAX_RANK][MAX_TAPS];
-      int counts[RANGO_MAX_RANK];
+      int counts[RANGO_MAX_RANK] = {0};
       /* The grid names the last axis first. */
       for (int i = 0; i < g.spatial; i++)
         counts[i] = axis_taps(&g, i, at[(n * count + p) * g.spatial + g.spatial - 1 - i], index[i], weight[i]);
