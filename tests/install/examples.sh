@@ -25,9 +25,9 @@ else
 fi
 
 run() { LD_LIBRARY_PATH=$library $RANGO_EMULATOR "$@"; }
-run "$RANGO_BINARY_DIR/glyphs" --count 96 --seed 5 -o "$work/x.npy"
+run "$RANGO_BINARY_DIR/glyphs" --count 1024 --seed 5 -o "$work/x.npy"
 lines=$(run "$work/classify" "$RANGO_SOURCE_DIR/models/tiny.onnx" "$work/x.npy" | grep -c 'class')
-[ "$lines" = 96 ] || { echo "classify printed $lines lines, not 96"; exit 1; }
+[ "$lines" = 1024 ] || { echo "classify printed $lines lines, not 1024"; exit 1; }
 run "$work/shrink" "$RANGO_SOURCE_DIR/models/tiny.onnx" "$work/x.npy" "$work/small.onnx" 2>"$work/shrink.log" ||
   { cat "$work/shrink.log"; exit 1; }
 run "$work/cmake/classify" "$work/small.onnx" "$work/x.npy" >/dev/null

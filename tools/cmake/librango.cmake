@@ -36,7 +36,7 @@ if(CMAKE_C_COMPILER_ID MATCHES "Clang")
   set(optimised -O2)
 else()
   set(scalar -O2 -fno-tree-vectorize -fno-tree-slp-vectorize)
-  set(optimised -O2 -ftree-vectorize -fvect-cost-model=very-cheap)
+  set(optimised -O2 -ftree-vectorize)
 endif()
 
 if(NOT APPLE)
