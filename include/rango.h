@@ -35,9 +35,9 @@
 extern "C" {
 #endif
 
-#define RANGO_VERSION_MAJOR 0
-#define RANGO_VERSION_MINOR 1
-#define RANGO_VERSION_PATCH 0
+#define RANGO_VERSION_MAJOR  0
+#define RANGO_VERSION_MINOR  1
+#define RANGO_VERSION_PATCH  0
 #define RANGO_VERSION_STRING "0.1.0"
 
 #if defined(_WIN32) || !defined(__GNUC__)
@@ -126,7 +126,7 @@ typedef enum rango_type {
 } rango_type;
 
 #define RANGO_TYPE_COUNT 27
-#define RANGO_MAX_RANK 16
+#define RANGO_MAX_RANK   16
 
 /* The type's name, such as "float32"; "undefined" for a number outside the list. */
 RANGO_API const char *rango_type_name(rango_type type);
@@ -214,7 +214,7 @@ typedef struct rango_layer_info {
   const char *name; /* the node's name, or its first output's */
   const char *op;   /* operator, such as "Conv" */
   const char *domain;
-  int input_rank, output_rank, weight_rank;                               /* -1: unknown or none */
+  int input_rank, output_rank, weight_rank;                                      /* -1: unknown or none */
   int64_t input[RANGO_MAX_RANK], output[RANGO_MAX_RANK], weight[RANGO_MAX_RANK]; /* first input, output; -1: unknown */
   int64_t params; /* floating-point elements among its constants; a shared one counts at its first user */
   int64_t macs;   /* multiply-accumulates for one row; 0 where the operator has none, -1: shape unknown */
@@ -256,13 +256,13 @@ typedef enum rango_device {
 } rango_device;
 
 typedef struct rango_session_options {
-  size_t struct_size;     /* sizeof(rango_session_options) */
+  size_t struct_size; /* sizeof(rango_session_options) */
   rango_device device;
-  int threads;            /* the session's own pool; 0: one for each core. Ignored when `pool` is set */
-  rango_threads *pool;    /* a pool shared with other sessions; outlives them */
-  const char *isa;        /* "generic", "neon", "avx2" or "avx512"; NULL: $RANGO_ISA, otherwise the CPU's best */
-  bool profile;           /* measure every node's time; read with rango_session_profile */
-  int max_plans;          /* plans kept, one for each set of input shapes; 0: 8 */
+  int threads;         /* the session's own pool; 0: one for each core. Ignored when `pool` is set */
+  rango_threads *pool; /* a pool shared with other sessions; outlives them */
+  const char *isa;     /* "generic", "neon", "avx2" or "avx512"; NULL: $RANGO_ISA, otherwise the CPU's best */
+  bool profile;        /* measure every node's time; read with rango_session_profile */
+  int max_plans;       /* plans kept, one for each set of input shapes; 0: 8 */
 } rango_session_options;
 
 typedef struct rango_session rango_session;
@@ -285,7 +285,7 @@ typedef struct rango_session_stats {
   size_t arena_bytes;  /* the last plan's arena: activations and scratch */
   int plans;           /* plans held */
   int threads;
-  const char *isa;     /* kernels in use: "avx512", ..., or "reference" */
+  const char *isa; /* kernels in use: "avx512", ..., or "reference" */
 } rango_session_stats;
 
 RANGO_API rango_status rango_session_get_stats(const rango_session *session, rango_session_stats *out);
@@ -294,8 +294,8 @@ typedef struct rango_profile_entry {
   const char *name, *op; /* node and operator, after fusion */
   double milliseconds;   /* sum over `calls` */
   int64_t calls;
-  int64_t macs;          /* of one call; 0: none */
-  const char *where;     /* "cpu avx512", "cpu portable", "reference" */
+  int64_t macs;      /* of one call; 0: none */
+  const char *where; /* "cpu avx512", "cpu portable", "reference" */
 } rango_profile_entry;
 
 /* Entries in the order of execution, valid until the next run; a session made without `profile` has none. */
@@ -304,11 +304,11 @@ RANGO_API size_t rango_session_profile(const rango_session *session, const rango
 /* --------------------------------------------------------------------------------------------- this machine --- */
 
 typedef struct rango_cpu_info {
-  size_t struct_size; /* sizeof(rango_cpu_info), set by the caller */
-  const char *architecture; /* "x86-64", "aarch64", other */
-  const char *features;     /* space-separated: "avx2 fma avx512f ..." */
-  const char *isa;          /* kernels chosen, $RANGO_ISA respected */
-  int cores;                /* that this process may use */
+  size_t struct_size;                  /* sizeof(rango_cpu_info), set by the caller */
+  const char *architecture;            /* "x86-64", "aarch64", other */
+  const char *features;                /* space-separated: "avx2 fma avx512f ..." */
+  const char *isa;                     /* kernels chosen, $RANGO_ISA respected */
+  int cores;                           /* that this process may use */
   size_t l1_bytes, l2_bytes, l3_bytes; /* data caches; 0: unknown */
 } rango_cpu_info;
 

@@ -73,11 +73,11 @@ typedef struct rango_evaluation {
 
 typedef struct rango_evaluate_options {
   size_t struct_size;
-  const rango_tensor *labels;     /* integers: top-1. Floating point: relative error. NULL: compare with `reference` */
-  const rango_model *reference;   /* used without labels */
-  bool output_error;              /* without labels: RANGO_METRIC_OUTPUT_ERROR in place of agreement */
-  int64_t batch;                  /* rows a run; 0: a good default */
-  rango_session_options session;  /* device, threads, kernels */
+  const rango_tensor *labels;    /* integers: top-1. Floating point: relative error. NULL: compare with `reference` */
+  const rango_model *reference;  /* used without labels */
+  bool output_error;             /* without labels: RANGO_METRIC_OUTPUT_ERROR in place of agreement */
+  int64_t batch;                 /* rows a run; 0: a good default */
+  rango_session_options session; /* device, threads, kernels */
   rango_progress_function progress;
   void *user;
 } rango_evaluate_options;
@@ -89,34 +89,34 @@ RANGO_API rango_status rango_evaluate(const rango_model *model, const rango_data
 /* --------------------------------------------------------------------------------------------- compression --- */
 
 typedef enum rango_budget {
-  RANGO_BUDGET_MAX_DROP = 0,        /* value: percentage points of top-1 (labels); default 0.5 */
-  RANGO_BUDGET_MAX_ERROR_RATIO = 1, /* value: relative error at most so many times the original's (float labels) */
-  RANGO_BUDGET_MIN_AGREEMENT = 2,   /* value: percent of rows with the original's top-1 (no labels); default 99 */
-  RANGO_BUDGET_MAX_OUTPUT_ERROR = 3,/* value: relative error to the original's outputs (no labels) */
-  RANGO_BUDGET_CUT_PARAMS = 4,      /* value: percent of all parameters to remove */
-  RANGO_BUDGET_CUT_MACS = 5         /* value: percent of all MACs to remove */
+  RANGO_BUDGET_MAX_DROP = 0,         /* value: percentage points of top-1 (labels); default 0.5 */
+  RANGO_BUDGET_MAX_ERROR_RATIO = 1,  /* value: relative error at most so many times the original's (float labels) */
+  RANGO_BUDGET_MIN_AGREEMENT = 2,    /* value: percent of rows with the original's top-1 (no labels); default 99 */
+  RANGO_BUDGET_MAX_OUTPUT_ERROR = 3, /* value: relative error to the original's outputs (no labels) */
+  RANGO_BUDGET_CUT_PARAMS = 4,       /* value: percent of all parameters to remove */
+  RANGO_BUDGET_CUT_MACS = 5          /* value: percent of all MACs to remove */
 } rango_budget;
 
 typedef enum rango_objective {
   RANGO_OBJECTIVE_BALANCED = 0, /* mean of the remaining fractions of parameters and MACs */
   RANGO_OBJECTIVE_PARAMS = 1,
   RANGO_OBJECTIVE_MACS = 2,
-  RANGO_OBJECTIVE_TIME = 3      /* milliseconds at batch 1 by the cost table; a result that isn't faster is refused */
+  RANGO_OBJECTIVE_TIME = 3 /* milliseconds at batch 1 by the cost table; a result that isn't faster is refused */
 } rango_objective;
 
 typedef struct rango_compress_options {
   size_t struct_size;
-  const rango_dataset *calib;   /* unlabelled; fits the factors. Required */
-  const rango_dataset *val;     /* chooses the operating point; NULL: every fourth row of calib is kept for it */
-  const rango_tensor *labels;   /* of val; NULL: agreement or output error */
+  const rango_dataset *calib; /* unlabelled; fits the factors. Required */
+  const rango_dataset *val;   /* chooses the operating point; NULL: every fourth row of calib is kept for it */
+  const rango_tensor *labels; /* of val; NULL: agreement or output error */
   rango_budget budget;
   double budget_value;
   rango_objective objective;
-  int confidence;               /* 0: val's measured value decides; 95: its one-sided 95 % bound */
-  const char *costs;            /* file of `rango tune`; NULL: the kernel table's own */
-  int threads;                  /* 0: one for each core */
+  int confidence;    /* 0: val's measured value decides; 95: its one-sided 95 % bound */
+  const char *costs; /* file of `rango tune`; NULL: the kernel table's own */
+  int threads;       /* 0: one for each core */
   uint64_t seed;
-  int64_t memory_bytes;         /* bound on statistics and kept activations; 0: 2 GiB */
+  int64_t memory_bytes; /* bound on statistics and kept activations; 0: 2 GiB */
   rango_progress_function progress;
   void *user;
 } rango_compress_options;
@@ -144,7 +144,7 @@ typedef struct rango_compress_summary {
   double bound;                       /* one-sided 95 % bound of the change (drop in points, or ratio); NaN: none */
   int64_t rows;                       /* of val */
   int64_t params_before, params_after, macs_before, macs_after;
-  double ms_before, ms_after;         /* at batch 1, medians of interleaved rounds, `threads` threads */
+  double ms_before, ms_after; /* at batch 1, medians of interleaved rounds, `threads` threads */
   double seconds;
   int layers, layers_compressed;
 } rango_compress_summary;
@@ -158,18 +158,19 @@ RANGO_API void rango_compression_free(rango_compression *result);
 /* The smaller model, owned by the result. */
 RANGO_API const rango_model *rango_compression_model(const rango_compression *result);
 RANGO_API rango_status rango_compression_summary(const rango_compression *result, rango_compress_summary *out);
-RANGO_API const rango_compressed_layer *rango_compression_layer(const rango_compression *result, size_t index); /* or NULL */
+RANGO_API const rango_compressed_layer *rango_compression_layer(const rango_compression *result,
+                                                                size_t index); /* or NULL */
 
 /* ------------------------------------------------------------------------------- the manifold, seen in data --- */
 
 typedef struct rango_spectrum {
   size_t struct_size;
-  int64_t rows;          /* samples used */
-  int64_t dimension;     /* ambient: columns */
+  int64_t rows;                 /* samples used */
+  int64_t dimension;            /* ambient: columns */
   int64_t pca90, pca99, pca999; /* principal components that hold 90, 99, 99.9 % of the variance */
-  double two_nn;         /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
-  double mle;            /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
-  int64_t whitney;       /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
+  double two_nn;                /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
+  double mle;                   /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
+  int64_t whitney; /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
 } rango_spectrum;
 
 /* Of a matrix of samples (first axis; the rest is flattened). */
@@ -190,7 +191,8 @@ RANGO_API void rango_spectra_free(rango_spectra *spectra);
 RANGO_API const rango_spectrum *rango_spectra_input(const rango_spectra *spectra);
 RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index); /* or NULL */
 
-/* ------------------------------------------------------------------------------------------ this machine's costs --- */
+/* ------------------------------------------------------------------------------------------ this machine's costs ---
+ */
 
 /* Measures what layers cost on this machine and writes them for rango_compress_options.costs. */
 RANGO_API rango_status rango_tune(const char *path, int threads, rango_progress_function progress, void *user);

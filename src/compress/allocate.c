@@ -5,8 +5,8 @@
 #include "compress/compress.h"
 
 #define SEARCH_ROUNDS 100
-#define SMALL_RANK 16 /* below, every rank counts; from here on, multiples of the kernels' width */
-#define RANK_STEP 8
+#define SMALL_RANK    16 /* below, every rank counts; from here on, multiples of the kernels' width */
+#define RANK_STEP     8
 
 bool rg_rank_is_useful(int64_t rank) { return rank >= 1 && (rank <= SMALL_RANK || rank % RANK_STEP == 0); }
 

@@ -1,10 +1,10 @@
 /*
  * The pair form: W x = B (A x), A [rank][inputs], B [outputs][rank].
  *
- * Where outputs <= inputs, the leading eigenvectors of the outputs' covariance (Zhang, Zou, He, Sun 2016): with V their rows,
- * A = V W and B = V'. Otherwise whitening of the inputs (Chen et al., DRONE, 2021): with C = Q S Q' the inputs' covariance and
- * U D P' the singular value decomposition of W Q S^1/2, A = P_r' S^-1/2 Q' and B = U_r D_r. Both have the least squared error
- * for their rank, the sum of the eigenvalues left out, so one decomposition serves every rank.
+ * Where outputs <= inputs, the leading eigenvectors of the outputs' covariance (Zhang, Zou, He, Sun 2016): with V their
+ * rows, A = V W and B = V'. Otherwise whitening of the inputs (Chen et al., DRONE, 2021): with C = Q S Q' the inputs'
+ * covariance and U D P' the singular value decomposition of W Q S^1/2, A = P_r' S^-1/2 Q' and B = U_r D_r. Both have
+ * the least squared error for their rank, the sum of the eigenvalues left out, so one decomposition serves every rank.
  */
 #include <math.h>
 #include <string.h>

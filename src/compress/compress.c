@@ -4,12 +4,12 @@
 
 #include "compress/result.h"
 
-#define MEMORY_DEFAULT (INT64_C(2) << 30)
-#define SAMPLED_ROWS 16384      /* im2col rows or tokens a layer */
-#define HOLD_OUT 4              /* without val, every fourth row is kept for choosing */
-#define CALIBRATION_MIN 8       /* rows */
-#define SENSITIVITY_MACS 4e11   /* all partial runs together */
-#define SENSITIVITY_ROWS 256
+#define MEMORY_DEFAULT       (INT64_C(2) << 30)
+#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
+#define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
+#define CALIBRATION_MIN      8     /* rows */
+#define SENSITIVITY_MACS     4e11  /* all partial runs together */
+#define SENSITIVITY_ROWS     256
 #define SENSITIVITY_ROWS_MIN 32
 
 static bool forward_progress(void *user, double fraction, const char *stage) {
@@ -31,20 +31,23 @@ static rango_status check_budget(const rango_compress_options *options) {
   switch (options->budget) {
   case RANGO_BUDGET_MAX_DROP:
     RG_FAIL_IF(!integer, RANGO_ERROR_ARGUMENT,
-               "compress: a drop in top-1 needs integer labels of the validation rows; without labels give a minimum agreement "
+               "compress: a drop in top-1 needs integer labels of the validation rows; without labels give a minimum "
+               "agreement "
                "or a maximum output error");
     return RANGO_OK;
   case RANGO_BUDGET_MAX_ERROR_RATIO:
-    RG_FAIL_IF(!options->labels || integer, RANGO_ERROR_ARGUMENT,
-               "compress: an error ratio needs floating-point labels of the validation rows; without labels give a maximum "
-               "output error");
+    RG_FAIL_IF(
+        !options->labels || integer, RANGO_ERROR_ARGUMENT,
+        "compress: an error ratio needs floating-point labels of the validation rows; without labels give a maximum "
+        "output error");
     return RANGO_OK;
   case RANGO_BUDGET_MIN_AGREEMENT:
   case RANGO_BUDGET_CUT_PARAMS:
   case RANGO_BUDGET_CUT_MACS:
     RG_FAIL_IF(value > 100, RANGO_ERROR_ARGUMENT, "compress: %g percent is more than all", value);
     return RANGO_OK;
-  case RANGO_BUDGET_MAX_OUTPUT_ERROR: return RANGO_OK;
+  case RANGO_BUDGET_MAX_OUTPUT_ERROR:
+    return RANGO_OK;
   }
   RG_FAIL(RANGO_ERROR_ARGUMENT, "compress: unknown budget %d", (int)options->budget);
 }
@@ -62,7 +65,8 @@ static rango_status check_options(const rango_model *model, const rango_compress
   RG_FAIL_IF(options->calib->rows < CALIBRATION_MIN, RANGO_ERROR_ARGUMENT,
              "compress: %lld calibration rows are too few: give at least %d, better hundreds",
              (long long)options->calib->rows, CALIBRATION_MIN);
-  RG_FAIL_IF(options->labels && !options->val, RANGO_ERROR_ARGUMENT, "compress: labels are given, their rows (val) are not");
+  RG_FAIL_IF(options->labels && !options->val, RANGO_ERROR_ARGUMENT,
+             "compress: labels are given, their rows (val) are not");
   if (options->labels) RG_TRY(rg_labels_check(options->labels, options->val));
   RG_TRY(check_budget(options));
   RG_TRY(rg_dataset_check_finite(options->calib, "calibration data"));
@@ -84,7 +88,8 @@ static rango_status split_calibration(rg_job *job) {
   }
   rango_status status;
   if (held == 0) {
-    status = rg_fail(RANGO_ERROR_ARGUMENT, "compress: too few calibration rows to keep some for choosing: give validation data");
+    status = rg_fail(RANGO_ERROR_ARGUMENT,
+                     "compress: too few calibration rows to keep some for choosing: give validation data");
     goto done;
   }
   RG_TRY_DONE(rg_dataset_subset(calib, rows, fit, &job->calib_part));
@@ -105,8 +110,8 @@ rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   return status;
 }
 
-/* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many batches as
- * half of the memory holds. */
+/* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
+ * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
   const rango_compress_options *options = job->options;
   int64_t inputs, frontier;
@@ -166,8 +171,9 @@ static rango_status prepare(rg_job *job) {
   RG_TRY(rg_count_model(job->model, job->val, &job->canonical_params, &job->canonical_macs));
   RG_TRY(load_costs(job));
   RG_TRY(rg_sites_find(job->model, &job->sites));
-  RG_FAIL_IF(job->sites.count == 0, RANGO_ERROR_BUDGET,
-             "the model has no layer to factor: no Gemm, MatMul or Conv (of one group) with a float32 weight of its own");
+  RG_FAIL_IF(
+      job->sites.count == 0, RANGO_ERROR_BUDGET,
+      "the model has no layer to factor: no Gemm, MatMul or Conv (of one group) with a float32 weight of its own");
   RG_TRY(prepare_calibration(job, options->val ? options->calib : job->calib_part));
   rg_job_stage(job, 0, 0.1);
   return prepare_scoring(job);
@@ -181,7 +187,8 @@ static rango_status make_bases(rg_job *job) {
     RG_TRY(rg_basis_spatial(&job->sites.items[i], &job->statistics[i], &job->bases[i][RG_FORM_SPATIAL]));
     rg_free(job->statistics[i].input_covariance);
     job->statistics[i].input_covariance = NULL;
-    RG_TRY(rg_calibration_progress(&job->calibration, (double)(i + 1) / (double)job->sites.count, "decomposing layers"));
+    RG_TRY(
+        rg_calibration_progress(&job->calibration, (double)(i + 1) / (double)job->sites.count, "decomposing layers"));
   }
   return RANGO_OK;
 }
@@ -190,7 +197,8 @@ static rango_status make_bases(rg_job *job) {
 static rango_status measure_sensitivity(rg_job *job) {
   const rango_dataset *calib = job->calibration.data;
   double each = 0.5 * (double)job->macs * RG_SENSITIVITY_POINTS * (double)job->sites.count;
-  int64_t wanted = each > 0 && SENSITIVITY_MACS / each < SENSITIVITY_ROWS ? (int64_t)(SENSITIVITY_MACS / each) : SENSITIVITY_ROWS;
+  int64_t wanted =
+      each > 0 && SENSITIVITY_MACS / each < SENSITIVITY_ROWS ? (int64_t)(SENSITIVITY_MACS / each) : SENSITIVITY_ROWS;
   if (wanted < SENSITIVITY_ROWS_MIN) wanted = SENSITIVITY_ROWS_MIN;
   int64_t group = calib->fixed_batch ? calib->fixed_batch : 1;
   int64_t held = job->calibration.fit_batches * job->calibration.batch; /* what memory has room for */
@@ -257,9 +265,10 @@ static void job_free(rg_job *job) {
 static rango_status check_result(const rango_compress_options *options, const rango_compression *result) {
   const rango_compress_summary *s = &result->summary;
   RG_FAIL_IF(s->layers_compressed == 0, RANGO_ERROR_BUDGET, "no layer gets smaller within the budget");
-  RG_FAIL_IF(options->objective == RANGO_OBJECTIVE_TIME && !(s->ms_after < s->ms_before), RANGO_ERROR_BUDGET,
-             "the compressed network takes %.3f ms, the original %.3f ms: it is not faster on this machine, so it is not kept",
-             s->ms_after, s->ms_before);
+  RG_FAIL_IF(
+      options->objective == RANGO_OBJECTIVE_TIME && !(s->ms_after < s->ms_before), RANGO_ERROR_BUDGET,
+      "the compressed network takes %.3f ms, the original %.3f ms: it is not faster on this machine, so it is not kept",
+      s->ms_after, s->ms_before);
   return RANGO_OK;
 }
 

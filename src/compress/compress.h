@@ -11,8 +11,8 @@
  *   search      the smallest cost within the budget
  *
  * A site's weight is a matrix [outputs][inputs]: y = W x + b. For a convolution x is the im2col row in the order
- * [kernel w][channel][kernel h] (kernel columns outermost, so that a k x 1 convolution is one contiguous block). One-dimensional
- * convolutions have kernel h = 1.
+ * [kernel w][channel][kernel h] (kernel columns outermost, so that a k x 1 convolution is one contiguous block).
+ * One-dimensional convolutions have kernel h = 1.
  */
 #ifndef RG_COMPRESS_COMPRESS_H
 #define RG_COMPRESS_COMPRESS_H
@@ -33,19 +33,19 @@ typedef enum rg_form { RG_FORM_DENSE = 0, RG_FORM_PAIR = 1, RG_FORM_SPATIAL = 2 
 
 typedef struct rg_site {
   rg_site_kind kind;
-  int index;           /* among the sites, in topological order */
-  int node, add;       /* node ids in the canonical model; add: the bias of a MatMul, -1 none */
-  int begin, end;      /* its nodes' places in the main graph's order: [begin, end) */
-  int input, output;   /* value ids */
+  int index;         /* among the sites, in topological order */
+  int node, add;     /* node ids in the canonical model; add: the bias of a MatMul, -1 none */
+  int begin, end;    /* its nodes' places in the main graph's order: [begin, end) */
+  int input, output; /* value ids */
   const char *name, *op;
   const rango_tensor *weight, *bias; /* as in the model; bias NULL: none */
   int64_t inputs, outputs;
   int64_t channels, kernel_h, kernel_w; /* convolutions */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
   rg_window window;
-  float *matrix;       /* [outputs][inputs], Gemm's alpha folded in */
-  float *offset;       /* [outputs], Gemm's beta folded in; zeros without bias */
-  int64_t positions;   /* output positions of one row of data (1 for a Gemm); set by the statistics */
+  float *matrix;     /* [outputs][inputs], Gemm's alpha folded in */
+  float *offset;     /* [outputs], Gemm's beta folded in; zeros without bias */
+  int64_t positions; /* output positions of one row of data (1 for a Gemm); set by the statistics */
   int64_t input_h, input_w, output_h, output_w;
 } rg_site;
 
@@ -54,8 +54,8 @@ typedef struct rg_sites {
   size_t count, capacity;
 } rg_sites;
 
-/* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a constant
- * matrix, Conv of one group with one or two spatial axes; float32, weight used once, both sides at least 2. */
+/* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a
+ * constant matrix, Conv of one group with one or two spatial axes; float32, weight used once, both sides at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
 
@@ -90,10 +90,10 @@ rango_status rg_calibration_progress(const rg_calibration *calibration, double f
 
 /* ---- statistics ---- */
 typedef struct rg_statistics {
-  int64_t rows;        /* sampled */
-  float *outputs;      /* [rows][outputs]: the original layer's outputs, bias included */
-  double *input_mean;  /* [inputs] */
-  double *output_mean; /* [outputs] */
+  int64_t rows;             /* sampled */
+  float *outputs;           /* [rows][outputs]: the original layer's outputs, bias included */
+  double *input_mean;       /* [inputs] */
+  double *output_mean;      /* [outputs] */
   double *input_covariance; /* [inputs][inputs], where a form needs it, else NULL; freed once the bases are made */
 } rg_statistics;
 
@@ -106,10 +106,11 @@ bool rg_site_wants_covariance(const rg_site *site);
 /* ---- bases ---- */
 typedef struct rg_basis {
   int64_t max_rank;
-  int64_t inner;   /* columns of `first` */
-  float *first;    /* [max_rank][inner]: leading rows serve any rank. Pair: inner = inputs. Spatial: inner = channels * kernel h */
-  float *second;   /* pair: [max_rank][outputs]. Spatial: NULL, fitted for each rank */
-  double *tail;    /* [max_rank + 1]: the layer's squared error at each rank over its output's variance; tail[0] = 1 */
+  int64_t inner; /* columns of `first` */
+  float *first;  /* [max_rank][inner]: leading rows serve any rank. Pair: inner = inputs. Spatial: inner = channels *
+                    kernel h */
+  float *second; /* pair: [max_rank][outputs]. Spatial: NULL, fitted for each rank */
+  double *tail;  /* [max_rank + 1]: the layer's squared error at each rank over its output's variance; tail[0] = 1 */
 } rg_basis;
 
 /* `basis->max_rank` 0: the form doesn't serve this site. */
@@ -137,9 +138,9 @@ typedef struct rg_candidates {
 
 /* Ranks worth looking at: all up to 16, then multiples of 8. */
 bool rg_rank_is_useful(int64_t rank);
-/* One choice a table so that the sum of prices is at most `limit` and the sum of damages is least, up to the convex hull
- * (Everett 1963: one Lagrange multiplier for all) and a greedy fill of what is left. choices [count]. False when even the
- * cheapest choices cost more; they are returned then. */
+/* One choice a table so that the sum of prices is at most `limit` and the sum of damages is least, up to the convex
+ * hull (Everett 1963: one Lagrange multiplier for all) and a greedy fill of what is left. choices [count]. False when
+ * even the cheapest choices cost more; they are returned then. */
 bool rg_allocate(const rg_candidates *tables, size_t count, double limit, size_t *choices);
 
 /* ---- factors ---- */
@@ -153,13 +154,14 @@ typedef struct rg_factors {
 } rg_factors;
 
 void rg_factors_free(rg_factors *factors);
-/* Columns of z, what the first factor makes of an input row: rank, times kernel w in the spatial form ([kernel w][rank]). */
+/* Columns of z, what the first factor makes of an input row: rank, times kernel w in the spatial form ([kernel
+ * w][rank]). */
 int64_t rg_projected_columns(const rg_site *site, rg_form form, int64_t rank);
 /* z [count][columns] of rows [count][inputs]. */
-void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows, int64_t count,
-                     float *z);
-/* The second factor and the bias by ridge regression of targets [count][outputs] on z, shrinking to the basis's own second
- * factor (pair) or to nothing (spatial). */
+void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows,
+                     int64_t count, float *z);
+/* The second factor and the bias by ridge regression of targets [count][outputs] on z, shrinking to the basis's own
+ * second factor (pair) or to nothing (spatial). */
 rango_status rg_fit_second(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *z,
                            const float *targets, int64_t count, rg_factors *out);
 /* Fits every site in order on what the network so far makes of the calibration rows (Zhang et al. 2016, asymmetric). */
@@ -171,11 +173,12 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
 /* Puts factors in place of a site's nodes in a copy of the canonical model (same node and value ids). */
 rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors);
 /* A copy with every site rewritten (factors of form dense only correct their bias), dead constants removed. */
-rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors, rango_model **out);
+rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors,
+                              rango_model **out);
 
 /* ---- segments ---- */
-/* Nodes [begin, end) of the main graph's order as a model, with sites among them rewritten where factors is given (NULL: none).
- * Its inputs and outputs are the values that cross the cuts: ids in `inputs` and `outputs`, in order. */
+/* Nodes [begin, end) of the main graph's order as a model, with sites among them rewritten where factors is given
+ * (NULL: none). Its inputs and outputs are the values that cross the cuts: ids in `inputs` and `outputs`, in order. */
 typedef struct rg_segment {
   rango_model *model;
   int *inputs, *outputs;
@@ -211,8 +214,8 @@ void rg_frontier_free(rg_frontier *frontier);
 
 /* ---- sensitivity ---- */
 #define RG_SENSITIVITY_POINTS 4
-/* How the model's first output answers to an error at a site: at squared relative layer errors error[i], ascending, the squared
- * relative error of the output is damage[i]. */
+/* How the model's first output answers to an error at a site: at squared relative layer errors error[i], ascending, the
+ * squared relative error of the output is damage[i]. */
 typedef struct rg_sensitivity {
   int count;
   double error[RG_SENSITIVITY_POINTS], damage[RG_SENSITIVITY_POINTS];

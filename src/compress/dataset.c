@@ -53,8 +53,8 @@ static rango_status check_array(const rango_value_info *info, const rango_tensor
   RG_FAIL_IF(rango_type_bits(array->type) < 8, RANGO_ERROR_UNSUPPORTED, "input '%s': arrays of %s are not supported",
              info->name, rango_type_name(array->type));
   if (info->rank < 0) return RANGO_OK;
-  RG_FAIL_IF(array->shape.rank != info->rank, RANGO_ERROR_ARGUMENT, "input '%s' has %d axes, the array %s has %d", info->name,
-             info->rank, rg_shape_text(&array->shape, text, sizeof text), array->shape.rank);
+  RG_FAIL_IF(array->shape.rank != info->rank, RANGO_ERROR_ARGUMENT, "input '%s' has %d axes, the array %s has %d",
+             info->name, info->rank, rg_shape_text(&array->shape, text, sizeof text), array->shape.rank);
   for (int i = 1; i < info->rank; i++)
     RG_FAIL_IF(info->dims[i] >= 0 && info->dims[i] != array->shape.dims[i], RANGO_ERROR_ARGUMENT,
                "input '%s' wants %lld at axis %d, the array is %s", info->name, (long long)info->dims[i], i,
@@ -66,8 +66,8 @@ static bool has_own_shape(const rango_value_info *info, const rango_tensor *arra
   return array->shape.rank == 0 || (info->rank > 0 && info->dims[0] == array->shape.dims[0]);
 }
 
-/* Which arrays hold rows and how many: those that differ from their input's own first size; if none does, the first input's
- * size counts. */
+/* Which arrays hold rows and how many: those that differ from their input's own first size; if none does, the first
+ * input's size counts. */
 static rango_status find_rows(rango_dataset *data) {
   int64_t rows = -1;
   const char *who = "";
@@ -176,19 +176,21 @@ static rango_status load_arguments(rango_dataset *data, const char *const *argum
               arguments[i], info.name, arguments[i]);
     }
     RG_TRY(rango_model_input(data->model, index, &info));
-    RG_FAIL_IF(data->items[index].type != RANGO_UNDEFINED, RANGO_ERROR_ARGUMENT, "input '%s' is given twice", info.name);
+    RG_FAIL_IF(data->items[index].type != RANGO_UNDEFINED, RANGO_ERROR_ARGUMENT, "input '%s' is given twice",
+               info.name);
     RG_TRY(rg_arena_strndup(data->arena, path, strlen(path), &data->files[index]));
     RG_TRY(load_one(path, &data->items[index]));
   }
   for (size_t i = 0; i < data->count; i++) {
     RG_TRY(rango_model_input(data->model, i, &info));
-    RG_FAIL_IF(data->items[i].type == RANGO_UNDEFINED, RANGO_ERROR_ARGUMENT, "no array for input '%s': give '%s=FILE.npy'",
-               info.name, info.name);
+    RG_FAIL_IF(data->items[i].type == RANGO_UNDEFINED, RANGO_ERROR_ARGUMENT,
+               "no array for input '%s': give '%s=FILE.npy'", info.name, info.name);
   }
   return RANGO_OK;
 }
 
-rango_status rango_dataset_load(const rango_model *model, const char *const *arguments, size_t count, rango_dataset **out) {
+rango_status rango_dataset_load(const rango_model *model, const char *const *arguments, size_t count,
+                                rango_dataset **out) {
   RG_FAIL_IF(!model || !arguments || !out, RANGO_ERROR_ARGUMENT, "dataset: NULL argument");
   RG_FAIL_IF(count == 0, RANGO_ERROR_ARGUMENT, "dataset: no file given");
   rango_dataset *data = NULL;
@@ -276,8 +278,8 @@ rango_status rg_dataset_check_finite(const rango_dataset *data, const char *what
       double value = array->type == RANGO_FLOAT32 ? ((const float *)array->data)[j] : rg_tensor_get_double(array, j);
       if (isfinite(value)) continue;
       RG_TRY(rango_model_input(data->model, i, &info));
-      RG_FAIL(RANGO_ERROR_NUMERIC, "%s%s%s, input '%s': row %lld holds a NaN or infinity", what, data->files[i] ? " " : "",
-              data->files[i] ? data->files[i] : "", info.name, (long long)(j / per_row));
+      RG_FAIL(RANGO_ERROR_NUMERIC, "%s%s%s, input '%s': row %lld holds a NaN or infinity", what,
+              data->files[i] ? " " : "", data->files[i] ? data->files[i] : "", info.name, (long long)(j / per_row));
     }
   }
   return RANGO_OK;
@@ -293,7 +295,8 @@ rango_status rg_dataset_subset(const rango_dataset *data, const int64_t *order, 
   for (size_t i = 0; i < data->count; i++) {
     rg_tensor_init_view(&part->items[i], &data->items[i]);
     part->constant[i] = data->constant[i];
-    if (data->files[i]) RG_TRY_DONE(rg_arena_strndup(part->arena, data->files[i], strlen(data->files[i]), &part->files[i]));
+    if (data->files[i])
+      RG_TRY_DONE(rg_arena_strndup(part->arena, data->files[i], strlen(data->files[i]), &part->files[i]));
   }
   part->rows = rows;
   part->fixed_batch = data->fixed_batch;

@@ -1,6 +1,6 @@
-/* Factors for chosen ranks. The first factor is the basis's leading rows; the second is fitted to what the layer's input is in
- * the network compressed so far, against the original layer's outputs: errors made before are answered, not handed on
- * (asymmetric fit; Zhang, Zou, He, Sun 2016). */
+/* Factors for chosen ranks. The first factor is the basis's leading rows; the second is fitted to what the layer's
+ * input is in the network compressed so far, against the original layer's outputs: errors made before are answered, not
+ * handed on (asymmetric fit; Zhang, Zou, He, Sun 2016). */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 #define BLOCK_ROWS 512
 #define RIDGE_MANY 1e-6 /* of the mean variance of z, where there are at least ROWS_EACH rows for each unknown */
-#define RIDGE_FEW 1e-2  /* otherwise: few rows say little, stay near the closed form */
-#define ROWS_EACH 8
+#define RIDGE_FEW  1e-2 /* otherwise: few rows say little, stay near the closed form */
+#define ROWS_EACH  8
 
 void rg_factors_free(rg_factors *factors) {
   rg_free(factors->first);
@@ -22,8 +22,8 @@ int64_t rg_projected_columns(const rg_site *site, rg_form form, int64_t rank) {
   return form == RG_FORM_SPATIAL ? rank * site->kernel_w : rank;
 }
 
-void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows, int64_t count,
-                     float *z) {
+void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows,
+                     int64_t count, float *z) {
   int64_t blocks = form == RG_FORM_SPATIAL ? site->kernel_w : 1; /* a row is [kernel w][inner] */
   rg_matmul_float(false, true, count * blocks, rank, basis->inner, rows, basis->first, z);
 }
@@ -32,8 +32,8 @@ void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, i
 typedef struct regression {
   int64_t columns, outputs, rows;
   double *z_mean, *t_mean;
-  double *gram;  /* [columns][columns], lower triangle and all of the diagonal */
-  double *cross; /* [columns][outputs] */
+  double *gram;    /* [columns][columns], lower triangle and all of the diagonal */
+  double *cross;   /* [columns][outputs] */
   double variance; /* of the targets, summed over outputs */
 } regression;
 
@@ -87,7 +87,8 @@ static void fill_upper(double *a, int64_t n) {
     for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
 }
 
-/* b [columns][outputs]: from `prior` (or 0) by the regression of what it leaves over. Returns the mean squared error. */
+/* b [columns][outputs]: from `prior` (or 0) by the regression of what it leaves over. Returns the mean squared error.
+ */
 static rango_status solve(regression *r, const float *prior, double *b, double *error) {
   int64_t k = r->columns, n = r->outputs;
   double *gram = NULL, *left = NULL;
@@ -111,8 +112,8 @@ done:
   return status;
 }
 
-static rango_status store(const rg_site *site, const rg_basis *basis, const regression *r, const double *b, double error,
-                          rg_factors *out) {
+static rango_status store(const rg_site *site, const rg_basis *basis, const regression *r, const double *b,
+                          double error, rg_factors *out) {
   int64_t k = r->columns, n = site->outputs;
   RG_TRY(rg_alloc((size_t)(out->rank * basis->inner) * sizeof(float), RG_OUT(&out->first)));
   RG_TRY(rg_alloc((size_t)(n * k) * sizeof(float), RG_OUT(&out->second)));
@@ -192,8 +193,8 @@ static rango_status project_batch(void *argument, const float *rows, int64_t cou
 }
 
 /* A dense layer's bias takes up what the changed input does to its mean. */
-static rango_status fit_bias(const rg_site *site, const rg_statistics *statistics, projection *p, const rg_calibration *calibration,
-                             const rg_frontier *frontier, rg_factors *out) {
+static rango_status fit_bias(const rg_site *site, const rg_statistics *statistics, projection *p,
+                             const rg_calibration *calibration, const rg_frontier *frontier, rg_factors *out) {
   double *mean = NULL;
   rango_status status;
   RG_TRY(rg_moments_create(&p->moments, site->inputs, false));

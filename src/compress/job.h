@@ -16,17 +16,17 @@ typedef struct rg_job {
   const rango_dataset *val;
   rg_calibration calibration;
   rg_sites sites;
-  rg_statistics *statistics;       /* [sites] */
+  rg_statistics *statistics;        /* [sites] */
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
-  rg_sensitivity *sensitivity;     /* [sites] */
-  rg_candidates *tables;           /* [sites] */
-  rg_costs *costs;                 /* with the time objective */
-  int64_t params, macs;            /* of the original; macs 0: unknown */
+  rg_sensitivity *sensitivity;      /* [sites] */
+  rg_candidates *tables;            /* [sites] */
+  rg_costs *costs;                  /* with the time objective */
+  int64_t params, macs;             /* of the original; macs 0: unknown */
   int64_t canonical_params, canonical_macs;
   rg_scoring scoring;
   rg_outputs reference;
   rg_scores before;
-  double low, high;                /* the part of the progress that the running step has */
+  double low, high; /* the part of the progress that the running step has */
 } rg_job;
 
 /* Progress: sets the running step's part. */
@@ -37,8 +37,8 @@ void rg_job_stage(rg_job *job, double low, double high);
 rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs);
 
 /* Bytes for one row: the sites' inputs together, and the largest set of values that crosses a cut before a site. */
-rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites, int64_t *inputs,
-                               int64_t *frontier);
+rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites,
+                               int64_t *inputs, int64_t *frontier);
 
 /* ---- tables.c ---- */
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank);
@@ -50,7 +50,7 @@ typedef struct rg_trial {
   rg_candidate *choices; /* [sites] */
   rg_factors *factors;   /* [sites] */
   rg_scores scores;
-  double price;          /* of the sites */
+  double price; /* of the sites */
 } rg_trial;
 
 void rg_trial_free(rg_job *job, rg_trial *trial);

@@ -27,7 +27,8 @@ static rango_status read_member(zip_t *archive, const char *path, const char *me
 static rango_status load_member(zip_t *archive, const char *path, const char *input, rango_tensor *to) {
   char member[512], label[1024];
   int length = snprintf(member, sizeof member, "%s.npy", input);
-  RG_FAIL_IF(length < 0 || (size_t)length >= sizeof member, RANGO_ERROR_LIMIT, "%s: the input's name is too long", path);
+  RG_FAIL_IF(length < 0 || (size_t)length >= sizeof member, RANGO_ERROR_LIMIT, "%s: the input's name is too long",
+             path);
   rg_buffer *buffer = NULL;
   RG_TRY(read_member(archive, path, member, &buffer));
   snprintf(label, sizeof label, "%s: %s", path, member);

@@ -32,7 +32,8 @@ static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t 
   const rg_site *site = &job->sites.items[i];
   const rg_factors *factors = &trial->factors[i];
   char text[RG_SHAPE_TEXT];
-  rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0), after = rg_site_cost(job, site, factors->form, factors->rank);
+  rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0),
+          after = rg_site_cost(job, site, factors->form, factors->rank);
   *layer = (rango_compressed_layer){
       .rows_in = site->inputs,
       .columns_out = site->outputs,

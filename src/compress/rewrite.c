@@ -1,5 +1,5 @@
-/* Two standard ONNX nodes in place of one. New names derive from the old ones; the second node keeps the layer's output value,
- * so nothing behind it changes. */
+/* Two standard ONNX nodes in place of one. New names derive from the old ones; the second node keeps the layer's output
+ * value, so nothing behind it changes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -149,8 +149,8 @@ static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_f
   return RANGO_OK;
 }
 
-/* Attributes of one of the two convolutions: the axes in [from, to) keep the original's window, the others get a kernel of 1,
- * stride 1 and no padding. Automatic padding works out alike on its axis. */
+/* Attributes of one of the two convolutions: the axes in [from, to) keep the original's window, the others get a kernel
+ * of 1, stride 1 and no padding. Automatic padding works out alike on its axis. */
 static rango_status set_window(rg_node *node, const rg_node *old, const rg_site *site, int from, int to) {
   int64_t kernel[2], strides[2], dilations[2], pads[4];
   int axes = site->spatial;
@@ -245,7 +245,8 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   return rewrite_conv(&r, site, factors);
 }
 
-rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors, rango_model **out) {
+rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors,
+                              rango_model **out) {
   int changes = 0;
   RG_TRY(rg_model_copy(model, out));
   rango_status status = RANGO_OK;

@@ -25,7 +25,8 @@ static rango_status measure_conv(rg_site *site, const rango_tensor *input, int64
 }
 
 rango_status rg_site_measure(rg_site *site, const rango_tensor *input, int64_t batch_rows, int64_t *available) {
-  RG_FAIL_IF(input->type != RANGO_FLOAT32, RANGO_ERROR_INTERNAL, "node '%s' (%s): unexpected input type", site->name, site->op);
+  RG_FAIL_IF(input->type != RANGO_FLOAT32, RANGO_ERROR_INTERNAL, "node '%s' (%s): unexpected input type", site->name,
+             site->op);
   if (site->kind == RG_SITE_CONV) {
     RG_TRY(measure_conv(site, input, available));
   } else {
@@ -68,17 +69,19 @@ static void gather_position(const rg_site *site, const float *data, int64_t posi
   gather_patch(site, from, place / site->output_w, place % site->output_w, row);
 }
 
-/* Draws each position with the chance that leaves exactly `count` of `available` (Knuth's algorithm S), so positions come in
- * order and nothing needs to be stored. */
+/* Draws each position with the chance that leaves exactly `count` of `available` (Knuth's algorithm S), so positions
+ * come in order and nothing needs to be stored. */
 rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const rg_sampling *sampling, int64_t batch,
                             int64_t available, int64_t count, float *rows) {
   rg_random random;
-  rg_random_seed(&random, sampling->seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(batch + 1) + (uint64_t)site->index);
+  rg_random_seed(&random,
+                 sampling->seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(batch + 1) + (uint64_t)site->index);
   int64_t left = count;
   RG_FAIL_IF(input->layout != RG_ROW_MAJOR, RANGO_ERROR_INTERNAL, "node '%s' (%s): unexpected input layout", site->name,
              site->op);
   for (int64_t position = 0; position < available && left > 0; position++) {
-    if (left < available - position && rg_random_below(&random, (uint64_t)(available - position)) >= (uint64_t)left) continue;
+    if (left < available - position && rg_random_below(&random, (uint64_t)(available - position)) >= (uint64_t)left)
+      continue;
     gather_position(site, input->data, position, rows);
     rows += site->inputs;
     left--;

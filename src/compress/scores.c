@@ -7,10 +7,10 @@
 
 #include "base/random.h"
 
-#define Z_95 1.6448536269514722 /* one-sided */
+#define Z_95             1.6448536269514722 /* one-sided */
 #define BOOTSTRAP_ROUNDS 1000
-#define DEFAULT_BATCH 64
-#define TOP 5
+#define DEFAULT_BATCH    64
+#define TOP              5
 
 int64_t rg_default_batch(const rango_dataset *data) { return rg_dataset_batch_rows(data, DEFAULT_BATCH); }
 
@@ -115,21 +115,22 @@ typedef struct batch_range {
   int64_t begin, rows;
 } batch_range;
 
-static rango_status score_classes(const rango_tensor *output, const rango_tensor *labels, batch_range range, rg_scores *scores,
-                                  int64_t *in_top, int64_t *classes) {
+static rango_status score_classes(const rango_tensor *output, const rango_tensor *labels, batch_range range,
+                                  rg_scores *scores, int64_t *in_top, int64_t *classes) {
   int64_t count, label_count, bad_limit;
   RG_TRY(rg_shape_count(&output->shape, &count));
   RG_TRY(rg_shape_count(&labels->shape, &label_count));
   int64_t answers = label_count / labels->shape.dims[0], per_row = count / range.rows;
-  RG_FAIL_IF(answers == 0 || per_row % answers, RANGO_ERROR_ARGUMENT, "a row has %lld labels and %lld scores: no multiple",
-             (long long)answers, (long long)per_row);
+  RG_FAIL_IF(answers == 0 || per_row % answers, RANGO_ERROR_ARGUMENT,
+             "a row has %lld labels and %lld scores: no multiple", (long long)answers, (long long)per_row);
   bad_limit = *classes = per_row / answers;
   for (int64_t row = 0; row < range.rows; row++) {
     double wrong = 0;
     for (int64_t j = 0; j < answers; j++) {
       int64_t at = (range.begin + row) * answers + j, label = rg_tensor_get_i64(labels, at);
-      RG_FAIL_IF(label < 0 || label >= bad_limit, RANGO_ERROR_ARGUMENT, "label %lld of row %lld: the model has %lld classes",
-                 (long long)label, (long long)(range.begin + row), (long long)bad_limit);
+      RG_FAIL_IF(label < 0 || label >= bad_limit, RANGO_ERROR_ARGUMENT,
+                 "label %lld of row %lld: the model has %lld classes", (long long)label, (long long)(range.begin + row),
+                 (long long)bad_limit);
       int64_t begin = row * per_row + j * *classes;
       wrong += largest(output, begin, *classes) != label;
       *in_top += among_top(output, begin, *classes, label);
@@ -156,8 +157,8 @@ static rango_status score_agreement(const rango_tensor *output, const rango_tens
 }
 
 /* truth[offset ...] against the output. */
-static rango_status score_error(const rango_tensor *output, const rango_tensor *truth, int64_t offset, batch_range range,
-                                rg_scores *scores) {
+static rango_status score_error(const rango_tensor *output, const rango_tensor *truth, int64_t offset,
+                                batch_range range, rg_scores *scores) {
   int64_t count;
   RG_TRY(rg_shape_count(&output->shape, &count));
   int64_t per_row = count / range.rows;
@@ -187,8 +188,8 @@ static rango_status score_batch(const rg_scoring *how, const rango_tensor *outpu
     RG_TRY(rg_shape_count(&how->labels->shape, &label_count));
     int64_t per_row = count / range.rows;
     RG_FAIL_IF(label_count / how->labels->shape.dims[0] != per_row, RANGO_ERROR_ARGUMENT,
-               "a row has %lld targets, the model gives %lld numbers", (long long)(label_count / how->labels->shape.dims[0]),
-               (long long)per_row);
+               "a row has %lld targets, the model gives %lld numbers",
+               (long long)(label_count / how->labels->shape.dims[0]), (long long)per_row);
     return score_error(output, how->labels, range.begin * per_row, range, scores);
   }
   const rango_tensor *reference = how->reference->items[batch];
@@ -219,8 +220,7 @@ static rango_status run_batches(const rango_model *model, const rg_scoring *how,
   for (int64_t begin = 0; begin < data->rows; begin += how->batch, batch++) {
     int64_t end = begin + how->batch < data->rows ? begin + how->batch : data->rows;
     RG_TRY_DONE(rango_dataset_batch(data, begin, end, inputs, input_count));
-    RG_TRY_DONE(
-        rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
+    RG_TRY_DONE(rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
     RG_TRY_DONE(visit(argument, batch, (batch_range){begin, end - begin}, outputs));
     rg_tensors_free(inputs, input_count);
     rg_tensors_free(outputs, output_count);

@@ -6,18 +6,19 @@
 
 typedef struct rg_scores {
   rango_metric metric;
-  int64_t count;  /* rows */
-  double *error;  /* [count] share of the row's answers that are wrong; for errors, the squared distance to the truth */
-  double *size;   /* [count] squared norm of the row's truth; NULL for shares */
-  double top5;    /* percent; NaN where it means nothing */
+  int64_t count; /* rows */
+  double *error; /* [count] share of the row's answers that are wrong; for errors, the squared distance to the truth */
+  double *size;  /* [count] squared norm of the row's truth; NULL for shares */
+  double top5;   /* percent; NaN where it means nothing */
 } rg_scores;
 
 void rg_scores_free(rg_scores *scores);
 double rg_scores_value(const rg_scores *scores); /* percent, or relative error */
 
-/* One-sided upper 95 % bound of what the change from `before` to `after` (same rows, same metric) is on unseen rows: of the
- * drop in points for shares (paired differences, normal approximation with the rule of succession, so that no observed
- * difference doesn't mean no uncertainty), of after / before for relative errors, and of `after` itself for output errors
+/* One-sided upper 95 % bound of what the change from `before` to `after` (same rows, same metric) is on unseen rows: of
+ * the drop in points for shares (paired differences, normal approximation with the rule of succession, so that no
+ * observed difference doesn't mean no uncertainty), of after / before for relative errors, and of `after` itself for
+ * output errors
  * (`before` NULL there and for agreement); the last two by `seed`ed bootstrap over rows. */
 double rg_scores_bound(const rg_scores *before, const rg_scores *after, uint64_t seed);
 
@@ -29,10 +30,10 @@ typedef struct rg_outputs {
 
 typedef struct rg_scoring {
   const rango_dataset *data;
-  const rango_tensor *labels;    /* or NULL: compare with `reference` */
+  const rango_tensor *labels; /* or NULL: compare with `reference` */
   const rg_outputs *reference;
   bool output_error;
-  int64_t batch;                 /* rows a run */
+  int64_t batch; /* rows a run */
   rango_session_options session;
   rango_progress_function progress;
   void *user;

@@ -63,13 +63,16 @@ static double budget_use(const rg_job *job, const rg_trial *trial) {
   if (options->confidence) return rg_scores_bound(before, &trial->scores, options->seed);
   double after = rg_scores_value(&trial->scores);
   switch (options->budget) {
-  case RANGO_BUDGET_MAX_DROP: return rg_scores_value(&job->before) - after;
+  case RANGO_BUDGET_MAX_DROP:
+    return rg_scores_value(&job->before) - after;
   case RANGO_BUDGET_MAX_ERROR_RATIO: {
     double first = rg_scores_value(&job->before);
     return first > 0 ? after / first : after > 0 ? INFINITY : 1;
   }
-  case RANGO_BUDGET_MIN_AGREEMENT: return 100 - after;
-  default: return after;
+  case RANGO_BUDGET_MIN_AGREEMENT:
+    return 100 - after;
+  default:
+    return after;
   }
 }
 
@@ -81,7 +84,8 @@ static rango_status nothing_within(const rg_job *job, double closest) {
   static const char *const what[] = {"drop in points", "ratio of errors", "disagreement in percent", "output error"};
   const rango_compress_options *options = job->options;
   RG_FAIL(RANGO_ERROR_BUDGET,
-          "nothing smaller is within the budget: the mildest compression tried has a %s%s of %.4g, the limit is %.4g; allow more, "
+          "nothing smaller is within the budget: the mildest compression tried has a %s%s of %.4g, the limit is %.4g; "
+          "allow more, "
           "or give more calibration and validation rows",
           what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
 }
@@ -115,12 +119,13 @@ done:
 static rango_status search_cut(rg_job *job, rg_trial *best) {
   const rango_compress_options *options = job->options;
   bool params = options->budget == RANGO_BUDGET_CUT_PARAMS, fits;
-  double whole = (double)(params ? job->params : job->macs), now = (double)(params ? job->canonical_params : job->canonical_macs);
+  double whole = (double)(params ? job->params : job->macs),
+         now = (double)(params ? job->canonical_params : job->canonical_macs);
   RG_FAIL_IF(!(whole > 0), RANGO_ERROR_BUDGET, "the model's %s aren't known", params ? "parameters" : "MACs");
   double others = now / whole - dense_price(job), limit = 1 - options->budget_value / 100 - others;
   RG_TRY(try_price(job, limit, best, &fits));
-  RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank", options->budget_value,
-             params ? "parameters" : "MACs", 100 * (1 - others - cheapest_price(job)));
+  RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank",
+             options->budget_value, params ? "parameters" : "MACs", 100 * (1 - others - cheapest_price(job)));
   return RANGO_OK;
 }
 

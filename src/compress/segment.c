@@ -1,5 +1,5 @@
-/* Parts of a model, and the values that cross a cut between them, kept for all batches: so that fitting one layer after the
- * other runs the network once, not once a layer. */
+/* Parts of a model, and the values that cross a cut between them, kept for all batches: so that fitting one layer after
+ * the other runs the network once, not once a layer. */
 #include <string.h>
 
 #include "compress/compress.h"
@@ -79,8 +79,8 @@ void rg_segment_free(rg_segment *segment) {
   *segment = (rg_segment){0};
 }
 
-/* Inputs: what crosses the cut at `begin` and is used before `end`. Outputs: what crosses the cut at `end` and is made in
- * between. */
+/* Inputs: what crosses the cut at `begin` and is used before `end`. Outputs: what crosses the cut at `end` and is made
+ * in between. */
 static rango_status find_borders(const rango_model *model, int begin, int end, rg_segment *segment) {
   int *before = NULL, *after = NULL, *places = NULL;
   size_t before_count, after_count;
@@ -201,7 +201,8 @@ done:
 }
 
 /* Values of the new cut for one batch: computed ones from `outputs`, the others move over from the old frontier. */
-static void collect(rg_frontier *old, int64_t batch, const rg_segment *segment, rango_tensor **outputs, rg_frontier *to) {
+static void collect(rg_frontier *old, int64_t batch, const rg_segment *segment, rango_tensor **outputs,
+                    rg_frontier *to) {
   for (size_t i = 0; i < to->count; i++) {
     rango_tensor **slot = to->tensors + (size_t)batch * to->count + i;
     for (size_t j = 0; j < segment->output_count; j++)
@@ -230,7 +231,8 @@ static rango_status run_segment(rg_frontier *frontier, rg_segment *segment, cons
   RG_TRY_DONE(rg_calloc(segment->output_count + 1, sizeof *outputs, RG_OUT(&outputs)));
   if (segment->output_count) RG_TRY_DONE(rango_session_create(segment->model, options, &session));
   for (int64_t batch = 0; batch < frontier->batches; batch++) {
-    for (size_t i = 0; i < segment->input_count; i++) inputs[i] = rg_frontier_value(frontier, batch, segment->inputs[i]);
+    for (size_t i = 0; i < segment->input_count; i++)
+      inputs[i] = rg_frontier_value(frontier, batch, segment->inputs[i]);
     if (session) RG_TRY_DONE(rango_session_run(session, inputs, segment->input_count, outputs, segment->output_count));
     collect(frontier, batch, segment, outputs, to);
     rg_tensors_free(outputs, segment->output_count);

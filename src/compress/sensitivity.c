@@ -1,8 +1,8 @@
 /*
- * How much an error at each layer hurts the model's output. Relative errors of different layers can't be compared with each
- * other, so a few are made on purpose: a layer's output is replaced by its projection on leading principal components, the rest
- * of the network runs on that, and the change of the first output is measured. Forms share a layer's curve: what counts is the
- * size of the error at the layer's output.
+ * How much an error at each layer hurts the model's output. Relative errors of different layers can't be compared with
+ * each other, so a few are made on purpose: a layer's output is replaced by its projection on leading principal
+ * components, the rest of the network runs on that, and the change of the first output is measured. Forms share a
+ * layer's curve: what counts is the size of the error at the layer's output.
  */
 #include <math.h>
 #include <string.h>
@@ -33,7 +33,8 @@ typedef struct projector {
   int64_t rank;
 } projector;
 
-static rango_status projector_create(const rg_site *site, const rg_statistics *statistics, const rg_basis *basis, projector *p) {
+static rango_status projector_create(const rg_site *site, const rg_statistics *statistics, const rg_basis *basis,
+                                     projector *p) {
   int64_t n = site->outputs;
   *p = (projector){.site = site};
   RG_TRY(rg_alloc((size_t)(basis->max_rank * n) * sizeof(float), RG_OUT(&p->v)));
@@ -76,7 +77,8 @@ static rango_status project_tensor(const projector *p, rango_tensor *y) {
   if (count == 0) return RANGO_OK;
   float *scratch = NULL;
   RG_TRY(rg_alloc((size_t)(p->rank * count) * sizeof *scratch, RG_OUT(&scratch)));
-  for (int64_t i = 0; i < images; i++) project_block(p, channels_first, count, (float *)y->data + i * n * count, scratch);
+  for (int64_t i = 0; i < images; i++)
+    project_block(p, channels_first, count, (float *)y->data + i * n * count, scratch);
   rg_free(scratch);
   return RANGO_OK;
 }
@@ -94,8 +96,8 @@ static void tail_free(tail_runner *tail) {
   rg_segment_free(&tail->segment);
 }
 
-static rango_status tail_create(const rango_model *model, const rg_frontier *frontier, const rango_session_options *options,
-                                tail_runner *tail) {
+static rango_status tail_create(const rango_model *model, const rg_frontier *frontier,
+                                const rango_session_options *options, tail_runner *tail) {
   *tail = (tail_runner){.frontier = frontier, .output = model->graph->outputs.items[0]->id};
   rango_status status;
   RG_TRY_DONE(rg_segment_create(model, frontier->place, rg_model_places(model), NULL, NULL, &tail->segment));
@@ -108,7 +110,8 @@ done:
 }
 
 /* The first output for one batch, with `replaced` in the place of value `id`. The caller frees *out. */
-static rango_status tail_run(const tail_runner *tail, int64_t batch, int id, rango_tensor *replaced, rango_tensor **out) {
+static rango_status tail_run(const tail_runner *tail, int64_t batch, int id, rango_tensor *replaced,
+                             rango_tensor **out) {
   const rg_segment *segment = &tail->segment;
   const rango_tensor **inputs = NULL;
   rango_tensor **outputs = NULL;
@@ -141,7 +144,8 @@ done:
 static rango_status compare(const rango_tensor *truth, const rango_tensor *other, double *distance, double *variance) {
   int64_t count;
   RG_TRY(rg_shape_count(&truth->shape, &count));
-  RG_FAIL_IF(!rg_shape_equal(&truth->shape, &other->shape), RANGO_ERROR_UNSUPPORTED, "the output's shape depends on its values");
+  RG_FAIL_IF(!rg_shape_equal(&truth->shape, &other->shape), RANGO_ERROR_UNSUPPORTED,
+             "the output's shape depends on its values");
   double mean = 0;
   for (int64_t i = 0; i < count; i++) mean += rg_tensor_get_double(truth, i) / (double)count;
   for (int64_t i = 0; i < count; i++) {
@@ -152,7 +156,8 @@ static rango_status compare(const rango_tensor *truth, const rango_tensor *other
   return RANGO_OK;
 }
 
-static rango_status measure_rank(const tail_runner *tail, const projector *p, rango_tensor *const *truth, double *damage) {
+static rango_status measure_rank(const tail_runner *tail, const projector *p, rango_tensor *const *truth,
+                                 double *damage) {
   double distance = 0, variance = 0;
   for (int64_t batch = 0; batch < tail->frontier->batches; batch++) {
     const rango_tensor *y = rg_frontier_value(tail->frontier, batch, p->site->output);
@@ -175,8 +180,8 @@ static int64_t rank_for(const rg_basis *basis, double error) {
   return rank;
 }
 
-static rango_status measure_site(const tail_runner *tail, projector *p, const rg_basis *basis, rango_tensor *const *truth,
-                                 rg_sensitivity *out) {
+static rango_status measure_site(const tail_runner *tail, projector *p, const rg_basis *basis,
+                                 rango_tensor *const *truth, rg_sensitivity *out) {
   int64_t last = basis->max_rank + 1;
   for (int i = 0; i < RG_SENSITIVITY_POINTS; i++) {
     double damage, error;
@@ -207,8 +212,9 @@ static rango_status run_truth(const rango_model *model, const rg_frontier *start
 }
 
 static rango_status measure_next(const rango_model *model, rg_frontier *frontier, const rg_site *site,
-                                 const rg_statistics *statistics, const rg_basis *basis, const rango_session_options *options,
-                                 rango_tensor *const *truth, rg_sensitivity *out) {
+                                 const rg_statistics *statistics, const rg_basis *basis,
+                                 const rango_session_options *options, rango_tensor *const *truth,
+                                 rg_sensitivity *out) {
   *out = (rg_sensitivity){0};
   if (basis->max_rank < 2) return RANGO_OK;
   RG_TRY(rg_frontier_advance(frontier, model, site->end, NULL, NULL, options));

@@ -172,7 +172,8 @@ rango_status rg_sites_find(rango_model *model, rg_sites *out) {
   }
   int place = 0;
   size_t next = 0;
-  for (rg_node *node = model->graph->first; node && next < out->count && status == RANGO_OK; node = node->next, place++) {
+  for (rg_node *node = model->graph->first; node && next < out->count && status == RANGO_OK;
+       node = node->next, place++) {
     if (node->id != out->items[next].node) continue;
     out->items[next].begin = place;
     out->items[next].end = place + (out->items[next].add >= 0 ? 2 : 1);

@@ -66,8 +66,8 @@ static rango_status cut_bytes(const rango_model *model, const rg_facts *facts, i
   return RANGO_OK;
 }
 
-rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites, int64_t *inputs,
-                               int64_t *frontier) {
+rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites,
+                               int64_t *inputs, int64_t *frontier) {
   rango_model *copy = NULL;
   rg_facts *facts = NULL;
   int64_t rows = rg_dataset_batch_rows(data, 1);

@@ -1,11 +1,12 @@
 /*
- * The spatial form of a kh x kw convolution: kh x 1 to `rank` channels, then 1 x kw (Jaderberg, Vedaldi, Zisserman 2014), fitted
- * to data.
+ * The spatial form of a kh x kw convolution: kh x 1 to `rank` channels, then 1 x kw (Jaderberg, Vedaldi, Zisserman
+ * 2014), fitted to data.
  *
  * The first factor V [rank][channels * kh] comes from the singular value decomposition of the weight, unfolded to
- * [outputs * kw][channels * kh], weighted by the inputs' covariance averaged over the kernel's columns. The second factor is
- * then an ordinary least-squares problem in z = V x (each column of the kernel through V), [outputs][rank * kw]; its error for
- * every rank at once comes from one Cholesky factor, since the leading block of a factor is the factor of the leading block.
+ * [outputs * kw][channels * kh], weighted by the inputs' covariance averaged over the kernel's columns. The second
+ * factor is then an ordinary least-squares problem in z = V x (each column of the kernel through V), [outputs][rank *
+ * kw]; its error for every rank at once comes from one Cholesky factor, since the leading block of a factor is the
+ * factor of the leading block.
  */
 #include <math.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 #include "compress/compress.h"
 
 #define EIGENVALUE_FLOOR 1e-7 /* of the largest eigenvalue of the averaged covariance */
-#define RIDGE 1e-7            /* of the mean diagonal of the covariance of z */
-#define MAX_UNKNOWNS 4096     /* rank * kw: beyond, the spatial form isn't looked at */
+#define RIDGE            1e-7 /* of the mean diagonal of the covariance of z */
+#define MAX_UNKNOWNS     4096 /* rank * kw: beyond, the spatial form isn't looked at */
 
 /* Ranks at which the form still saves parameters. */
 static int64_t useful_rank(const rg_site *site) {
@@ -36,7 +37,8 @@ static void average_columns(const rg_site *site, const double *covariance, doubl
     }
 }
 
-/* The weight's Gram matrix over outputs and kernel columns: g [column][column]. matrix is [outputs][kw][column] already. */
+/* The weight's Gram matrix over outputs and kernel columns: g [column][column]. matrix is [outputs][kw][column]
+ * already. */
 static rango_status unfolded_gram(const rg_site *site, double *g) {
   int64_t rows = site->outputs * site->kernel_w, column = site->channels * site->kernel_h;
   double *weight = NULL;
@@ -83,11 +85,12 @@ done:
   return status;
 }
 
-/* Covariance of z, rank-major so that leading blocks belong to leading ranks: gram [(r, x)][(r', x')]; and of z with the
- * outputs: cross [(r, x)][outputs]. */
-static rango_status projected_moments(const rg_site *site, const double *covariance, const double *v, int64_t rank, double *gram,
-                                      double *cross) {
-  int64_t m = site->inputs, n = site->outputs, kw = site->kernel_w, column = site->channels * site->kernel_h, size = rank * kw;
+/* Covariance of z, rank-major so that leading blocks belong to leading ranks: gram [(r, x)][(r', x')]; and of z with
+ * the outputs: cross [(r, x)][outputs]. */
+static rango_status projected_moments(const rg_site *site, const double *covariance, const double *v, int64_t rank,
+                                      double *gram, double *cross) {
+  int64_t m = site->inputs, n = site->outputs, kw = site->kernel_w, column = site->channels * site->kernel_h,
+          size = rank * kw;
   double *vc = NULL, *strip = NULL, *block = NULL, *weight = NULL;
   rango_status status;
   RG_TRY_DONE(rg_alloc((size_t)(rank * m) * sizeof *vc, RG_OUT(&vc)));
@@ -132,7 +135,8 @@ done:
   return status;
 }
 
-static rango_status fill_tail(const rg_site *site, const double *covariance, const double *v, int64_t rank, double *tail) {
+static rango_status fill_tail(const rg_site *site, const double *covariance, const double *v, int64_t rank,
+                              double *tail) {
   int64_t n = site->outputs, size = rank * site->kernel_w;
   double *gram = NULL, *cross = NULL, total;
   rango_status status;

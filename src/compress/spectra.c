@@ -5,7 +5,7 @@
 #include "compress/job.h"
 #include "manifold/manifold.h"
 
-#define ROWS_DEFAULT 1024
+#define ROWS_DEFAULT    1024
 #define SPECTRUM_MEMORY (INT64_C(1) << 28) /* activations of a batch */
 
 struct rango_spectra {
@@ -53,7 +53,8 @@ static rango_status first_rows(const rango_dataset *data, int64_t rows, rango_da
   return status;
 }
 
-static rango_status layer_spectra(rg_sites *sites, const rg_statistics *statistics, uint64_t seed, rango_spectra *spectra) {
+static rango_status layer_spectra(rg_sites *sites, const rg_statistics *statistics, uint64_t seed,
+                                  rango_spectra *spectra) {
   spectra->count = sites->count;
   RG_TRY(rg_arena_calloc(spectra->arena, sites->count, sizeof *spectra->layers, RG_OUT(&spectra->layers)));
   for (size_t i = 0; i < sites->count; i++) {
@@ -64,13 +65,15 @@ static rango_status layer_spectra(rg_sites *sites, const rg_statistics *statisti
     layer->output.struct_size = sizeof layer->output;
     RG_TRY(rg_arena_strndup(spectra->arena, site->name, strlen(site->name), &layer->name));
     RG_TRY(rg_arena_strndup(spectra->arena, site->op, strlen(site->op), &layer->op));
-    rango_status status = rg_spectrum_of_matrix(statistics[i].outputs, statistics[i].rows, site->outputs, seed, &layer->output);
+    rango_status status =
+        rg_spectrum_of_matrix(statistics[i].outputs, statistics[i].rows, site->outputs, seed, &layer->output);
     if (status != RANGO_OK) return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
   }
   return RANGO_OK;
 }
 
-static rango_status collect(const rango_model *model, rg_calibration *calibration, uint64_t seed, rango_spectra *spectra) {
+static rango_status collect(const rango_model *model, rg_calibration *calibration, uint64_t seed,
+                            rango_spectra *spectra) {
   rango_model *copy = NULL;
   rg_sites sites = {0};
   int64_t inputs, frontier;

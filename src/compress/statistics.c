@@ -1,5 +1,5 @@
-/* What calibration rows say about every site: one pass over the data with the sites' inputs as extra outputs of a copy of the
- * model, or several passes where the second moments of all sites don't fit into the memory bound at once. */
+/* What calibration rows say about every site: one pass over the data with the sites' inputs as extra outputs of a copy
+ * of the model, or several passes where the second moments of all sites don't fit into the memory bound at once. */
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 
 #define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the spatial form can win */
 
-/* Where a covariance of the inputs is needed: the pair's whitened form, and the spatial form. Otherwise the outputs' does. */
+/* Where a covariance of the inputs is needed: the pair's whitened form, and the spatial form. Otherwise the outputs'
+ * does. */
 bool rg_site_wants_covariance(const rg_site *site) {
   if (site->inputs > COVARIANCE_MAX) return false;
   return site->outputs > site->inputs || (site->kernel_h > 1 && site->kernel_w > 1);
@@ -38,7 +39,8 @@ typedef struct pass {
   int64_t *capacity;   /* [sites->count] rows that outputs has room for */
 } pass;
 
-/* A copy of the model whose outputs are the inputs of the pass's sites, each once; the graph's own inputs not among them. */
+/* A copy of the model whose outputs are the inputs of the pass's sites, each once; the graph's own inputs not among
+ * them. */
 static rango_status make_exposed(const rango_model *model, const pass *p, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
   rg_graph *graph = (*out)->graph;
@@ -58,8 +60,8 @@ static rango_status make_exposed(const rango_model *model, const pass *p, rango_
 }
 
 /* The tensor of value `id` in a run of the exposed model. */
-static const rango_tensor *exposed_tensor(const rango_model *exposed, rango_tensor *const *inputs, rango_tensor *const *outputs,
-                                          int id) {
+static const rango_tensor *exposed_tensor(const rango_model *exposed, rango_tensor *const *inputs,
+                                          rango_tensor *const *outputs, int id) {
   const rg_graph *graph = exposed->graph;
   for (size_t i = 0; i < graph->outputs.count; i++)
     if (graph->outputs.items[i]->id == id) return outputs[i];
@@ -115,8 +117,8 @@ done:
   return status;
 }
 
-static rango_status run_batch(pass *p, const rango_model *exposed, rango_session *session, int64_t batch, rango_tensor **inputs,
-                              rango_tensor **outputs) {
+static rango_status run_batch(pass *p, const rango_model *exposed, rango_session *session, int64_t batch,
+                              rango_tensor **inputs, rango_tensor **outputs) {
   const rg_calibration *calibration = p->calibration;
   size_t input_count = calibration->data->count, output_count = exposed->graph->outputs.count;
   int64_t begin = batch * calibration->batch, end = begin + calibration->batch;
@@ -163,7 +165,8 @@ done:
 static void output_mean(const rg_site *site, rg_statistics *statistics) {
   for (int64_t j = 0; j < site->outputs; j++) {
     double sum = site->offset[j];
-    for (int64_t i = 0; i < site->inputs; i++) sum += (double)site->matrix[j * site->inputs + i] * statistics->input_mean[i];
+    for (int64_t i = 0; i < site->inputs; i++)
+      sum += (double)site->matrix[j * site->inputs + i] * statistics->input_mean[i];
     statistics->output_mean[j] = sum;
   }
 }

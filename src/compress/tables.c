@@ -20,9 +20,17 @@ static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form 
   return (rg_cost){rank * (m + n) + n, rank * (m + n) * positions, first + milliseconds(job, query)};
 }
 
-static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, int64_t kh, int64_t kw, int64_t h, int64_t w) {
-  return (rg_cost_query){.kind = RG_COST_CONV, .rows = 1, .in = in, .out = out, .group = 1, .kernel_h = kh, .kernel_w = kw,
-                         .height = h, .width = w};
+static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, int64_t kh, int64_t kw, int64_t h,
+                                int64_t w) {
+  return (rg_cost_query){.kind = RG_COST_CONV,
+                         .rows = 1,
+                         .in = in,
+                         .out = out,
+                         .group = 1,
+                         .kernel_h = kh,
+                         .kernel_w = kw,
+                         .height = h,
+                         .width = w};
 }
 
 static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank) {
@@ -36,14 +44,16 @@ static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, i
     return (rg_cost){r * (m + n) + n, r * (m + n) * positions,
                      milliseconds(job, conv_query(site, c, rank, kh, kw, h, w)) +
                          milliseconds(job, conv_query(site, rank, outputs, 1, 1, h, w))};
-  double column = (double)(c * kh), between = (double)(h * site->input_w); /* the first convolution keeps the input's width */
+  double column = (double)(c * kh),
+         between = (double)(h * site->input_w); /* the first convolution keeps the input's width */
   return (rg_cost){r * (column + n * (double)kw) + n, r * column * between + r * n * (double)kw * positions,
                    milliseconds(job, conv_query(site, c, rank, kh, 1, h, site->input_w)) +
                        milliseconds(job, conv_query(site, rank, outputs, 1, kw, h, w))};
 }
 
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank) {
-  return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, rank) : dense_layer_cost(job, site, form, (double)rank);
+  return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, rank)
+                                    : dense_layer_cost(job, site, form, (double)rank);
 }
 
 /* In the unit of the budget or objective, as a share of the original model. */
@@ -53,10 +63,14 @@ static double price(const rg_job *job, rg_cost cost, double dense_milliseconds) 
   if (job->options->budget == RANGO_BUDGET_CUT_PARAMS) return params;
   if (job->options->budget == RANGO_BUDGET_CUT_MACS) return macs;
   switch (job->options->objective) {
-  case RANGO_OBJECTIVE_PARAMS: return params;
-  case RANGO_OBJECTIVE_MACS: return macs;
-  case RANGO_OBJECTIVE_TIME: return cost.milliseconds / dense_milliseconds;
-  default: return 0.5 * (params + macs);
+  case RANGO_OBJECTIVE_PARAMS:
+    return params;
+  case RANGO_OBJECTIVE_MACS:
+    return macs;
+  case RANGO_OBJECTIVE_TIME:
+    return cost.milliseconds / dense_milliseconds;
+  default:
+    return 0.5 * (params + macs);
   }
 }
 
@@ -75,7 +89,8 @@ static rango_status fill_table(const rg_job *job, size_t site, double dense_mill
     const rg_basis *basis = &job->bases[site][form];
     for (int64_t rank = 1; rank <= basis->max_rank; rank++) {
       if (!rg_rank_is_useful(rank)) continue;
-      rg_candidate c = {.form = (rg_form)form, .rank = (int)rank,
+      rg_candidate c = {.form = (rg_form)form,
+                        .rank = (int)rank,
                         .damage = rg_sensitivity_damage(&job->sensitivity[site], basis->tail[rank]),
                         .cost = rg_site_cost(job, &job->sites.items[site], (rg_form)form, rank)};
       c.price = price(job, c.cost, dense_milliseconds);

@@ -5,9 +5,9 @@
 #include "compress/job.h"
 
 #define MAX_MODELS 4
-#define WARM_UP 3
-#define ROUNDS 51
-#define SECONDS 3.0 /* at most, once three rounds are done */
+#define WARM_UP    3
+#define ROUNDS     51
+#define SECONDS    3.0 /* at most, once three rounds are done */
 
 double rg_now(void) {
   struct timespec t;
@@ -20,8 +20,8 @@ static int compare_double(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static rango_status run_once(rango_session *session, rango_tensor *const *inputs, size_t input_count, rango_tensor **outputs,
-                             size_t output_count, double *seconds) {
+static rango_status run_once(rango_session *session, rango_tensor *const *inputs, size_t input_count,
+                             rango_tensor **outputs, size_t output_count, double *seconds) {
   double start = rg_now();
   RG_TRY(rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
   *seconds = rg_now() - start;

@@ -17,6 +17,6 @@ RG_GEMM_KERNELS(neon)
 
 /* Of `peak`: independent chains, more than latency times units of any CPU known, and steps of each in an iteration. */
 #define RG_PEAK_CHAINS 12
-#define RG_PEAK_STEPS 4
+#define RG_PEAK_STEPS  4
 
 #endif

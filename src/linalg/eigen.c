@@ -19,8 +19,8 @@ static rango_status check_size(const char *what, int64_t m, int64_t n) {
 static rango_status check_lower(const char *what, const double *a, int64_t n) {
   int64_t bad;
   for (int64_t i = 0; i < n; i++)
-    RG_FAIL_IF(!rg_all_finite(a + i * n, i + 1, &bad), RANGO_ERROR_NUMERIC, "%s: element (%lld, %lld) is not finite", what,
-               (long long)i, (long long)bad);
+    RG_FAIL_IF(!rg_all_finite(a + i * n, i + 1, &bad), RANGO_ERROR_NUMERIC, "%s: element (%lld, %lld) is not finite",
+               what, (long long)i, (long long)bad);
   return RANGO_OK;
 }
 

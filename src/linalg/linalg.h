@@ -1,7 +1,7 @@
 /*
- * Dense linear algebra in double precision, on LAPACK. All matrices are row-major; shapes are beside the arguments. Sizes
- * may be 0. Every function fails with RANGO_ERROR_NUMERIC on NaN or infinite input, or when LAPACK doesn't converge, and
- * with RANGO_ERROR_LIMIT beyond RG_LINALG_MAX.
+ * Dense linear algebra in double precision, on LAPACK. All matrices are row-major; shapes are beside the arguments.
+ * Sizes may be 0. Every function fails with RANGO_ERROR_NUMERIC on NaN or infinite input, or when LAPACK doesn't
+ * converge, and with RANGO_ERROR_LIMIT beyond RG_LINALG_MAX.
  */
 #ifndef RG_LINALG_LINALG_H
 #define RG_LINALG_LINALG_H
@@ -10,27 +10,27 @@
 
 #define RG_LINALG_MAX 30000 /* rows or columns: LAPACK's work arrays of about 2 n^2 stay within its 32-bit sizes */
 
-/* Threads that the routines below use (0: one for each core); returns what was set before. Without effect where the library
- * has no such setting (Accelerate). */
+/* Threads that the routines below use (0: one for each core); returns what was set before. Without effect where the
+ * library has no such setting (Accelerate). */
 int rg_linalg_set_threads(int threads);
 
-/* Eigenvectors of the symmetric a [n][n] (its lower triangle is read), replaced by them: row i belongs to values[i], values
- * descending, vectors orthonormal, each one's largest component positive. */
+/* Eigenvectors of the symmetric a [n][n] (its lower triangle is read), replaced by them: row i belongs to values[i],
+ * values descending, vectors orthonormal, each one's largest component positive. */
 rango_status rg_eigen_symmetric(double *a, int64_t n, double *values);
 
-/* Thin singular value decomposition a = u diag(s) vt, k = min(m, n): u [m][k], s [k] descending, vt [k][n]. `a` [m][n] is
- * left alone. */
+/* Thin singular value decomposition a = u diag(s) vt, k = min(m, n): u [m][k], s [k] descending, vt [k][n]. `a` [m][n]
+ * is left alone. */
 rango_status rg_svd_thin(const double *a, int64_t m, int64_t n, double *u, double *s, double *vt);
 
-/* Cholesky factor: a [n][n] symmetric positive definite, its lower triangle replaced by L of a = L L'; the upper triangle
- * is left as it was. RANGO_ERROR_NUMERIC when a is not positive definite. */
+/* Cholesky factor: a [n][n] symmetric positive definite, its lower triangle replaced by L of a = L L'; the upper
+ * triangle is left as it was. RANGO_ERROR_NUMERIC when a is not positive definite. */
 rango_status rg_cholesky(double *a, int64_t n);
 
 /* Solves l x = b for lower triangular l [n][n] (the upper triangle isn't read) and b [n][columns], which x replaces. */
 void rg_lower_solve(const double *l, int64_t n, double *b, int64_t columns);
 
-/* Solves (a + ridge * trace(a) / n * I) x = b for symmetric positive semidefinite a [n][n] (destroyed) and b [n][columns],
- * which x replaces. A ridge too small for the matrix's rank is raised tenfold until the factor exists. */
+/* Solves (a + ridge * trace(a) / n * I) x = b for symmetric positive semidefinite a [n][n] (destroyed) and b
+ * [n][columns], which x replaces. A ridge too small for the matrix's rank is raised tenfold until the factor exists. */
 rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64_t columns);
 
 /* c [m][n] = alpha * op(a) op(b) + beta * c; op transposes when asked; a is [m][k] or [k][m], b [k][n] or [n][k]. */
@@ -38,8 +38,8 @@ void rg_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
                const double *b, double beta, double *c);
 /* c [n][n] = alpha * a' a + beta * c for a [m][n]: the lower triangle alone. */
 void rg_gram(int64_t m, int64_t n, double alpha, const double *a, double beta, double *c);
-void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
-                     float *c);
+void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                     const float *b, float *c);
 
 /* Whether all `count` numbers are finite; otherwise *bad is the first that isn't. */
 bool rg_all_finite(const double *values, int64_t count, int64_t *bad);

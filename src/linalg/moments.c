@@ -15,7 +15,8 @@ int64_t rg_moments_bytes(int64_t n, bool gram) {
 
 rango_status rg_moments_create(rg_moments *moments, int64_t n, bool gram) {
   *moments = (rg_moments){.n = n};
-  RG_FAIL_IF(n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "second moments of %lld columns: at most %d", (long long)n, RG_LINALG_MAX);
+  RG_FAIL_IF(n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "second moments of %lld columns: at most %d", (long long)n,
+             RG_LINALG_MAX);
   rango_status status;
   RG_TRY_DONE(rg_calloc((size_t)n, sizeof(double), RG_OUT(&moments->shift)));
   RG_TRY_DONE(rg_calloc((size_t)n, sizeof(double), RG_OUT(&moments->sum)));
@@ -42,8 +43,8 @@ static void set_shift(rg_moments *moments, const float *rows, int64_t count) {
 rango_status rg_moments_add(rg_moments *moments, const float *rows, int64_t count) {
   int64_t n = moments->n, block = BLOCK_BYTES / (int64_t)sizeof(double) / (n ? n : 1), bad;
   if (count == 0 || n == 0) return RANGO_OK;
-  RG_FAIL_IF(!rg_all_finite_float(rows, count * n, &bad), RANGO_ERROR_NUMERIC, "row %lld holds a NaN or infinity at column %lld",
-             (long long)(bad / n), (long long)(bad % n));
+  RG_FAIL_IF(!rg_all_finite_float(rows, count * n, &bad), RANGO_ERROR_NUMERIC,
+             "row %lld holds a NaN or infinity at column %lld", (long long)(bad / n), (long long)(bad % n));
   if (moments->count == 0) set_shift(moments, rows, count);
   if (block < 16) block = 16;
   if (block > count) block = count;

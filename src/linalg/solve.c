@@ -9,7 +9,7 @@
 #include "linalg/lapack.h"
 
 #define RIDGE_ATTEMPTS 12
-#define RIDGE_LEAST 1e-12 /* a singular matrix's rounding can pass for a positive pivot: never less than this */
+#define RIDGE_LEAST    1e-12 /* a singular matrix's rounding can pass for a positive pivot: never less than this */
 
 #if defined(__GNUC__) && !defined(__APPLE__)
 /* OpenBLAS's own; other BLAS libraries lack them. */
@@ -42,8 +42,8 @@ void rg_gram(int64_t m, int64_t n, double alpha, const double *a, double beta, d
   cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)m, alpha, a, (int)n, beta, c, (int)n);
 }
 
-void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, const float *b,
-                     float *c) {
+void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                     const float *b, float *c) {
   if (m == 0 || n == 0) return;
   int64_t lda = transpose_a ? m : k, ldb = transpose_b ? k : n;
   cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
@@ -69,7 +69,8 @@ bool rg_all_finite_float(const float *values, int64_t count, int64_t *bad) {
 }
 
 static rango_status cholesky(double *a, int64_t n, bool *definite) {
-  RG_FAIL_IF(n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "Cholesky factor of %lld rows: at most %d", (long long)n, RG_LINALG_MAX);
+  RG_FAIL_IF(n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "Cholesky factor of %lld rows: at most %d", (long long)n,
+             RG_LINALG_MAX);
   int64_t bad;
   for (int64_t i = 0; i < n; i++)
     RG_FAIL_IF(!rg_all_finite(a + i * n, i + 1, &bad), RANGO_ERROR_NUMERIC,
@@ -82,7 +83,8 @@ static rango_status cholesky(double *a, int64_t n, bool *definite) {
 rango_status rg_cholesky(double *a, int64_t n) {
   bool definite;
   RG_TRY(cholesky(a, n, &definite));
-  RG_FAIL_IF(!definite, RANGO_ERROR_NUMERIC, "a %lld x %lld matrix is not positive definite", (long long)n, (long long)n);
+  RG_FAIL_IF(!definite, RANGO_ERROR_NUMERIC, "a %lld x %lld matrix is not positive definite", (long long)n,
+             (long long)n);
   return RANGO_OK;
 }
 
@@ -92,7 +94,8 @@ void rg_lower_solve(const double *l, int64_t n, double *b, int64_t columns) {
               (int)columns);
 }
 
-/* The strict upper triangle keeps the matrix while the lower one is being factored, so that an attempt can be repeated. */
+/* The strict upper triangle keeps the matrix while the lower one is being factored, so that an attempt can be repeated.
+ */
 static void restore_lower(double *a, const double *diagonal, int64_t n, double add) {
   for (int64_t i = 0; i < n; i++) {
     for (int64_t j = 0; j < i; j++) a[i * n + j] = a[j * n + i];
@@ -104,8 +107,9 @@ rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64
   if (n == 0 || columns == 0) return RANGO_OK;
   double *diagonal = NULL, trace = 0;
   int64_t bad;
-  RG_FAIL_IF(!rg_all_finite(b, n * columns, &bad), RANGO_ERROR_NUMERIC, "least squares: right side (%lld, %lld) is not finite",
-             (long long)(bad / columns), (long long)(bad % columns));
+  RG_FAIL_IF(!rg_all_finite(b, n * columns, &bad), RANGO_ERROR_NUMERIC,
+             "least squares: right side (%lld, %lld) is not finite", (long long)(bad / columns),
+             (long long)(bad % columns));
   RG_TRY(rg_alloc((size_t)n * sizeof *diagonal, RG_OUT(&diagonal)));
   for (int64_t i = 0; i < n; i++) {
     for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
@@ -121,8 +125,8 @@ rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64
     add *= 10;
   }
   if (!definite) {
-    status = rg_fail(RANGO_ERROR_NUMERIC, "least squares: a %lld x %lld matrix is not positive semidefinite", (long long)n,
-                     (long long)n);
+    status = rg_fail(RANGO_ERROR_NUMERIC, "least squares: a %lld x %lld matrix is not positive semidefinite",
+                     (long long)n, (long long)n);
     goto done;
   }
   rg_lower_solve(a, n, b, columns);

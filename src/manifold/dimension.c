@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "linalg/linalg.h"
 
-#define BLOCK 256          /* points whose distances to all others are held at a time */
-#define TWO_NN_DROP 0.1    /* of the largest ratios: outliers */
+#define BLOCK       256 /* points whose distances to all others are held at a time */
+#define TWO_NN_DROP 0.1 /* of the largest ratios: outliers */
 #define TWO_NN_ROWS 10
 
 /* Keeps the k smallest values seen, ascending. */
@@ -28,8 +28,8 @@ static double exact_distance(const double *a, const double *b, int64_t dimension
   return sqrt(sum);
 }
 
-static void block_neighbours(const double *points, const double *norms, const double *products, int64_t begin, int64_t size,
-                             int64_t count, int64_t dimension, int64_t k, double *distances) {
+static void block_neighbours(const double *points, const double *norms, const double *products, int64_t begin,
+                             int64_t size, int64_t count, int64_t dimension, int64_t k, double *distances) {
   for (int64_t i = 0; i < size; i++) {
     int64_t self = begin + i;
     double *best = distances + self * k;
@@ -44,7 +44,8 @@ static void block_neighbours(const double *points, const double *norms, const do
   }
 }
 
-rango_status rg_nearest_distances(const double *points, int64_t count, int64_t dimension, int64_t k, double *distances) {
+rango_status rg_nearest_distances(const double *points, int64_t count, int64_t dimension, int64_t k,
+                                  double *distances) {
   double *norms = NULL, *products = NULL;
   rango_status status;
   RG_TRY_DONE(rg_alloc((size_t)count * sizeof *norms, RG_OUT(&norms)));

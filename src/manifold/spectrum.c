@@ -101,7 +101,8 @@ static uint64_t hash_bytes(const void *data, size_t bytes) { /* FNV-1a */
 
 /* A row equal to another one would have a neighbour at distance 0: sets first[i] where row order[i] is the first of its
  * kind. */
-static rango_status find_first_rows(const float *rows, const int64_t *order, int64_t count, int64_t dimension, bool *first) {
+static rango_status find_first_rows(const float *rows, const int64_t *order, int64_t count, int64_t dimension,
+                                    bool *first) {
   row_hash *hashes = NULL;
   size_t bytes = (size_t)dimension * sizeof *rows;
   RG_TRY(rg_alloc((size_t)count * sizeof *hashes, RG_OUT(&hashes)));
@@ -147,14 +148,15 @@ done:
   return status;
 }
 
-rango_status rg_spectrum_of_matrix(const float *rows, int64_t count, int64_t dimension, uint64_t seed, rango_spectrum *out) {
+rango_status rg_spectrum_of_matrix(const float *rows, int64_t count, int64_t dimension, uint64_t seed,
+                                   rango_spectrum *out) {
   size_t struct_size = out->struct_size;
   int64_t limit = dimension > RG_MANIFOLD_WIDE ? RG_MANIFOLD_ROWS_WIDE : RG_MANIFOLD_ROWS;
   int64_t used = count < limit ? count : limit, bad;
   *out = (rango_spectrum){.struct_size = struct_size, .rows = used, .dimension = dimension, .two_nn = NAN, .mle = NAN};
   if (used == 0 || dimension == 0) return RANGO_OK;
-  RG_FAIL_IF(!rg_all_finite_float(rows, count * dimension, &bad), RANGO_ERROR_NUMERIC, "row %lld holds a NaN or infinity",
-             (long long)(bad / dimension));
+  RG_FAIL_IF(!rg_all_finite_float(rows, count * dimension, &bad), RANGO_ERROR_NUMERIC,
+             "row %lld holds a NaN or infinity", (long long)(bad / dimension));
   int64_t *order = NULL;
   double *points = NULL, *projected = NULL, *variances = NULL;
   bool *first = NULL;

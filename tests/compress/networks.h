@@ -13,7 +13,8 @@ static inline void finish(rango_model *model, rg_value *output) {
 }
 
 /* A float constant with the caller's numbers. */
-static inline rg_value *constant(rg_graph *graph, const char *name, int rank, const int64_t *dims, const float *numbers) {
+static inline rg_value *constant(rg_graph *graph, const char *name, int rank, const int64_t *dims,
+                                 const float *numbers) {
   rango_tensor tensor;
   rg_value *value;
   rg_shape shape = model_shape(rank, dims);

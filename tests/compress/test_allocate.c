@@ -1,7 +1,7 @@
 /* Rank allocation against brute force; sensitivity curves. */
 #include "compress/networks.h"
 
-#define SITES 4
+#define SITES   4
 #define CHOICES 5
 
 static rg_candidate items[SITES][CHOICES];
@@ -28,7 +28,8 @@ static void make_any_tables(uint64_t seed) {
   for (int i = 0; i < SITES; i++) {
     items[i][0] = (rg_candidate){.price = 1};
     for (int j = 1; j < CHOICES; j++)
-      items[i][j] = (rg_candidate){.rank = j, .price = rg_random_uniform(&random), .damage = rg_random_uniform(&random)};
+      items[i][j] =
+          (rg_candidate){.rank = j, .price = rg_random_uniform(&random), .damage = rg_random_uniform(&random)};
     tables[i] = (rg_candidates){items[i], CHOICES, CHOICES};
   }
 }
@@ -61,8 +62,8 @@ static void convex_tables_are_solved_exactly(void **state) {
   }
 }
 
-/* Whatever the tables: within the limit, never worse than brute force with the room of one change less, and more room never
- * hurts a solution on the hull. */
+/* Whatever the tables: within the limit, never worse than brute force with the room of one change less, and more room
+ * never hurts a solution on the hull. */
 static void any_tables_stay_within_the_limit(void **state) {
   (void)state;
   int exact = 0, looked = 0;
@@ -127,8 +128,8 @@ static void damage_follows_the_measured_points(void **state) {
   assert_true(rg_sensitivity_damage(&none, 0.25) == 0.25);
 }
 
-/* y = relu(x) with its first half of the outputs dropped by the next layer: a layer that the output ignores does no damage, one
- * that is the output itself does exactly its own error. */
+/* y = relu(x) with its first half of the outputs dropped by the next layer: a layer that the output ignores does no
+ * damage, one that is the output itself does exactly its own error. */
 static void sensitivity_of_known_networks(void **state) {
   (void)state;
   rango_model *model = model_new();
@@ -151,9 +152,9 @@ static void sensitivity_of_known_networks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(convex_tables_are_solved_exactly), cmocka_unit_test(any_tables_stay_within_the_limit),
+      cmocka_unit_test(convex_tables_are_solved_exactly),        cmocka_unit_test(any_tables_stay_within_the_limit),
       cmocka_unit_test(everything_stays_dense_with_room_for_it), cmocka_unit_test(ranks_fit_the_kernels),
-      cmocka_unit_test(damage_follows_the_measured_points), cmocka_unit_test(sensitivity_of_known_networks),
+      cmocka_unit_test(damage_follows_the_measured_points),      cmocka_unit_test(sensitivity_of_known_networks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,8 +23,8 @@ static rango_model *image_network(void) {
   rango_model *model = model_new();
   rg_graph *g = model->graph;
   rg_value *x = model_input(g, "image", RANGO_FLOAT32, 4, DIMS(-1, 3, 12, 12));
-  rg_value *h = model_node(g, "Conv", x, model_weights(g, "k1", 0.2, 4, DIMS(16, 3, 3, 3)), model_weights(g, "c1", 0.1, 1, DIMS(16)),
-                           NULL);
+  rg_value *h = model_node(g, "Conv", x, model_weights(g, "k1", 0.2, 4, DIMS(16, 3, 3, 3)),
+                           model_weights(g, "c1", 0.1, 1, DIMS(16)), NULL);
   check_ok(rg_node_set_ints(h->producer, "strides", DIMS(2, 2), 2));
   check_ok(rg_node_set_ints(h->producer, "pads", DIMS(1, 1, 1, 1), 4));
   h = model_node(g, "Relu", h, NULL, NULL, NULL);
@@ -78,7 +78,8 @@ static void planted_ranks_are_found(void **state) {
   rango_compression *result = NULL;
   open_problem(&p, planted_network(), 2, DIMS(600, 40));
   check_ok(rango_compress(p.model, &p.options, &result));
-  const rango_compressed_layer *first = rango_compression_layer(result, 0), *second = rango_compression_layer(result, 1);
+  const rango_compressed_layer *first = rango_compression_layer(result, 0),
+                               *second = rango_compression_layer(result, 1);
   assert_int_equal(first->ranks[0], 5);
   assert_int_equal(second->ranks[0], 7);
   assert_string_equal(first->form, "pair");
@@ -147,7 +148,8 @@ static void runs_are_repeatable_within_any_memory(void **state) {
     check_ok(rango_compress(p.model, &p.options, &result));
     rango_compress_summary s = summary_of(result);
     assert_true((double)s.macs_after <= 0.65 * (double)s.macs_before);
-    outputs[i] = model_run(rango_compression_model(result), RANGO_DEVICE_CPU, (const rango_tensor *const[]){p.val_rows}, 1);
+    outputs[i] =
+        model_run(rango_compression_model(result), RANGO_DEVICE_CPU, (const rango_tensor *const[]){p.val_rows}, 1);
     rango_compression_free(result);
   }
   assert_true(tensor_distance(outputs[0], outputs[1]) == 0);
@@ -274,8 +276,9 @@ static void infinities_inside_the_network(void **state) {
   (void)state;
   rango_model *model = model_new();
   rg_value *x = model_input(model->graph, "x", RANGO_FLOAT32, 2, DIMS(-1, 8));
-  rg_value *h = model_node(model->graph, "Exp", model_node(model->graph, "Mul", x, model_scalar(model->graph, 500), NULL, NULL),
-                           NULL, NULL, NULL);
+  rg_value *h =
+      model_node(model->graph, "Exp", model_node(model->graph, "Mul", x, model_scalar(model->graph, 500), NULL, NULL),
+                 NULL, NULL, NULL);
   rg_value *y = model_node(model->graph, "Gemm", h, model_weights(model->graph, "w", 0.3, 2, DIMS(8, 8)), NULL, NULL);
   y->producer->name = "fragile";
   finish(model, y);

@@ -55,10 +55,11 @@ static void rows_and_constants(void **state) {
   check_fails(rango_dataset_batch(data, 4, 6, got, 2), RANGO_ERROR_ARGUMENT, "4 to 6 of 5");
   rango_dataset_free(part);
   rango_dataset_free(data);
-  check_fails(rango_dataset_load(model, (const char *const[]){folder_path(folder, "x.npy")}, 1, &data), RANGO_ERROR_ARGUMENT,
-              "2 inputs");
+  check_fails(rango_dataset_load(model, (const char *const[]){folder_path(folder, "x.npy")}, 1, &data),
+              RANGO_ERROR_ARGUMENT, "2 inputs");
   check_fails(rango_dataset_load(model, (const char *const[]){second}, 1, &data), RANGO_ERROR_ARGUMENT, "input 'k'");
-  check_fails(rango_dataset_load(model, (const char *const[]){second, second}, 2, &data), RANGO_ERROR_ARGUMENT, "twice");
+  check_fails(rango_dataset_load(model, (const char *const[]){second, second}, 2, &data), RANGO_ERROR_ARGUMENT,
+              "twice");
   check_fails(rango_dataset_load(model, (const char *const[]){"x=/nonexistent.npy", first}, 2, &data), RANGO_ERROR_IO,
               "/nonexistent.npy");
   rango_tensor_free(x);
@@ -71,14 +72,20 @@ static void arrays_that_do_not_fit(void **state) {
   (void)state;
   rango_model *model = one_input(-1), *fixed = one_input(2);
   rango_dataset *data = NULL;
-  rango_tensor *wide = numbers(RANGO_FLOAT32, 2, DIMS(5, 4), 0, 1), *deep = numbers(RANGO_FLOAT32, 3, DIMS(5, 3, 1), 0, 1);
+  rango_tensor *wide = numbers(RANGO_FLOAT32, 2, DIMS(5, 4), 0, 1),
+               *deep = numbers(RANGO_FLOAT32, 3, DIMS(5, 3, 1), 0, 1);
   rango_tensor *bytes = numbers(RANGO_UINT8, 2, DIMS(5, 3), 0, 1), *empty = numbers(RANGO_FLOAT32, 2, DIMS(0, 3), 0, 1);
   rango_tensor *five = numbers(RANGO_FLOAT32, 2, DIMS(5, 3), 0, 1), *six = numbers(RANGO_FLOAT32, 2, DIMS(6, 3), 0, 1);
-  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){wide}, 1, &data), RANGO_ERROR_ARGUMENT, "3 at axis 1");
-  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){deep}, 1, &data), RANGO_ERROR_ARGUMENT, "2 axes");
-  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){bytes}, 1, &data), RANGO_ERROR_ARGUMENT, "uint8");
-  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){empty}, 1, &data), RANGO_ERROR_ARGUMENT, "no rows");
-  check_fails(rango_dataset_create(fixed, (const rango_tensor *const[]){five}, 1, &data), RANGO_ERROR_ARGUMENT, "multiple");
+  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){wide}, 1, &data), RANGO_ERROR_ARGUMENT,
+              "3 at axis 1");
+  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){deep}, 1, &data), RANGO_ERROR_ARGUMENT,
+              "2 axes");
+  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){bytes}, 1, &data), RANGO_ERROR_ARGUMENT,
+              "uint8");
+  check_fails(rango_dataset_create(model, (const rango_tensor *const[]){empty}, 1, &data), RANGO_ERROR_ARGUMENT,
+              "no rows");
+  check_fails(rango_dataset_create(fixed, (const rango_tensor *const[]){five}, 1, &data), RANGO_ERROR_ARGUMENT,
+              "multiple");
   check_ok(rango_dataset_create(fixed, (const rango_tensor *const[]){six}, 1, &data));
   assert_int_equal(rango_dataset_fixed_batch(data), 2);
   assert_int_equal(rg_dataset_batch_rows(data, 64), 2);
@@ -216,9 +223,9 @@ static void bounds_hold(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(rows_and_constants),        cmocka_unit_test(arrays_that_do_not_fit),
-      cmocka_unit_test(accuracy_and_agreement),    cmocka_unit_test(relative_error_of_targets),
-      cmocka_unit_test(top5_counts_five),          cmocka_unit_test(bounds_hold),
+      cmocka_unit_test(rows_and_constants),     cmocka_unit_test(arrays_that_do_not_fit),
+      cmocka_unit_test(accuracy_and_agreement), cmocka_unit_test(relative_error_of_targets),
+      cmocka_unit_test(top5_counts_five),       cmocka_unit_test(bounds_hold),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

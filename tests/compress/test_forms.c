@@ -193,13 +193,15 @@ static void error_is_what_the_tail_says(void **state) {
       rg_factors_free(&factors);
       rango_model_free(small);
     }
-    for (int64_t rank = 1; rank <= basis->max_rank; rank++) assert_true(basis->tail[rank] <= basis->tail[rank - 1] + 1e-12);
+    for (int64_t rank = 1; rank <= basis->max_rank; rank++)
+      assert_true(basis->tail[rank] <= basis->tail[rank - 1] + 1e-12);
   }
   rango_tensor_free(before);
   bench_close(&b);
 }
 
-/* Behind a factored layer the second one answers the first one's error: better than fitting it to the original's inputs. */
+/* Behind a factored layer the second one answers the first one's error: better than fitting it to the original's
+ * inputs. */
 static void later_layers_answer_earlier_errors(void **state) {
   (void)state;
   rango_model *model = model_new();

@@ -38,7 +38,8 @@ static void eigen_of_the_laplacian(void **state) {
     if (i > 0) a[i * n + i - 1] = -1; /* lower triangle alone is read */
   }
   assert_int_equal(rg_eigen_symmetric(a, n, values), RANGO_OK);
-  for (int64_t k = 0; k < n; k++) assert_close(values[k], 2 - 2 * cos((double)(n - k) * acos(-1) / (double)(n + 1)), 1e-12);
+  for (int64_t k = 0; k < n; k++)
+    assert_close(values[k], 2 - 2 * cos((double)(n - k) * acos(-1) / (double)(n + 1)), 1e-12);
   for (int64_t k = 0; k < n; k++) { /* A v = lambda v, and orthonormal rows */
     const double *v = a + k * n;
     for (int64_t i = 0; i < n; i++)
@@ -56,7 +57,8 @@ static void eigen_of_the_laplacian(void **state) {
 static void eigen_keeps_trace_and_norm(void **state) {
   (void)state;
   const int64_t n = 300;
-  double *x = random_matrix(n, n, 3), *a = zeros(n * n), *values = zeros(n), trace = 0, square = 0, sum = 0, squares = 0;
+  double *x = random_matrix(n, n, 3), *a = zeros(n * n), *values = zeros(n), trace = 0, square = 0, sum = 0,
+         squares = 0;
   rg_matmul(true, false, n, n, n, 1.0, x, x, 0.0, a);
   for (int64_t i = 0; i < n; i++) trace += a[i * n + i];
   for (int64_t i = 0; i < n * n; i++) square += a[i] * a[i];
@@ -123,7 +125,8 @@ static void svd_of_a_known_matrix(void **state) {
 static void ridge_solves_normal_equations(void **state) {
   (void)state;
   const int64_t n = 20, columns = 3, rows = 50;
-  double *x = random_matrix(rows, n, 7), *a = zeros(n * n), *truth = random_matrix(n, columns, 8), *b = zeros(n * columns);
+  double *x = random_matrix(rows, n, 7), *a = zeros(n * n), *truth = random_matrix(n, columns, 8),
+         *b = zeros(n * columns);
   rg_gram(rows, n, 1.0, x, 0.0, a);
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
@@ -177,7 +180,8 @@ static void moments_do_not_cancel(void **state) {
     for (int64_t j = 0; j < n; j++) mean[j] += x[i * n + j] / (double)rows;
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < n; j++)
-      for (int64_t k = 0; k < n; k++) covariance[j * n + k] += (x[i * n + j] - mean[j]) * (x[i * n + k] - mean[k]) / (double)rows;
+      for (int64_t k = 0; k < n; k++)
+        covariance[j * n + k] += (x[i * n + j] - mean[j]) * (x[i * n + k] - mean[k]) / (double)rows;
   rg_moments moments;
   assert_int_equal(rg_moments_create(&moments, n, true), RANGO_OK);
   for (int64_t begin = 0; begin < rows; begin += 700) /* uneven blocks */

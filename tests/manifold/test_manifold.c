@@ -215,10 +215,14 @@ static void integer_samples_are_converted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(dimensions_of_known_manifolds), cmocka_unit_test(linear_dimension_counts_components),
-      cmocka_unit_test(spectrum_in_closed_form),       cmocka_unit_test(two_nn_in_closed_form),
-      cmocka_unit_test(maximum_likelihood_in_closed_form), cmocka_unit_test(nearest_distances_match_brute_force),
-      cmocka_unit_test(duplicates_are_dropped),        cmocka_unit_test(bad_samples_are_refused),
+      cmocka_unit_test(dimensions_of_known_manifolds),
+      cmocka_unit_test(linear_dimension_counts_components),
+      cmocka_unit_test(spectrum_in_closed_form),
+      cmocka_unit_test(two_nn_in_closed_form),
+      cmocka_unit_test(maximum_likelihood_in_closed_form),
+      cmocka_unit_test(nearest_distances_match_brute_force),
+      cmocka_unit_test(duplicates_are_dropped),
+      cmocka_unit_test(bad_samples_are_refused),
       cmocka_unit_test(integer_samples_are_converted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@ if(NOT APPLE)
 else()
   set(rango_lapack_libs "-framework Accelerate")
 endif()
+# Relative to the .pc file, so that `cmake --install --prefix` and moving the folder keep working.
+file(RELATIVE_PATH rango_pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 foreach(package rango rango-compress)
   if(package STREQUAL "rango" OR RANGO_COMPRESS)
     configure_file(tools/cmake/${package}.pc.in ${package}.pc @ONLY)
