@@ -117,7 +117,7 @@ static rango_status tail_run(const tail_runner *tail, int64_t batch, int id, ran
   rango_tensor **outputs = NULL;
   rango_status status;
   *out = NULL;
-  if (id == tail->output) { /* the site makes the output itself */
+  if (replaced && id == tail->output) { /* the site makes the output itself */
     RG_TRY(rango_tensor_create(replaced->type, replaced->shape.rank, replaced->shape.dims, out));
     memcpy((*out)->data, replaced->data, replaced->bytes);
     return RANGO_OK;

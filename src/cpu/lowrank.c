@@ -250,7 +250,7 @@ static rango_status middle_fact(const rg_prepare *prepare, rg_fact *out) {
   for (int i = 0; i < spatial; i++) {
     const int64_t d = dilation != NULL && (size_t)i < dilations ? dilation[i] : 1;
     const int64_t s = stride != NULL && (size_t)i < strides ? stride[i] : 1;
-    const int64_t p = pad != NULL && (size_t)(spatial + i) < pads ? pad[i] + pad[spatial + i] : 0;
+    const int64_t p = pad != NULL && (size_t)spatial + (size_t)i < pads ? pad[i] + pad[spatial + i] : 0;
     int64_t reach;
     RG_FAIL_IF(!rg_mul_i64(d, w1->dims[2 + i] - 1, &reach) || s < 1, RANGO_ERROR_LIMIT,
                "%s: stride or dilation out of range", rg_node_text(prepare->node));

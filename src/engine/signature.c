@@ -18,11 +18,11 @@ bool rg_key_wants_elements(const rg_val *val) {
 
 rango_status rg_key_set(rg_key *key, rg_arena *arena, const rg_val *val, bool elements) {
   *key = (rg_key){.kind = val ? val->kind : RG_KIND_NONE};
-  if (key->kind != RG_KIND_TENSOR) return RANGO_OK;
+  if (!val || val->kind != RG_KIND_TENSOR) return RANGO_OK;
   key->type = val->tensor.type;
   key->shape = val->tensor.shape;
   if (!elements || !rg_key_wants_elements(val)) return RANGO_OK;
-  int64_t *copy, count = val_elements(val);
+  int64_t *copy = NULL, count = val_elements(val);
   RG_TRY(rg_arena_calloc(arena, (size_t)count, sizeof *copy, RG_OUT(&copy)));
   for (int64_t i = 0; i < count; i++) copy[i] = rg_tensor_get_i64(&val->tensor, i);
   key->elements = copy;

@@ -38,7 +38,7 @@ static rango_status infer_attention(rg_infer *infer) {
   const rango_type types[] = {q->type, k->type, v->type, q->type}; /* of the outputs */
   const rg_fact *past = infer->input_count > 4 ? infer->inputs[4] : NULL;
   if (q->rank < 0 || k->rank != q->rank || v->rank != q->rank) {
-    for (int i = 0; i < infer->output_count; i++)
+    for (int i = 0; i < infer->output_count && i < 4; i++)
       if (infer->outputs[i]) rg_fact_set(infer->outputs[i], types[i], -1, NULL);
     return RANGO_OK;
   }
@@ -54,7 +54,7 @@ static rango_status infer_attention(rg_infer *infer) {
   int64_t rest[3][4] = {{h.batch, h.kv_heads, total, h.size},
                         {h.batch, h.kv_heads, total, h.v_size},
                         {h.batch, h.q_heads, h.q_length, total}};
-  for (int i = 1; i < infer->output_count; i++)
+  for (int i = 1; i < infer->output_count && i < 4; i++)
     if (infer->outputs[i]) rg_fact_set(infer->outputs[i], types[i], 4, rest[i - 1]);
   return RANGO_OK;
 }

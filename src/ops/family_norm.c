@@ -138,7 +138,7 @@ static rango_status layer_norm(rg_exec *exec, bool centred) {
   int axis;
   if (!rg_axis(rg_node_int(exec->node, "axis", -1), x->shape.rank, &axis))
     return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "axis is out of range for %d axes", x->shape.rank);
-  int64_t scale_strides[RANGO_MAX_RANK], bias_strides[RANGO_MAX_RANK];
+  int64_t scale_strides[RANGO_MAX_RANK] = {0}, bias_strides[RANGO_MAX_RANK] = {0};
   double *scale, *bias, *row = NULL, epsilon = rg_node_float(exec->node, "epsilon", 1e-5f);
   RG_TRY(norm_operand(exec, 1, x, &scale, scale_strides));
   RG_TRY(norm_operand(exec, 2, x, &bias, bias_strides));
@@ -291,20 +291,20 @@ static rango_status compute_mvn(rg_exec *exec) {
   RG_TRY(rg_need_float(exec, 0, 1, &x));
   RG_TRY(mvn_axes(exec, &x->shape, reduced));
   /* Strides of the table of means: 0 along the averaged axes. */
-  int64_t strides[RANGO_MAX_RANK], kept = 1, count = rg_tensor_elements(x);
+  int64_t strides[RANGO_MAX_RANK] = {0}, kept = 1, count = rg_tensor_elements(x);
   for (int i = x->shape.rank - 1; i >= 0; i--) {
     strides[i] = reduced[i] ? 0 : kept;
     if (!reduced[i]) kept *= x->shape.dims[i];
   }
   rango_tensor *y;
-  double *values, *means = NULL, *squares = NULL;
+  double *values = NULL, *means = NULL, *squares = NULL;
   RG_TRY(rg_exec_output(exec, 0, x->type, &x->shape, &y));
   if (!y || count == 0) return RANGO_OK;
   RG_TRY(rg_scratch_doubles(exec, x, &values));
   RG_TRY(rg_scratch_array(exec, kept, sizeof *means, RG_OUT(&means)));
   RG_TRY(rg_scratch_array(exec, kept, sizeof *squares, RG_OUT(&squares)));
   for (int64_t i = 0; i < kept; i++) means[i] = squares[i] = 0;
-  double each = (double)(count / kept);
+  const double each = (double)count / (double)kept;
   for (int64_t i = 0; i < count; i++) means[strided(&x->shape, strides, i)] += values[i] / each;
   for (int64_t i = 0; i < count; i++) {
     int64_t at = strided(&x->shape, strides, i);

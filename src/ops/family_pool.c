@@ -27,7 +27,7 @@ static rango_status infer_pool(rg_infer *infer) {
         return rg_infer_fail(infer, "the window is larger than the padded input on spatial axis %d", i);
     }
   }
-  for (int i = 0; i < infer->output_count; i++)
+  for (int i = 0; i < infer->output_count && i < 2; i++)
     if (infer->outputs[i]) rg_fact_set(infer->outputs[i], types[i], x->rank, dims);
   return RANGO_OK;
 }

@@ -193,7 +193,7 @@ static rango_status read_window(const rg_node *node, const char *suffix, int spa
   if (!*suffix) {
     RG_TRY(rg_window_read(node, spatial, kernel, window));
   } else {
-    int64_t pads[2 * RANGO_MAX_RANK];
+    int64_t pads[2 * RANGO_MAX_RANK] = {0};
     memset(window, 0, sizeof *window);
     window->spatial = spatial;
     fits = fits && read_list(node, "strides", suffix, (size_t)spatial, 1, 1, window->stride) &&
