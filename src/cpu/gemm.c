@@ -51,9 +51,8 @@ rg_finish rg_finish_of(rg_activation activation) {
   return finish;
 }
 
-static size_t ceil_div(size_t a, size_t b) {
-  return (a + b - 1) / b;
-} /* NOLINT(clang-analyzer-core.DivideZero): b > 0 */
+/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): b > 0 */
+static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Rows are divided first: each thread then reads its own left operand once. Few rows: panels, so that weights are read
