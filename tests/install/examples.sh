@@ -1,5 +1,5 @@
 #!/bin/sh
-# The examples build against the installed copy, by CMake's package and by pkg-config, and run: examples.sh CC [TOOLCHAIN]
+# The examples build against the installed copy, by CMake's package and by pkg-config, and run: examples.sh CC GENERATOR [TOOLCHAIN]
 set -eu
 compiler=$1
 work=$RANGO_BINARY_DIR/install-test
@@ -8,12 +8,12 @@ mkdir -p "$work"
 cmake --install "$RANGO_BINARY_DIR" --prefix "$work/prefix" >"$work/install.log"
 library=$(dirname "$(find "$work/prefix" -name librango.a)")
 
-cmake -S "$RANGO_SOURCE_DIR/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_C_COMPILER="$compiler" \
-  ${2:+-DCMAKE_TOOLCHAIN_FILE="$2" -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH} >"$work/configure.log"
+cmake -G "$2" -S "$RANGO_SOURCE_DIR/examples" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_C_COMPILER="$compiler" \
+  ${3:+-DCMAKE_TOOLCHAIN_FILE="$3" -DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH} >"$work/configure.log"
 cmake --build "$work/cmake" >"$work/build.log"
 
 export PKG_CONFIG_PATH="$library/pkgconfig"
-if [ -z "${2:-}" ]; then
+if [ -z "${3:-}" ]; then
   # shellcheck disable=SC2046 # lists of words
   "$compiler" "$RANGO_SOURCE_DIR/examples/shrink.c" -o "$work/shrink" $(pkg-config --cflags --libs rango-compress) \
     -Wl,-rpath,"$library"
