@@ -1,12 +1,12 @@
 #!/bin/sh
 # Damaged models through every subcommand that reads one: no crash (the sanitizers' build makes crashes of silent errors), and
-# every failure names the file. hostile.sh RANGO GLYPHS DAMAGE [ROUNDS]
+# every failure names the file. hostile.sh RANGO GLYPHS DAMAGE MODEL KIND [ROUNDS]
 #
 # models/glyphs.onnx is cut short at ROUNDS random places and has a random byte changed ROUNDS times. Most bytes are weights,
 # with which any value is a valid model, so models/tiny.onnx has ROUNDS bytes changed near its names besides.
 set -u
 source=${RANGO_SOURCE_DIR:-$(dirname "$0")/../..}
-rango=$1 glyphs=$2 damage=$3 rounds=${4:-200}
+rango=$1 glyphs=$2 damage=$3 rounds=${6:-200}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -52,8 +52,6 @@ each() {
   done
 }
 
-each glyphs.onnx cut
-each glyphs.onnx flip
-each tiny.onnx near
+each "$4" "$5"
 echo "$runs runs, $refused refused, $failures failures"
 [ $failures = 0 ]
