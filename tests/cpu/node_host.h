@@ -212,4 +212,26 @@ static inline const char *const *node_isas(void) {
   return found;
 }
 
+/* Runs the node on every instruction set with 1 to 3 threads: each near the truth, and 3 threads twice with the same
+ * bits. */
+static inline void node_check(node_host *host, const char *what, const double *truth, const rg_shape *shape,
+                              rg_layout layout) {
+  int64_t count;
+  check_ok(rg_shape_count(shape, &count));
+  for (const char *const *isa = node_isas(); *isa != NULL; isa++)
+    for (int threads = 1; threads <= 3; threads++) {
+      float *first, *second = NULL;
+      char text[160];
+      snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
+      node_run(host, *isa, threads, layout, shape, &first);
+      node_compare(text, first, truth, (size_t)count, 2e-5);
+      if (threads == 3) { /* the same bits for the same count */
+        node_run(host, *isa, threads, layout, shape, &second);
+        assert_memory_equal(first, second, (size_t)count * sizeof(float));
+      }
+      rg_free(first);
+      rg_free(second);
+    }
+}
+
 #endif

@@ -116,26 +116,6 @@ static conv_case random_case(rg_random *random, int turn) {
   return c;
 }
 
-static void check_layouts(node_host *host, const char *what, const double *truth, const rg_shape *shape,
-                          rg_layout layout) {
-  int64_t count;
-  check_ok(rg_shape_count(shape, &count));
-  for (const char *const *isa = node_isas(); *isa != NULL; isa++)
-    for (int threads = 1; threads <= 3; threads++) {
-      float *first, *second = NULL;
-      char text[160];
-      snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
-      node_run(host, *isa, threads, layout, shape, &first);
-      node_compare(text, first, truth, (size_t)count, 2e-5);
-      if (threads == 3) { /* the same bits for the same count */
-        node_run(host, *isa, threads, layout, shape, &second);
-        assert_memory_equal(first, second, (size_t)count * sizeof(float));
-      }
-      rg_free(first);
-      rg_free(second);
-    }
-}
-
 static void test_conv(void **state) {
   rg_random random;
   rg_random_seed(&random, 1);
@@ -165,7 +145,7 @@ static void test_conv(void **state) {
     char what[100];
     snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c.spatial, (long)c.in,
              (long)c.out, (long)c.group);
-    check_layouts(&host, what, truth, &y, y_layout);
+    node_check(&host, what, truth, &y, y_layout);
     free(truth);
     node_end(&host);
   }
@@ -234,7 +214,7 @@ static void test_conv_transpose(void **state) {
     char what[100];
     snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c.spatial, (long)c.in,
              (long)c.out, (long)c.group);
-    check_layouts(&host, what, truth, &y, y_layout);
+    node_check(&host, what, truth, &y, y_layout);
     free(truth);
     node_end(&host);
   }
@@ -299,7 +279,7 @@ static void test_low_rank_conv(void **state) {
     finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[5] : NULL, activation);
     char what[60];
     snprintf(what, sizeof what, "pair %d", turn);
-    check_layouts(&host, what, truth, &y, y_layout);
+    node_check(&host, what, truth, &y, y_layout);
     rg_tensor_clear(&t);
     free(between);
     free(truth);

@@ -21,25 +21,6 @@ static void multiply(const matrix *a, const matrix *b, size_t m, size_t n, size_
     }
 }
 
-static void check_everywhere(node_host *host, const char *what, const double *truth, const rg_shape *shape) {
-  int64_t count;
-  check_ok(rg_shape_count(shape, &count));
-  for (const char *const *isa = node_isas(); *isa != NULL; isa++)
-    for (int threads = 1; threads <= 3; threads++) {
-      float *first, *second = NULL;
-      char text[160];
-      snprintf(text, sizeof text, "%s, %s, %d threads", what, *isa, threads);
-      node_run(host, *isa, threads, RG_ROW_MAJOR, shape, &first);
-      node_compare(text, first, truth, (size_t)count, 2e-5);
-      if (threads == 3) { /* the same bits for the same count */
-        node_run(host, *isa, threads, RG_ROW_MAJOR, shape, &second);
-        assert_memory_equal(first, second, (size_t)count * sizeof(float));
-      }
-      rg_free(first);
-      rg_free(second);
-    }
-}
-
 static const float *values(const node_host *host, int input) { return host->inputs[input].data; }
 
 static void test_dense(void **state) {
@@ -72,7 +53,7 @@ static void test_dense(void **state) {
       truth[i] = (double)rg_activation_apply(activation, (float)truth[i]);
     }
     snprintf(what, sizeof what, "dense %zu: %zu x %zu x %zu", turn, m, n, k);
-    check_everywhere(&host, what, truth, &y);
+    node_check(&host, what, truth, &y, RG_ROW_MAJOR);
     free(truth);
     node_end(&host);
   }
@@ -108,7 +89,7 @@ static void test_gemm(void **state) {
         truth[i * n + j] += (double)beta * (double)values(&host, 2)[row * (c_shape[1] == 1 ? 1 : n) + column];
       }
     snprintf(what, sizeof what, "gemm %zu: %zu x %zu x %zu", turn, m, n, k);
-    check_everywhere(&host, what, truth, SHAPE((int64_t)m, (int64_t)n));
+    node_check(&host, what, truth, SHAPE((int64_t)m, (int64_t)n), RG_ROW_MAJOR);
     free(truth);
     node_end(&host);
   }
@@ -164,7 +145,7 @@ static void test_matmul(void **state) {
     }
     char what[40];
     snprintf(what, sizeof what, "matmul %zu", turn);
-    check_everywhere(&host, what, truth, &c->y);
+    node_check(&host, what, truth, &c->y, RG_ROW_MAJOR);
     free(truth);
     node_end(&host);
   }
@@ -204,7 +185,7 @@ static void test_low_rank_dense(void **state) {
       truth[i] = (double)rg_activation_apply(activation, (float)truth[i]);
     }
     snprintf(what, sizeof what, "pair %zu: %zu x %zu x %zu, rank %zu", turn, m, n, k, r);
-    check_everywhere(&host, what, truth, SHAPE(sm, sn));
+    node_check(&host, what, truth, SHAPE(sm, sn), RG_ROW_MAJOR);
     free(between);
     free(rounded);
     free(truth);
