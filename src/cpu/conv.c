@@ -191,13 +191,13 @@ static rango_status prepare_conv(rg_prepare *prepare) {
   return RANGO_OK;
 }
 
-static rg_layout_support layout(const rg_node *node, const rg_facts *facts) {
+rg_layout_support rg_conv_layout(const rg_node *node, const rg_facts *facts) {
   const rg_fact *x = rg_facts_of(facts, node->inputs[0]);
   return x != NULL && x->type == RANGO_FLOAT32 && x->rank >= 3 && x->rank <= 5 ? RG_LAYOUT_LAST : RG_LAYOUT_NONE;
 }
 
 static const rg_cpu_operator operators[] = {
-    {RG_PRIVATE_DOMAIN, "Conv", prepare_conv, layout},
-    {"", "Conv", prepare_conv, layout},
+    {RG_PRIVATE_DOMAIN, "Conv", prepare_conv, rg_conv_layout},
+    {"", "Conv", prepare_conv, rg_conv_layout},
 };
 RG_CPU_EXPORT(conv, operators);

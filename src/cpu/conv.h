@@ -58,4 +58,7 @@ rango_status rg_depthwise_prepare(rg_prepare *prepare, const rg_conv_parts *part
 /* Node's inputs and output are float32 with known shapes, of rank 3 to 5. */
 bool rg_conv_is_supported(const rg_prepare *prepare);
 
+/* The layout that every kind of convolution wants: channels-last, where the input is float32 of rank 3 to 5. */
+rg_layout_support rg_conv_layout(const rg_node *node, const rg_facts *facts);
+
 #endif

@@ -255,10 +255,5 @@ static rango_status prepare_conv_transpose(rg_prepare *prepare) {
   return RANGO_OK;
 }
 
-static rg_layout_support layout(const rg_node *node, const rg_facts *facts) {
-  const rg_fact *x = rg_facts_of(facts, node->inputs[0]);
-  return x != NULL && x->type == RANGO_FLOAT32 && x->rank >= 3 && x->rank <= 5 ? RG_LAYOUT_LAST : RG_LAYOUT_NONE;
-}
-
-static const rg_cpu_operator operators[] = {{"", "ConvTranspose", prepare_conv_transpose, layout}};
+static const rg_cpu_operator operators[] = {{"", "ConvTranspose", prepare_conv_transpose, rg_conv_layout}};
 RG_CPU_EXPORT(conv_transpose, operators);

@@ -67,21 +67,11 @@ static bool has(const rg_prepare *prepare, int input) {
 
 static rango_status prepare_dense(rg_prepare *prepare) {
   if (!rg_cpu_is_plain(prepare)) return RANGO_OK;
-  const rg_fact *x = prepare->inputs[0], *w = prepare->inputs[1];
-  const bool transposed = rg_node_int(prepare->node, "trans", 0) != 0;
+  const rg_fact *x = prepare->inputs[0];
   dense_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
-  const size_t k = (size_t)w->dims[transposed ? 1 : 0], n = (size_t)w->dims[transposed ? 0 : 1];
-  state->right = (rg_right){.kernels = prepare->kernels,
-                            .input = 1,
-                            .matrices = 1,
-                            .taps = 1,
-                            .k = k,
-                            .n = n,
-                            .row = transposed ? 1 : n,
-                            .column = transposed ? k : 1,
-                            .scale = 1.0f};
-  state->a_row = k;
+  state->right = rg_right_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0);
+  state->a_row = state->right.k;
   state->a_column = 1;
   state->bias = has(prepare, 2) ? 2 : -1;
   state->residual = has(prepare, 3) ? 3 : -1;
@@ -115,15 +105,8 @@ static rango_status prepare_gemm(rg_prepare *prepare) {
   dense_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
   const size_t m = (size_t)y->dims[0], n = (size_t)y->dims[1], k = (size_t)a->dims[trans_a ? 0 : 1];
-  state->right = (rg_right){.kernels = prepare->kernels,
-                            .input = 1,
-                            .matrices = 1,
-                            .taps = 1,
-                            .k = k,
-                            .n = n,
-                            .row = trans_b ? 1 : n,
-                            .column = trans_b ? k : 1,
-                            .scale = rg_node_float(prepare->node, "alpha", 1.0f)};
+  state->right = rg_right_matrix(prepare, 1, trans_b);
+  state->right.scale = rg_node_float(prepare->node, "alpha", 1.0f);
   state->a_row = trans_a ? 1 : k;
   state->a_column = trans_a ? m : 1;
   state->bias = state->residual = -1;

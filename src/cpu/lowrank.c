@@ -142,28 +142,14 @@ static rango_status run_dense(rg_exec *exec) {
   return RANGO_OK;
 }
 
-static rg_right dense_right(const rg_prepare *prepare, int input, bool transposed) {
-  const rg_fact *w = prepare->inputs[input];
-  const size_t k = (size_t)w->dims[transposed ? 1 : 0], n = (size_t)w->dims[transposed ? 0 : 1];
-  return (rg_right){.kernels = prepare->kernels,
-                    .input = input,
-                    .matrices = 1,
-                    .taps = 1,
-                    .k = k,
-                    .n = n,
-                    .row = transposed ? 1 : n,
-                    .column = transposed ? k : 1,
-                    .scale = 1.0f};
-}
-
 static rango_status prepare_dense(rg_prepare *prepare) {
   if (!rg_cpu_is_plain(prepare)) return RANGO_OK;
   const rg_fact *x = prepare->inputs[X];
   dense_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
   pair_plan *pair = &state->pair;
-  state->w1 = dense_right(prepare, W1, rg_node_int(prepare->node, "trans1", 0) != 0);
-  state->w2 = dense_right(prepare, W2, rg_node_int(prepare->node, "trans2", 0) != 0);
+  state->w1 = rg_right_matrix(prepare, W1, rg_node_int(prepare->node, "trans1", 0) != 0);
+  state->w2 = rg_right_matrix(prepare, W2, rg_node_int(prepare->node, "trans2", 0) != 0);
   RG_TRY(rg_right_prepare(&state->w1, prepare));
   RG_TRY(rg_right_prepare(&state->w2, prepare));
   const size_t m = rg_cpu_count(x, 0, x->rank - 1);
@@ -293,13 +279,8 @@ static rango_status prepare_conv(rg_prepare *prepare) {
   return RANGO_OK;
 }
 
-static rg_layout_support layout(const rg_node *node, const rg_facts *facts) {
-  const rg_fact *x = rg_facts_of(facts, node->inputs[X]);
-  return x != NULL && x->type == RANGO_FLOAT32 && x->rank >= 3 && x->rank <= 5 ? RG_LAYOUT_LAST : RG_LAYOUT_NONE;
-}
-
 static const rg_cpu_operator operators[] = {
     {RG_PRIVATE_DOMAIN, "LowRankDense", prepare_dense, NULL},
-    {RG_PRIVATE_DOMAIN, "LowRankConv", prepare_conv, layout},
+    {RG_PRIVATE_DOMAIN, "LowRankConv", prepare_conv, rg_conv_layout},
 };
 RG_CPU_EXPORT(lowrank, operators);

@@ -7,6 +7,20 @@
 #include "base/checked.h"
 #include "base/threads.h"
 
+rg_right rg_right_matrix(const rg_prepare *prepare, int input, bool transposed) {
+  const rg_fact *w = prepare->inputs[input];
+  const size_t k = (size_t)w->dims[transposed ? 1 : 0], n = (size_t)w->dims[transposed ? 0 : 1];
+  return (rg_right){.kernels = prepare->kernels,
+                    .input = input,
+                    .matrices = 1,
+                    .taps = 1,
+                    .k = k,
+                    .n = n,
+                    .row = transposed ? 1 : n,
+                    .column = transposed ? k : 1,
+                    .scale = 1.0f};
+}
+
 static void pack_panels(const rg_right *right, const float *from, size_t matrix, size_t begin, size_t end, float *to) {
   rg_pack_view view = {.row = right->row,
                        .column = right->column,

@@ -18,6 +18,8 @@ typedef struct rg_right {
   const float *constant; /* packed already, or NULL */
 } rg_right;
 
+/* Operand `input` of a node as one matrix: k x n as its two axes say, or n x k when `transposed`; unpacked, scale 1. */
+rg_right rg_right_matrix(const rg_prepare *prepare, int input, bool transposed);
 /* After all fields above matrix_floats are set: packs a constant input, or adds the scratch that packing will take. */
 rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare);
 /* The packed operands, `matrix_floats` apart. */
