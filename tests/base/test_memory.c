@@ -1,4 +1,7 @@
 /* Allocation through the caller's allocator, arenas, shared buffers. */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/memory.h"
 #include "support/check.h"
 #include "support/memory.h"
@@ -21,6 +24,36 @@ static void test_overflow(void **state) {
   assert_null(memory);
   check_fails(rg_alloc(SIZE_MAX - 8, &memory), RANGO_ERROR_MEMORY, "out of memory");
   check_fails(rg_alloc(PTRDIFF_MAX, &memory), RANGO_ERROR_MEMORY, "out of memory");
+}
+
+/* Whether the mapping that holds `address` wants huge pages; -1 where the system doesn't say. */
+static int wants_huge_pages(const void *address) {
+  FILE *maps = fopen("/proc/self/smaps", "r");
+  char line[512];
+  bool inside = false;
+  int wants = -1;
+  while (maps != NULL && wants < 0 && fgets(line, sizeof line, maps) != NULL) {
+    unsigned long begin, end;
+    if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+      inside = begin <= (uintptr_t)address && (uintptr_t)address < end;
+    else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+      wants = strstr(line, " hg") != NULL;
+  }
+  if (maps != NULL) fclose(maps);
+  return wants;
+}
+
+static void test_large_blocks(void **state) {
+  (void)state;
+  const size_t bytes = (size_t)5 << 20;
+  char *memory;
+  check_ok(rg_alloc(bytes, RG_OUT(&memory)));
+  memset(memory, 1, bytes);
+  assert_int_equal((uintptr_t)memory % RG_ALIGNMENT, 0);
+  const int wants = access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) == 0 ? wants_huge_pages(memory) : -1;
+  rg_free(memory);
+  if (wants < 0) skip();
+  assert_int_equal(wants, 1);
 }
 
 static void test_growing(void **state) {
@@ -143,6 +176,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_alignment_and_zeros),
       cmocka_unit_test(test_overflow),
+      cmocka_unit_test(test_large_blocks),
       cmocka_unit_test(test_growing),
       cmocka_unit_test(test_list),
       cmocka_unit_test(test_arena),
