@@ -1,0 +1,243 @@
+"""The engines behind one interface.
+
+    engine = Engine(threads, folder)   imports the library; `folder` is for converted networks
+    engine.convert(path, inputs)       what is done once, offline: ONNX to the engine's own format
+    engine.load(path, inputs)          reads the network; inputs are bound
+    engine.run()                       once; the first run also makes the outputs' memory
+    engine.bind()                      after the first run: outputs are bound, too
+    engine.outputs()                   arrays, in the network's order
+
+All compute in float32: what would make them use less is switched off.
+"""
+import hashlib
+import importlib.util
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+
+
+class Engine:
+    note = ""
+
+    def __init__(self, threads, folder):
+        self.threads = threads
+        self.folder = pathlib.Path(folder)
+
+    def convert(self, path, inputs):
+        """Nothing to do for an engine that reads ONNX."""
+
+    def bind(self):
+        """Nothing to do for an engine whose outputs stay where they are."""
+
+    def converted(self, path, inputs):
+        """Where a conversion is kept: one for each file and shapes."""
+        key = hashlib.sha256(pathlib.Path(path).read_bytes())
+        key.update(repr([(name, array.shape, str(array.dtype)) for name, array in inputs.items()]).encode())
+        return self.folder / key.hexdigest()[:16]
+
+
+class OnnxRuntime(Engine):
+    title = "ONNX Runtime"
+
+    def __init__(self, threads, folder):
+        super().__init__(threads, folder)
+        import onnxruntime
+        self.ort = onnxruntime
+        self.version = onnxruntime.__version__
+
+    def load(self, path, inputs):
+        options = self.ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        session = self.ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        binding = session.io_binding()
+        self.inputs = [self.ort.OrtValue.ortvalue_from_numpy(array) for array in inputs.values()]
+        for name, value in zip(inputs, self.inputs):
+            binding.bind_ortvalue_input(name, value)
+        self.names = [output.name for output in session.get_outputs()]
+        for name in self.names:
+            binding.bind_output(name)
+        self.session, self.binding = session, binding
+
+    def run(self):
+        self.session.run_with_iobinding(self.binding)
+
+    def bind(self):
+        self.values = self.binding.get_outputs()
+        self.binding.clear_binding_outputs()
+        for name, value in zip(self.names, self.values):
+            self.binding.bind_ortvalue_output(name, value)
+
+    def outputs(self):
+        return [value.numpy().copy() for value in self.binding.get_outputs()]
+
+
+class OpenVino(Engine):
+    title = "OpenVINO"
+
+    def __init__(self, threads, folder):
+        super().__init__(threads, folder)
+        import openvino
+        self.ov = openvino
+        self.version = openvino.__version__.split("-")[0]
+
+    def load(self, path, inputs):
+        core = self.ov.Core()
+        model = core.read_model(str(path))
+        try:
+            model.reshape({name: list(array.shape) for name, array in inputs.items()})
+        except RuntimeError:
+            model = core.read_model(str(path))  # some networks only take free sizes
+        compiled = core.compile_model(model, "CPU", {
+            "INFERENCE_NUM_THREADS": self.threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY"})
+        self.request = compiled.create_infer_request()
+        self.arrays = list(inputs.values())
+        for name, array in inputs.items():
+            self.request.set_tensor(name, self.ov.Tensor(array, shared_memory=True))
+        self.count = len(compiled.outputs)
+
+    def run(self):
+        self.request.infer(share_outputs=True)
+
+    def outputs(self):
+        return [np.array(self.request.get_output_tensor(i).data) for i in range(self.count)]
+
+
+class Mnn(Engine):
+    title = "MNN"
+
+    def __init__(self, threads, folder):
+        super().__init__(threads, folder)
+        import MNN
+        import _tools  # MNN's converter; the program `mnnconvert` around it would also report each use to its makers
+        self.mnn, self.tools = MNN, _tools
+        self.version = MNN.version()
+
+    def convert(self, path, inputs):
+        target = self.converted(path, inputs).with_suffix(".mnn")
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            if not self.tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", str(path), "--MNNModel", str(partial),
+                                          "--bizCode", "compare"]):
+                raise RuntimeError("its converter refuses the network")
+            partial.rename(target)
+        self.model = target
+
+    def load(self, path, inputs):
+        mnn = self.mnn
+        self.interpreter = mnn.Interpreter(str(self.model))
+        self.session = self.interpreter.createSession({"backend": "CPU", "numThread": self.threads, "precision": "high"})
+        tensors = self.interpreter.getSessionInputAll(self.session)
+        for name, array in inputs.items():
+            self.interpreter.resizeTensor(tensors[name], tuple(array.shape))
+        self.interpreter.resizeSession(self.session)
+        kinds = {"float32": mnn.Halide_Type_Float, "int32": mnn.Halide_Type_Int, "uint8": mnn.Halide_Type_Uint8}
+        self.pairs = []
+        for name, array in inputs.items():
+            narrow = array.astype(np.int32) if array.dtype == np.int64 else array
+            value = mnn.Tensor(tuple(array.shape), kinds[str(narrow.dtype)], narrow, mnn.Tensor_DimensionType_Caffe)
+            self.pairs.append((tensors[name], value))
+
+    def run(self):
+        for tensor, value in self.pairs:  # a session uses its inputs' memory for other values
+            tensor.copyFrom(value)
+        self.interpreter.runSession(self.session)
+
+    def outputs(self, names=None):
+        found = self.interpreter.getSessionOutputAll(self.session)
+        arrays = []
+        for name in self.output_names:
+            tensor = found[name]
+            host = self.mnn.Tensor(tensor.getShape(), tensor.getDataType(),
+                                   np.zeros(tensor.getShape(), np.float32), self.mnn.Tensor_DimensionType_Caffe)
+            tensor.copyToHostTensor(host)
+            arrays.append(np.array(host.getNumpyData()))
+        return arrays
+
+
+class Ncnn(Engine):
+    title = "ncnn"
+    note = "no batch: a loop over rows; networks start after the inputs' Cast to float"
+
+    def __init__(self, threads, folder):
+        super().__init__(threads, folder)
+        import ncnn
+        self.ncnn = ncnn
+        self.version = ncnn.__version__
+        self.pnnx = pathlib.Path(importlib.util.find_spec("pnnx").origin).parent / "pnnx"
+
+    def convert(self, path, inputs):
+        self.batch = next(iter(inputs.values())).shape[0]
+        row = {name: array[:1] if array.ndim and array.shape[0] == self.batch else array
+               for name, array in inputs.items()}
+        folder = self.converted(path, row).with_suffix(".ncnn")
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            shapes = self.without_casts(path, row, partial / "network.onnx")
+            done = subprocess.run([self.pnnx, "network.onnx", f"inputshape={shapes}", "fp16=0"], cwd=partial,
+                                  capture_output=True, text=True, timeout=600)
+            if not (partial / "network.ncnn.param").exists():
+                raise RuntimeError(f"pnnx ends with {done.returncode}: " + (done.stdout + done.stderr).strip().splitlines()[-1])
+            partial.rename(folder)
+        self.model = folder / "network.ncnn"
+
+    @staticmethod
+    def without_casts(path, inputs, target):
+        """Saves the network with inputs that are cast to float declared so: ncnn's values are all float."""
+        import onnx
+        model = onnx.load(str(path))
+        kept = []
+        for node in model.graph.node:
+            if node.op_type == "Cast" and node.input[0] in inputs and node.attribute[0].i == onnx.TensorProto.FLOAT:
+                for value in model.graph.input:
+                    if value.name == node.input[0]:
+                        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+                node.op_type = "Identity"
+                del node.attribute[:]
+            kept.append(node)
+        onnx.save(model, str(target))
+        kinds = {1: "f32", 2: "u8", 6: "i32", 7: "i64"}
+        types = {value.name: kinds[value.type.tensor_type.elem_type] for value in model.graph.input
+                 if value.name in inputs}
+        return ",".join(f"[{','.join(map(str, array.shape))}]{types[name]}" for name, array in inputs.items())
+
+    def load(self, path, inputs):
+        self.net = self.ncnn.Net()
+        options = self.net.opt
+        options.num_threads = self.threads
+        options.use_vulkan_compute = False
+        for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage", "int8_inference"):
+            setattr(options, f"use_{name}", False)
+        if self.net.load_param(str(self.model) + ".param") != 0 or self.net.load_model(str(self.model) + ".bin") != 0:
+            raise RuntimeError("ncnn can't load what pnnx wrote: an operator that it lacks")
+        narrow = [array.astype(np.int32 if array.dtype == np.int64 else np.float32) for array in inputs.values()]
+        self.rows = [[self.ncnn.Mat(np.ascontiguousarray(array[i])).clone() for array in narrow] for i in range(self.batch)]
+        self.names = list(self.net.output_names())
+        self.inputs = list(self.net.input_names())
+
+    def run(self):
+        self.values = []
+        for row in self.rows:
+            extractor = self.net.create_extractor()
+            for name, value in zip(self.inputs, row):
+                extractor.input(name, value)
+            results = [extractor.extract(name) for name in self.names]
+            if any(status != 0 for status, _ in results):
+                raise RuntimeError("ncnn: a layer failed")
+            self.values.append([value for _, value in results])
+
+    def outputs(self):
+        return [np.stack([np.array(row[i]) for row in self.values]) for i in range(len(self.names))]
+
+
+def engine_class(name):
+    if name == "rango":
+        from .rango import Rango
+        return Rango
+    return {"ort": OnnxRuntime, "openvino": OpenVino, "mnn": Mnn, "ncnn": Ncnn}[name]

@@ -1,0 +1,100 @@
+"""Rango through its C interface (include/rango.h)."""
+import ctypes
+import os
+
+import numpy as np
+
+from .engines import Engine
+
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9, "float64": 11}
+NAMES = {number: name for name, number in TYPES.items()}
+
+
+class SessionOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_size_t), ("device", ctypes.c_int), ("threads", ctypes.c_int),
+                ("pool", ctypes.c_void_p), ("isa", ctypes.c_char_p), ("profile", ctypes.c_bool),
+                ("max_plans", ctypes.c_int)]
+
+
+class DimBinding(ctypes.Structure):
+    _fields_ = [("symbol", ctypes.c_char_p), ("value", ctypes.c_int64)]
+
+
+def library():
+    """The library named by $RANGO_LIBRARY, which compare.py sets."""
+    lib = ctypes.CDLL(os.environ["RANGO_LIBRARY"])
+    for name in ("rango_version", "rango_error_message"):
+        getattr(lib, name).restype = ctypes.c_char_p
+    lib.rango_tensor_data.restype = ctypes.c_void_p
+    lib.rango_tensor_dims.restype = ctypes.POINTER(ctypes.c_int64)
+    lib.rango_tensor_bytes.restype = ctypes.c_size_t
+    lib.rango_model_output_count.restype = ctypes.c_size_t
+    lib.rango_analysis_macs.restype = ctypes.c_int64
+    return lib
+
+
+class Rango(Engine):
+    title = "Rango"
+
+    def __init__(self, threads, folder):
+        super().__init__(threads, folder)
+        self.lib = library()
+        self.version = self.lib.rango_version().decode()
+
+    def check(self, status):
+        if status != 0:
+            raise RuntimeError(self.lib.rango_error_message().decode())
+
+    def open(self, path):
+        model = ctypes.c_void_p()
+        self.check(self.lib.rango_model_load(os.fsencode(path), None, ctypes.byref(model)))
+        return model
+
+    def wrap(self, array):
+        tensor, dims = ctypes.c_void_p(), (ctypes.c_int64 * max(array.ndim, 1))(*array.shape)
+        self.check(self.lib.rango_tensor_wrap(TYPES[str(array.dtype)], array.ndim, dims, ctypes.c_void_p(array.ctypes.data),
+                                              ctypes.c_size_t(array.nbytes), ctypes.byref(tensor)))
+        return tensor
+
+    def load(self, path, inputs):
+        lib, model, session = self.lib, self.open(path), ctypes.c_void_p()
+        options = SessionOptions(struct_size=ctypes.sizeof(SessionOptions), threads=self.threads)
+        self.check(lib.rango_session_create(model, ctypes.byref(options), ctypes.byref(session)))
+        self.arrays = list(inputs.values())
+        self.tensors = [self.wrap(array) for array in self.arrays]
+        count = lib.rango_model_output_count(model)
+        self.results = (ctypes.c_void_p * count)()
+        arguments = (ctypes.c_void_p * len(self.tensors))(*[tensor.value for tensor in self.tensors])
+        self.arguments = (session, arguments, ctypes.c_size_t(len(self.tensors)), self.results, ctypes.c_size_t(count))
+        self.call = lib.rango_session_run
+
+    def run(self):
+        if self.call(*self.arguments) != 0:
+            self.check(1)
+
+    def outputs(self):
+        arrays = []
+        for result in self.results:
+            tensor = ctypes.c_void_p(result)
+            rank = self.lib.rango_tensor_rank(tensor)
+            shape = self.lib.rango_tensor_dims(tensor)[:rank]
+            data = ctypes.string_at(self.lib.rango_tensor_data(tensor), self.lib.rango_tensor_bytes(tensor))
+            arrays.append(np.frombuffer(data, NAMES[self.lib.rango_tensor_type(tensor)]).reshape(shape))
+        return arrays
+
+    def macs(self, path, sizes):
+        """Multiply-accumulates of one row, None where they aren't known."""
+        bindings = (DimBinding * max(len(sizes), 1))(*[(name.encode(), size) for name, size in sizes.items()])
+        analysis = ctypes.c_void_p()
+        if self.lib.rango_analysis_create(self.open(path), bindings, ctypes.c_size_t(len(sizes)),
+                                          ctypes.byref(analysis)) != 0:
+            return None
+        macs = self.lib.rango_analysis_macs(analysis)
+        return macs if macs > 0 else None
+
+    def peak(self, seconds):
+        """The machine's fused multiply-adds, GFLOP/s, with the engine's number of threads."""
+        gflops, gbytes = ctypes.c_double(), ctypes.c_double()
+        self.check(self.lib.rango_cpu_measure_peak(self.threads, ctypes.c_double(seconds), ctypes.byref(gflops),
+                                                   ctypes.byref(gbytes)))
+        return gflops.value, gbytes.value
