@@ -5,14 +5,14 @@
  * Each count of rows and each width (two vectors or one) is a function of its own, and accumulators are variables with
  * names, not an array: clang keeps arrays in memory. With few rows the loop over k is unrolled into independent sums,
  * since the latency of an addition would show otherwise: a slot is one row of one sum.
+ *
+ * A folder may have a tile_sums of its own, in the file RG_TILE_SUMS, and may call the result RG_GEMM_NAME.
  */
 #include "kernels/gemm.h"
+#include "kernels/unroll.h"
 
-#define RG_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define RG_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define RG_UNROLL _Pragma("GCC unroll 16")
+#ifndef RG_GEMM_NAME
+#define RG_GEMM_NAME RG_KERNEL_NAME(gemm)
 #endif
 
 #if RG_MR <= 8
@@ -23,6 +23,9 @@
 #define RG_EACH_SLOT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 #endif
 
+#ifdef RG_TILE_SUMS
+#include RG_TILE_SUMS
+#else
 #define RG_SLOT_DECLARE(j)                                                                                             \
   rg_vec x##j = v_set1(0.0f), y##j = x##j;                                                                             \
   const float *a##j = NULL;
@@ -71,6 +74,7 @@ RG_INLINE void tile_sums(const rg_gemm_tile *t, const size_t rows, const size_t 
     acc[j % rows][1] = v_add(acc[j % rows][1], acc[j][1]);
   }
 }
+#endif
 
 /* Bias, residual and bounds of one vector of a row; `lanes` of it are inside the tile. */
 RG_INLINE void store(const rg_gemm_tile *t, rg_vec sum, size_t row, size_t column, size_t lanes) {
@@ -128,7 +132,7 @@ RG_TILE(12)
 
 #define RG_TILE_PAIR(rows)                                                                                             \
   { tile_half_##rows, tile_whole_##rows }
-void RG_KERNEL_NAME(gemm)(const rg_gemm_tile *tile) {
+void RG_GEMM_NAME(const rg_gemm_tile *tile) {
   static void (*const tiles[RG_MR][2])(const rg_gemm_tile *) = {
     RG_TILE_PAIR(1),
     RG_TILE_PAIR(2),

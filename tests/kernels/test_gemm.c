@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "kernels/neon/gemm_tile.h"
 #include "kernels/pack.h"
 #include "support/check.h"
 
@@ -111,6 +112,50 @@ static void test_tiles(void **state) {
       }
   }
 }
+
+#if defined(__aarch64__)
+/* The assembly of whole tiles against the intrinsics that it stands for: every length of k, in one segment or several,
+ * and all that comes behind the sums. */
+static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
+  (void)state;
+  enum { ROWS = 8, COLUMNS = 8, STRIDE = 11, SEGMENTS_MAX = 3, K_MAX = 45 };
+  rg_random random;
+  rg_random_seed(&random, 21);
+  for (size_t turn = 0; turn <= K_MAX * SEGMENTS_MAX * 8; turn++) {
+    const size_t k = turn / 8 % (K_MAX + 1), segments = turn % (SEGMENTS_MAX + 1), stride = COLUMNS + turn % 4;
+    const float *pointers[SEGMENTS_MAX * ROWS];
+    float *a[SEGMENTS_MAX * ROWS], *b = guarded(&random, segments * k * COLUMNS), *bias = guarded(&random, COLUMNS);
+    float *c[2] = {guarded(&random, ROWS * STRIDE), guarded(&random, ROWS * STRIDE)};
+    float *residual = guarded(&random, ROWS * STRIDE);
+    for (size_t i = 0; i < segments * ROWS; i++) pointers[i] = a[i] = guarded(&random, k);
+    memcpy(c[1], c[0], ROWS * STRIDE * sizeof(float));
+    for (int way = 0; way < 2; way++) {
+      const rg_gemm_tile tile = {.rows = ROWS,
+                                 .columns = COLUMNS,
+                                 .segments = segments,
+                                 .k = k,
+                                 .a = pointers,
+                                 .b = b,
+                                 .c = c[way],
+                                 .c_stride = stride,
+                                 .bias = turn % 3 ? bias : NULL,
+                                 .residual = turn % 5 == 0   ? c[way]
+                                             : turn % 5 == 1 ? residual
+                                                             : NULL,
+                                 .residual_stride = stride,
+                                 .low = turn % 7 ? -INFINITY : -0.5f,
+                                 .high = turn % 6 ? INFINITY : 0.5f};
+      (way == 0 ? rg_neon_gemm_tile : rg_neon_gemm_intrinsics)(&tile);
+    }
+    assert_memory_equal(c[0], c[1], ROWS * STRIDE * sizeof(float));
+    for (size_t i = 0; i < segments * ROWS; i++) release(a[i], k);
+    release(b, segments * k * COLUMNS);
+    release(bias, COLUMNS);
+    release(residual, ROWS * STRIDE);
+    for (int way = 0; way < 2; way++) release(c[way], ROWS * STRIDE);
+  }
+}
+#endif
 
 /* A NaN in the product must come out, whatever the bounds. */
 static void test_nan_passes(void **state) {
@@ -248,8 +293,15 @@ static void test_choice(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_tiles),   cmocka_unit_test(test_nan_passes),     cmocka_unit_test(test_depthwise),
-      cmocka_unit_test(test_packing), cmocka_unit_test(test_machine_probes), cmocka_unit_test(test_choice),
+#if defined(__aarch64__)
+    cmocka_unit_test(test_assembly_and_intrinsics_agree_in_every_bit),
+#endif
+    cmocka_unit_test(test_tiles),
+    cmocka_unit_test(test_nan_passes),
+    cmocka_unit_test(test_depthwise),
+    cmocka_unit_test(test_packing),
+    cmocka_unit_test(test_machine_probes),
+    cmocka_unit_test(test_choice),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
