@@ -37,9 +37,13 @@ static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, i
   double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions, r = (double)rank;
   int64_t c = site->channels, kh = site->kernel_h, kw = site->kernel_w, h = site->output_h, w = site->output_w;
   int64_t outputs = site->outputs;
-  if (form == RG_FORM_DENSE)
-    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions,
-                     milliseconds(job, conv_query(site, c, outputs, kh, kw, h, w))};
+  if (form == RG_FORM_DENSE) {
+    rg_cost_query query = conv_query(site, c, outputs, kh, kw, h, w);
+    query.plain = true;
+    for (int axis = 0; axis < site->spatial; axis++)
+      query.plain = query.plain && site->window.stride[axis] == 1 && site->window.dilation[axis] == 1;
+    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions, milliseconds(job, query)};
+  }
   if (form == RG_FORM_PAIR)
     return (rg_cost){r * (m + n) + n, r * (m + n) * positions,
                      milliseconds(job, conv_query(site, c, rank, kh, kw, h, w)) +

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/threads.h"
 #include "cpu/families.h"
+#include "cpu/winograd.h"
 
 /* With fewer channels than this, those of one pixel are too short a run for a pointer. */
 #define FEW_CHANNELS 33
@@ -176,6 +177,7 @@ static rango_status prepare_conv(rg_prepare *prepare) {
                                .residual_layout = residual ? node->inputs[3]->layout : node->outputs[0]->layout,
                                .weight = 1};
   RG_TRY(rg_depthwise_prepare(prepare, &parts, residual));
+  if (prepare->run == NULL) RG_TRY(rg_winograd_prepare(prepare, &parts, residual));
   if (prepare->run != NULL) return RANGO_OK;
   conv_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));

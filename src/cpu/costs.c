@@ -4,7 +4,8 @@
  *   overhead + max(multiply-adds in whole tiles / rate, bytes of weights / bandwidth)
  *
  * Columns are rounded up to half a tile, since the kernels compute that many (a rank of 5 costs what 16 does with
- * AVX-512). The rate grows with the number of rows that a weight serves, from one row's to a whole tile's.
+ * AVX-512). The rate grows with the number of rows that a weight serves, from one row's to a whole tile's. A 3 x 3
+ * convolution takes the faster of that and Winograd's method: products of fewer rows, plus its transforms' bytes.
  */
 #include "cpu/costs.h"
 
@@ -38,8 +39,8 @@ void rg_costs_free(rg_costs *costs) { rg_free(costs); }
 
 /* ---- the model ---- */
 
-/* Seconds of a product of rows x k x n, without the overhead. */
-static double product_seconds(const rg_costs *costs, double rows, double k, double n) {
+/* Seconds of the multiply-adds of rows x k x n. */
+static double compute_seconds(const rg_costs *costs, double rows, double k, double n) {
   const rg_kernel_costs *rates = &costs->rates;
   const double half = costs->nr / 2.0;
   const double whole_columns = floor(n / costs->nr) * costs->nr, rest = n - whole_columns;
@@ -49,21 +50,54 @@ static double product_seconds(const rg_costs *costs, double rows, double k, doub
   const double rate = rates->gflops_row + (rates->gflops - rates->gflops_row) * share;
   const double rate_half =
       rates->gflops_row * rates->gflops_half / rates->gflops * (1.0 - share) + rates->gflops_half * share;
-  const double compute = 2e-9 * rows * k * (full / rate + halves / rate_half);
-  const double bytes = 4.0 * k * n;
-  return fmax(compute, 1e-9 * bytes / (bytes <= costs->cache_bytes ? rates->gbytes_cache : rates->gbytes_ram));
+  return 2e-9 * rows * k * (full / rate + halves / rate_half);
+}
+
+/* Seconds that reading a layer's weights takes. */
+static double read_seconds(const rg_costs *costs, double weights) {
+  const double bytes = 4.0 * weights;
+  return 1e-9 * bytes / (bytes <= costs->cache_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
+}
+
+static double product_seconds(const rg_costs *costs, double rows, double k, double n) {
+  return fmax(compute_seconds(costs, rows, k, n), read_seconds(costs, k * n));
+}
+
+static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query, double m) {
+  const double points = (m + 2.0) * (m + 2.0), in = (double)query->in, out = (double)query->out;
+  const double tiles = (double)query->rows * ceil((double)query->height / m) * ceil((double)query->width / m);
+  const double products = fmax(points * compute_seconds(costs, tiles, in, out), read_seconds(costs, points * in * out));
+  return products + 4e-9 * points * tiles * (in + out) / costs->rates.gbytes_transform;
+}
+
+static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, double group) {
+  const double in = (double)query->in / group, out = (double)query->out / group;
+  const double pixels = (double)query->rows * (double)query->height * (double)query->width;
+  return group * product_seconds(costs, pixels, in * (double)query->kernel_h * (double)query->kernel_w, out);
+}
+
+/* What the method must win by: its weights are larger, its rounding errors too. */
+#define WINOGRAD_GAIN 0.9
+
+size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
+  if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || query->kernel_h != 3 || query->kernel_w != 3)
+    return 0;
+  const double direct = direct_seconds(costs, query, 1.0);
+  const double four = winograd_seconds(costs, query, 4.0), six = winograd_seconds(costs, query, 6.0);
+  if (six < WINOGRAD_GAIN * four && six < WINOGRAD_GAIN * direct) return 6;
+  return four < WINOGRAD_GAIN * direct ? 4 : 0;
 }
 
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {
   const double overhead = 1e-3 * costs->rates.overhead_us;
   const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
   if (query->kind == RG_COST_DENSE) return overhead + 1e3 * product_seconds(costs, rows, in, out);
-  const double group = query->group > 0 ? (double)query->group : 1.0,
-               taps = (double)query->kernel_h * (double)query->kernel_w;
-  const double pixels = rows * (double)query->height * (double)query->width;
+  const double group = query->group > 0 ? (double)query->group : 1.0;
   if (group > 1.0 && group == in && group == out)
-    return overhead + 2e-6 * pixels * in * taps / costs->rates.gflops_depthwise;
-  return overhead + 1e3 * group * product_seconds(costs, pixels, in / group * taps, out / group);
+    return overhead + 2e-6 * rows * (double)query->height * (double)query->width * in * (double)query->kernel_h *
+                          (double)query->kernel_w / costs->rates.gflops_depthwise;
+  const size_t m = rg_costs_winograd(costs, query);
+  return overhead + 1e3 * (m > 0 ? winograd_seconds(costs, query, (double)m) : direct_seconds(costs, query, group));
 }
 
 /* ---- the file: one JSON object of numbers and the instruction set's name ---- */
@@ -85,6 +119,7 @@ static const field fields[] = {
     RATE(gflops_depthwise),
     RATE(gbytes_cache),
     RATE(gbytes_ram),
+    RATE(gbytes_transform),
     RATE(overhead_us),
 };
 #define FIELD_COUNT (sizeof fields / sizeof *fields)

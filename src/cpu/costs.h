@@ -16,5 +16,7 @@ struct rg_costs {
 
 /* The costs of a kernel table; rates as on its page. */
 void rg_costs_init(rg_costs *costs, const rg_kernels *kernels);
+/* The tile's side m by which Winograd's method is to run a convolution, or 0: the direct product is as fast. */
+size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query);
 
 #endif

@@ -71,6 +71,20 @@ static void depthwise(const cost_bench *bench, const void *argument) {
   bench->kernels->depthwise(&line);
 }
 
+#define TRANSFORM_CHANNELS 64
+#define TRANSFORM_POINTS   36
+
+static void transform(const cost_bench *bench, const void *argument) {
+  (void)argument;
+  rg_winograd_input in = {
+      .m = 4, .end = 6, .channels = TRANSFORM_CHANNELS, .v = bench->c, .v_step = TRANSFORM_CHANNELS};
+  for (size_t i = 0; i < 6; i++) {
+    in.rows[i] = bench->a;
+    in.steps[i] = TRANSFORM_CHANNELS;
+  }
+  bench->kernels->winograd_input(&in);
+}
+
 typedef struct stretch {
   const float *data;
   size_t floats;
@@ -91,6 +105,7 @@ static void measure_rates(cost_bench *bench, rg_costs *costs) {
   rates->gflops_row = 2e-9 * (double)(row.n * row.k) / best_seconds(bench, product, &row, 64);
   rates->gflops_depthwise =
       2e-9 * DEPTHWISE_CHANNELS * DEPTHWISE_TAPS * DEPTHWISE_PIXELS / best_seconds(bench, depthwise, NULL, 16);
+  rates->gbytes_transform = 4e-9 * TRANSFORM_POINTS * TRANSFORM_CHANNELS / best_seconds(bench, transform, NULL, 256);
   const sizes least = {1, 1, 1};
   rates->overhead_us = 1e6 * best_seconds(bench, product, &least, 256);
 }
@@ -132,7 +147,7 @@ static rango_status report(bool (*progress)(void *, double, const char *), void 
 rango_status rg_costs_measure(const rg_kernels *kernels, double seconds,
                               bool (*progress)(void *user, double fraction, const char *stage), void *user,
                               rg_costs **out) {
-  cost_bench probes = {.kernels = kernels, .seconds = seconds / 7.0};
+  cost_bench probes = {.kernels = kernels, .seconds = seconds / 8.0};
   rg_costs *costs = NULL;
   rango_status status = RANGO_OK;
   *out = NULL;
@@ -140,7 +155,7 @@ rango_status rg_costs_measure(const rg_kernels *kernels, double seconds,
   RG_TRY_DONE(make_operands(&probes));
   RG_TRY_DONE(report(progress, user, 0.0));
   measure_rates(&probes, costs);
-  RG_TRY_DONE(report(progress, user, 5.0 / 7.0));
+  RG_TRY_DONE(report(progress, user, 6.0 / 8.0));
   RG_TRY_DONE(measure_reading(&probes, costs));
   RG_TRY_DONE(report(progress, user, 1.0));
   *out = costs;

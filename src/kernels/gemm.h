@@ -1,4 +1,4 @@
-/* What each instruction set's gemm.c defines, by template_gemm.h; used by its table.c alone. */
+/* What each instruction set's gemm.c and winograd.c define; used by its table.c alone. */
 #ifndef RG_KERNELS_GEMM_H
 #define RG_KERNELS_GEMM_H
 
@@ -7,6 +7,8 @@
 #define RG_GEMM_KERNELS(isa)                                                                                           \
   void rg_##isa##_gemm(const rg_gemm_tile *tile);                                                                      \
   void rg_##isa##_depthwise(const rg_depthwise_line *line);                                                            \
+  void rg_##isa##_winograd_input(const rg_winograd_input *in);                                                         \
+  void rg_##isa##_winograd_output(const rg_winograd_output *out);                                                      \
   float rg_##isa##_peak(size_t iterations);                                                                            \
   float rg_##isa##_read(const float *x, size_t count);
 RG_GEMM_KERNELS(generic)

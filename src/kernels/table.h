@@ -9,6 +9,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/vector.h"
+#include "kernels/winograd.h"
 
 /*
  * One register tile of a matrix product: c[i][j] = clip(sum over s, q of a[s][i][q] * b[s * k + q][j] + bias[j] +
@@ -51,9 +52,10 @@ typedef struct rg_kernel_costs {
   double gflops_half; /* at most nr / 2 columns */
   double gflops_row;  /* one row, weights in the second-level cache */
   double gflops_depthwise;
-  double gbytes_cache; /* reading weights that the last-level cache holds */
-  double gbytes_ram;   /* reading weights from memory */
-  double overhead_us;  /* of a layer */
+  double gbytes_cache;     /* reading weights that the last-level cache holds */
+  double gbytes_ram;       /* reading weights from memory */
+  double gbytes_transform; /* of Winograd's method: transformed pixels written or read */
+  double overhead_us;      /* of a layer */
 } rg_kernel_costs;
 
 struct rg_kernels {
@@ -65,6 +67,8 @@ struct rg_kernels {
   size_t block_bytes; /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
   void (*depthwise)(const rg_depthwise_line *line);
+  void (*winograd_input)(const rg_winograd_input *in);
+  void (*winograd_output)(const rg_winograd_output *out);
   rg_kernel_costs costs;
 
   /* ---- measuring the machine ---- */

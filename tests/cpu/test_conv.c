@@ -1,5 +1,6 @@
 /* Conv, depthwise, ConvTranspose and low-rank pairs of convolutions against sums in double precision over the
  * definition. */
+#include "cpu/costs.h"
 #include "node_host.h"
 
 typedef struct conv_case {
@@ -116,39 +117,88 @@ static conv_case random_case(rg_random *random, int turn) {
   return c;
 }
 
+/* One convolution with what `turn` chooses: constant or given weight, bias, residual. */
+static void check_conv(const conv_case *c, int turn, rg_activation_kind kind, rg_layout x_layout, rg_layout y_layout) {
+  const rg_activation activation = {kind, kind == RG_ACT_CLIP ? -0.5f : 0.2f, 0.5f};
+  const int64_t out_size[3] = {output_size(c, 0), output_size(c, 1), output_size(c, 2)};
+  rg_shape x, y, w;
+  node_host host;
+  node_begin(&host, RG_PRIVATE_DOMAIN, "Conv", 4, (uint64_t)turn);
+  shape_of(c, c->batch, c->in, c->size, &x);
+  shape_of(c, c->batch, c->out, out_size, &y);
+  shape_of(c, c->out, c->in / c->group, c->kernel, &w);
+  set_attributes(host.node, c, "");
+  check_ok(rg_activation_write(host.node, activation));
+  node_input(&host, 0, false, x_layout, &x);
+  node_input(&host, 1, turn % 9 != 0, RG_ROW_MAJOR, &w);
+  if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(c->out));
+  if (turn % 3 == 0) node_input(&host, 3, false, turn % 12 == 0 ? RG_ROW_MAJOR : y_layout, &y);
+  double *truth = definition(c, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, out_size);
+  int64_t count;
+  check_ok(rg_shape_count(&y, &count));
+  finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[3] : NULL, activation);
+  char what[100];
+  snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c->spatial, (long)c->in,
+           (long)c->out, (long)c->group);
+  node_check(&host, what, truth, &y, y_layout);
+  free(truth);
+  node_end(&host);
+}
+
 static void test_conv(void **state) {
   rg_random random;
   rg_random_seed(&random, 1);
   (void)state;
   for (int turn = 0; turn < 84; turn++) {
-    conv_case c = random_case(&random, turn);
-    const rg_layout x_layout = turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
-    const rg_layout y_layout = turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
-    const rg_activation activation = {(rg_activation_kind)(turn % 11), turn % 11 == RG_ACT_CLIP ? -0.5f : 0.2f, 0.5f};
-    const int64_t out_size[3] = {output_size(&c, 0), output_size(&c, 1), output_size(&c, 2)};
-    rg_shape x, y, w;
-    node_host host;
-    node_begin(&host, RG_PRIVATE_DOMAIN, "Conv", 4, (uint64_t)turn);
-    shape_of(&c, c.batch, c.in, c.size, &x);
-    shape_of(&c, c.batch, c.out, out_size, &y);
-    shape_of(&c, c.out, c.in / c.group, c.kernel, &w);
-    set_attributes(host.node, &c, "");
-    check_ok(rg_activation_write(host.node, activation));
-    node_input(&host, 0, false, x_layout, &x);
-    node_input(&host, 1, turn % 9 != 0, RG_ROW_MAJOR, &w);
-    if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(c.out));
-    if (turn % 3 == 0) node_input(&host, 3, false, turn % 12 == 0 ? RG_ROW_MAJOR : y_layout, &y);
-    double *truth = definition(&c, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, out_size);
-    int64_t count;
-    check_ok(rg_shape_count(&y, &count));
-    finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[3] : NULL, activation);
-    char what[100];
-    snprintf(what, sizeof what, "case %d (%dD, %ld to %ld channels, group %ld)", turn, c.spatial, (long)c.in,
-             (long)c.out, (long)c.group);
-    node_check(&host, what, truth, &y, y_layout);
-    free(truth);
-    node_end(&host);
+    const conv_case c = random_case(&random, turn);
+    check_conv(&c, turn, (rg_activation_kind)(turn % 11), turn % 6 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR,
+               turn % 7 < 5 ? RG_CHANNELS_LAST : RG_ROW_MAJOR);
   }
+}
+
+/* Sizes and channels that Winograd's method takes, whole tiles and parts of them, all kinds of borders. */
+static void test_winograd(void **state) {
+  static const int64_t shapes[][9] = {/* batch, in, out, height, width, pads: top, left, bottom, right */
+                                      {1, 16, 16, 32, 32, 1, 1, 1, 1}, {2, 64, 48, 9, 10, 1, 1, 1, 1},
+                                      {1, 17, 33, 24, 18, 0, 0, 0, 0}, {3, 32, 64, 12, 12, 2, 0, 1, 2},
+                                      {1, 96, 40, 14, 30, 0, 2, 2, 0}, {5, 24, 19, 8, 7, 1, 1, 1, 1}};
+  /* Those that don't bound the result: errors are relative to the largest. */
+  static const rg_activation_kind activations[] = {RG_ACT_NONE, RG_ACT_RELU, RG_ACT_LEAKY_RELU, RG_ACT_SILU};
+  bool sides[7] = {false};
+  (void)state;
+  for (int turn = 1; turn < 13; turn++) {
+    const int64_t *shape = shapes[turn % 6];
+    const conv_case c = {2,
+                         shape[0],
+                         shape[1],
+                         shape[2],
+                         1,
+                         {1, shape[3], shape[4]},
+                         {1, 3, 3},
+                         {1, 1, 1},
+                         {1, 1, 1},
+                         {0, shape[5], shape[6]},
+                         {0, shape[7], shape[8]}};
+    for (const char *const *isa = node_isas(); *isa != NULL; isa++) {
+      const rg_kernels *kernels;
+      rg_costs costs;
+      check_ok(rg_kernels_get(*isa, &kernels));
+      rg_costs_init(&costs, kernels);
+      sides[rg_costs_winograd(&costs, &(rg_cost_query){.kind = RG_COST_CONV,
+                                                       .rows = c.batch,
+                                                       .in = c.in,
+                                                       .out = c.out,
+                                                       .group = 1,
+                                                       .kernel_h = 3,
+                                                       .kernel_w = 3,
+                                                       .height = output_size(&c, 1),
+                                                       .width = output_size(&c, 2),
+                                                       .plain = true})] = true;
+    }
+    check_conv(&c, turn, activations[turn % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
+  }
+  assert_true(sides[4]); /* the method did run, with both sizes of tiles */
+  assert_true(sides[6]);
 }
 
 /* The transpose by its definition: every input pixel is added to what its window covers. */
@@ -290,6 +340,7 @@ static void test_low_rank_conv(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_winograd),
       cmocka_unit_test(test_conv_transpose),
       cmocka_unit_test(test_low_rank_conv),
   };

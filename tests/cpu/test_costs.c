@@ -1,4 +1,5 @@
 /* The cost model: its properties, its file, and what is said of a file that isn't one. */
+#include "cpu/costs.h"
 #include "node_host.h"
 #include "support/folder.h"
 
@@ -24,6 +25,12 @@ static void check_model(const rg_costs *costs, size_t nr) {
                               .height = 16,
                               .width = 16};
   assert_true(rg_costs_milliseconds(costs, &conv) == dense(costs, 256, 576, 64));
+  rg_cost_query plain = conv;
+  plain.plain = true; /* four to five times fewer multiply-adds */
+  assert_true(rg_costs_milliseconds(costs, &plain) < 0.7 * rg_costs_milliseconds(costs, &conv));
+  plain.in = plain.out = 1024; /* one pixel: the larger weights alone take longer */
+  plain.height = plain.width = 1;
+  assert_true(rg_costs_winograd(costs, &plain) == 0);
   rg_cost_query depthwise = conv;
   depthwise.group = 64;
   assert_true(rg_costs_milliseconds(costs, &depthwise) < rg_costs_milliseconds(costs, &conv));

@@ -1,0 +1,305 @@
+/*
+ * See winograd.h. Tiles are taken in blocks: their windows are transformed, multiplied, and transformed back while they
+ * are in the cache. With many blocks each thread runs its own; with few, the threads share each step of a block.
+ */
+#include "cpu/winograd.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/checked.h"
+#include "base/cpu_features.h"
+#include "base/threads.h"
+#include "cpu/costs.h"
+
+/* Transformed pixels of a block in bytes where the weights don't fit the second-level cache: they are read once a
+ * block. Where they do, a block takes half of that cache. */
+#define BLOCK_BYTES_FAR ((size_t)4 << 20)
+#define L2_BYTES_USUAL  ((size_t)512 << 10)
+#define BLOCK_TILES_MIN 8
+
+typedef struct winograd_state {
+  rg_conv_geometry geometry;
+  const rg_kernels *kernels;
+  size_t m, points;        /* pixels of a tile's side, (m + 2)^2 */
+  size_t tiles_x, tiles_y; /* of an image */
+  size_t tiles, block;     /* of the batch; of a block */
+  const float *weights;    /* points packed matrices */
+  size_t matrix_floats;
+  const float *zeros;   /* [channels] */
+  bool shared;          /* threads share the steps of a block */
+  size_t tasks;         /* threads */
+  size_t scratch_bytes; /* of a task, or of all where shared */
+  bool bias, residual;
+  rg_activation activation;
+  rg_shape shape;
+} winograd_state;
+
+typedef struct job {
+  const winograd_state *state;
+  const float *x, *bias, *residual;
+  float *y;
+  char *scratch;
+  size_t first, count; /* tiles of a shared block */
+} job;
+
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; } /* NOLINT(clang-analyzer-core.DivideZero) */
+
+/* ---- the three steps, on some tiles or points of a block ---- */
+
+typedef struct block {
+  const job *work;
+  size_t first, count;   /* tiles */
+  float *v, *z;          /* [points][v_step, z_step]: [count][channels in, out] and a gap */
+  size_t v_step, z_step; /* floats */
+} block;
+
+/* Between points, so that the same place of all of them isn't in one set of the first-level cache. */
+#define GAP 16
+
+static block block_of(const job *work, size_t first, size_t count, void *scratch) {
+  const winograd_state *s = work->state;
+  const size_t v_step = count * s->geometry.x.channels + GAP, z_step = count * s->geometry.y.channels + GAP;
+  return (block){work, first, count, scratch, (float *)scratch + s->points * v_step, v_step, z_step};
+}
+
+/* Where tile `index` begins in the output. */
+typedef struct place {
+  size_t image;
+  int64_t row, column;
+} place;
+
+static place place_of(const winograd_state *s, size_t index) {
+  const size_t image = index / (s->tiles_y * s->tiles_x), at = index % (s->tiles_y * s->tiles_x);
+  return (place){image, (int64_t)(at / s->tiles_x * s->m), (int64_t)(at % s->tiles_x * s->m)};
+}
+
+static void transform_input(const block *b, size_t begin, size_t end) {
+  const winograd_state *s = b->work->state;
+  const rg_conv_geometry *g = &s->geometry;
+  const size_t channels = g->x.channels;
+  const int64_t side = (int64_t)s->m + 2, height = g->in[1], width = g->in[2];
+  rg_winograd_input in = {.m = s->m, .channels = channels, .v_step = b->v_step};
+  for (size_t t = begin; t < end; t++) {
+    const place at = place_of(s, b->first + t);
+    const int64_t top = at.row - g->pad[1], left = at.column - g->pad[2];
+    const int64_t before = left < 0 ? -left : 0, beyond = left + side > width ? left + side - width : 0;
+    in.begin = (size_t)(before < side ? before : side);
+    in.end = (size_t)(beyond < side ? side - beyond : 0);
+    for (int64_t i = 0; i < side; i++) {
+      const int64_t row = top + i;
+      const bool there = row >= 0 && row < height && in.begin < in.end;
+      in.rows[i] = s->zeros;
+      in.steps[i] = there ? channels : 0;
+      if (there)
+        in.rows[i] = b->work->x + at.image * g->x.image_step + (size_t)(row * width + left + before) * channels;
+    }
+    in.v = b->v + t * channels;
+    s->kernels->winograd_input(&in);
+  }
+}
+
+static void multiply(const block *b, size_t begin, size_t end) {
+  const winograd_state *s = b->work->state;
+  const size_t in = s->geometry.x.channels, out = s->geometry.y.channels, mr = s->kernels->mr, nr = s->kernels->nr;
+  const size_t tile_rows = ceil_div(b->count, ceil_div(b->count, mr));
+  const float *pointers[16];
+  rg_gemm_tile tile = {.segments = 1, .k = in, .a = pointers, .c_stride = out, .low = -INFINITY, .high = INFINITY};
+  for (size_t point = begin; point < end; point++)
+    for (size_t column = 0; column < out; column += nr) {
+      tile.columns = min_size(out - column, nr);
+      tile.b = s->weights + point * s->matrix_floats + rg_pack_offset(s->kernels, in, column / nr);
+      for (size_t row = 0; row < b->count; row += tile_rows) {
+        tile.rows = min_size(b->count - row, tile_rows);
+        for (size_t i = 0; i < tile.rows; i++) pointers[i] = b->v + point * b->v_step + (row + i) * in;
+        tile.c = b->z + point * b->z_step + row * out + column;
+        s->kernels->gemm(&tile);
+      }
+    }
+}
+
+static void transform_output(const block *b, size_t begin, size_t end) {
+  const winograd_state *s = b->work->state;
+  const rg_conv_geometry *g = &s->geometry;
+  const rg_finish finish = rg_finish_of(s->activation);
+  const size_t channels = g->y.channels, width = (size_t)g->out[2];
+  rg_winograd_output out = {.m = s->m,
+                            .z_step = b->z_step,
+                            .channels = channels,
+                            .y_row = width * channels,
+                            .y_pixel = channels,
+                            .bias = b->work->bias,
+                            .low = finish.low,
+                            .high = finish.high};
+  for (size_t t = begin; t < end; t++) {
+    const place at = place_of(s, b->first + t);
+    const size_t offset = at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels;
+    out.z = b->z + t * channels;
+    out.y = b->work->y + offset;
+    out.residual = b->work->residual != NULL ? b->work->residual + offset : NULL;
+    out.rows = min_size(s->m, (size_t)(g->out[1] - at.row));
+    out.columns = min_size(s->m, (size_t)(g->out[2] - at.column));
+    s->kernels->winograd_output(&out);
+    for (size_t i = 0; finish.after && i < out.rows; i++) {
+      float *line = out.y + i * out.y_row;
+      s->kernels->vector->unary(finish.op, finish.alpha, finish.beta, line, line, out.columns * channels);
+    }
+  }
+}
+
+/* ---- threads ---- */
+
+/* Each task runs its own blocks. */
+static void run_own(void *argument, size_t task) {
+  const job *work = argument;
+  const winograd_state *s = work->state;
+  size_t begin, end;
+  rg_threads_split(s->tiles, 1, s->tasks, task, &begin, &end);
+  for (size_t first = begin; first < end; first += s->block) {
+    const block b = block_of(work, first, min_size(s->block, end - first), work->scratch + task * s->scratch_bytes);
+    transform_input(&b, 0, b.count);
+    multiply(&b, 0, s->points);
+    transform_output(&b, 0, b.count);
+  }
+}
+
+static void run_step(const job *work, size_t task, size_t total, void (*step)(const block *, size_t, size_t)) {
+  const block b = block_of(work, work->first, work->count, work->scratch);
+  size_t begin, end;
+  rg_threads_split(total, 1, work->state->tasks, task, &begin, &end);
+  step(&b, begin, end);
+}
+
+static void share_input(void *argument, size_t task) {
+  const job *work = argument;
+  run_step(work, task, work->count, transform_input);
+}
+
+static void share_multiply(void *argument, size_t task) {
+  const job *work = argument;
+  run_step(work, task, work->state->points, multiply);
+}
+
+static void share_output(void *argument, size_t task) {
+  const job *work = argument;
+  run_step(work, task, work->count, transform_output);
+}
+
+static rango_status run(rg_exec *exec) {
+  const winograd_state *s = exec->state;
+  job work = {.state = s, .x = rg_exec_input(exec, 0)->data};
+  rango_tensor *y;
+  RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &s->shape, &y));
+  RG_TRY(rg_exec_scratch(exec, s->shared ? s->scratch_bytes : s->tasks * s->scratch_bytes, RG_OUT(&work.scratch)));
+  y->layout = RG_CHANNELS_LAST;
+  work.y = y->data;
+  if (s->bias) work.bias = rg_exec_input(exec, 2)->data;
+  if (s->residual) work.residual = rg_exec_input(exec, 3)->data;
+  if (!s->shared) {
+    rg_threads_run(exec->threads, run_own, &work, s->tasks);
+    return RANGO_OK;
+  }
+  for (work.first = 0; work.first < s->tiles; work.first += s->block) {
+    work.count = min_size(s->block, s->tiles - work.first);
+    rg_threads_run(exec->threads, share_input, &work, s->tasks);
+    rg_threads_run(exec->threads, share_multiply, &work, s->tasks);
+    rg_threads_run(exec->threads, share_output, &work, s->tasks);
+  }
+  return RANGO_OK;
+}
+
+/* ---- preparing ---- */
+
+static bool applies(const rg_conv_geometry *g) {
+  return g->groups == 1 && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 && g->kernel[1] == 3 &&
+         g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 && g->dilation[1] == 1 && g->dilation[2] == 1 &&
+         g->batch > 0 && g->y.pixels > 0;
+}
+
+/* Blocks of equal size that fit the caches, and who runs them. */
+static rango_status cut(winograd_state *s, int threads) {
+  const size_t in = s->geometry.x.channels, out = s->geometry.y.channels;
+  const size_t weights = s->points * s->matrix_floats * sizeof(float), tile = s->points * (in + out) * sizeof(float);
+  const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : L2_BYTES_USUAL;
+  const size_t room = (weights <= l2 ? l2 / 2 : BLOCK_BYTES_FAR) / tile;
+  const size_t most = room > BLOCK_TILES_MIN ? room / s->kernels->mr * s->kernels->mr : BLOCK_TILES_MIN;
+  s->tasks = threads > 0 ? (size_t)threads : 1;
+  s->shared = s->tasks > 1 && s->tiles < s->tasks * 3 * s->kernels->mr;
+  const size_t own = s->shared ? s->tiles : ceil_div(s->tiles, s->tasks);
+  s->block = ceil_div(own, ceil_div(own, most > 0 ? most : 1));
+  const size_t gaps = 2 * s->points * GAP * sizeof(float);
+  RG_FAIL_IF(!rg_mul_size(s->block, tile, &s->scratch_bytes) || s->scratch_bytes > SIZE_MAX / 2 / s->tasks,
+             RANGO_ERROR_LIMIT, "scratch of a convolution is too large");
+  s->scratch_bytes = rg_round_up(s->scratch_bytes + gaps, RG_ALIGNMENT);
+  return RANGO_OK;
+}
+
+static rango_status pack_weights(rg_prepare *prepare, winograd_state *s, const rango_tensor *weight) {
+  rg_winograd_weights weights = {s->kernels, s->m, s->geometry.x.channels, s->geometry.y.channels, 0};
+  rg_packed *packed;
+  size_t bytes;
+  char key[64];
+  RG_FAIL_IF(!rg_pack_count(s->kernels, weights.in, weights.out, &weights.matrix_floats) ||
+                 !rg_mul_size(weights.matrix_floats, s->points * sizeof(float), &bytes),
+             RANGO_ERROR_LIMIT, "packed weights are too large");
+  s->matrix_floats = weights.matrix_floats;
+  snprintf(key, sizeof key, "winograd %zu, panels of %zu", s->m, s->kernels->nr);
+  RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, rg_winograd_pack, &weights, &packed));
+  prepare->packed[prepare->packed_count++] = packed;
+  s->weights = rg_packed_data(packed);
+  return RANGO_OK;
+}
+
+/* The tile's side, or 0. */
+static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g) {
+  rg_costs costs;
+  const rg_cost_query query = {.kind = RG_COST_CONV,
+                               .rows = (int64_t)g->batch,
+                               .in = (int64_t)g->x.channels,
+                               .out = (int64_t)g->y.channels,
+                               .group = 1,
+                               .kernel_h = 3,
+                               .kernel_w = 3,
+                               .height = g->out[1],
+                               .width = g->out[2],
+                               .plain = true};
+  rg_costs_init(&costs, kernels);
+  return rg_costs_winograd(&costs, &query);
+}
+
+rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual) {
+  const rango_tensor *weight = prepare->inputs[parts->weight]->constant;
+  rg_conv_geometry geometry;
+  if (parts->x_layout != RG_CHANNELS_LAST || parts->y_layout != RG_CHANNELS_LAST ||
+      parts->residual_layout != RG_CHANNELS_LAST || weight == NULL)
+    return RANGO_OK;
+  RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y,
+                               &geometry));
+  geometry.x = rg_image_of(parts->x, RG_CHANNELS_LAST);
+  geometry.y = rg_image_of(parts->y, RG_CHANNELS_LAST);
+  const size_t m = applies(&geometry) ? choose(prepare->kernels, &geometry) : 0;
+  if (m == 0) return RANGO_OK;
+  winograd_state *s;
+  float *zeros;
+  RG_TRY(rg_arena_calloc(prepare->arena, 1, sizeof *s, RG_OUT(&s)));
+  RG_TRY(rg_arena_calloc(prepare->arena, geometry.x.channels, sizeof *zeros, RG_OUT(&zeros)));
+  s->geometry = geometry;
+  s->kernels = prepare->kernels;
+  s->zeros = zeros;
+  s->m = m;
+  s->points = (m + 2) * (m + 2);
+  s->tiles_y = ceil_div((size_t)geometry.out[1], m);
+  s->tiles_x = ceil_div((size_t)geometry.out[2], m);
+  s->tiles = geometry.batch * s->tiles_y * s->tiles_x;
+  RG_TRY(pack_weights(prepare, s, weight));
+  RG_TRY(cut(s, prepare->threads));
+  s->bias = prepare->input_count > 2 && prepare->inputs[2] != NULL;
+  s->residual = residual;
+  s->activation = rg_activation_read(prepare->node);
+  RG_TRY(rg_fact_shape(parts->y, &s->shape));
+  prepare->scratch_bytes += rg_round_up(s->shared ? s->scratch_bytes : s->tasks * s->scratch_bytes, RG_ALIGNMENT);
+  prepare->state = s;
+  prepare->run = run;
+  return RANGO_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * 3 x 3 convolutions of stride 1 by Winograd's method (kernels/winograd.h): (m + 2)^2 matrix products over tiles of
+ * m x m pixels in place of nine over pixels, 4 (m = 4) or 5.06 (m = 6) times fewer multiply-adds. The price: transforms
+ * of input and output, and weights that are (m + 2)^2 / 9 times as large.
+ */
+#ifndef RG_CPU_WINOGRAD_H
+#define RG_CPU_WINOGRAD_H
+
+#include "cpu/conv.h"
+
+/* Sets prepare->run where the method applies (one group, all channels-last, constant weight) and the cost table says
+ * that it wins; otherwise leaves it NULL. */
+rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual);
+
+/* The weights of one convolution, transformed in double precision. `argument`: an rg_winograd_weights. */
+typedef struct rg_winograd_weights {
+  const rg_kernels *kernels;
+  size_t m, in, out;    /* channels */
+  size_t matrix_floats; /* of one point's packed in x out matrix */
+} rg_winograd_weights;
+/* `to`: (m + 2)^2 packed matrices; weight: [out][in][3][3], at any address. */
+rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument);
+
+#endif

@@ -1,0 +1,92 @@
+/* U = G w G^T for each pair of channels, packed for the matrix product of each point; see winograd.h. */
+#include <string.h>
+
+#include "cpu/winograd.h"
+
+#define COLUMNS 32 /* output channels transformed side by side: at least every table's nr */
+
+typedef struct points {
+  double squares[3]; /* of the pairs of points +-p */
+  double values[3];
+  double norms[3]; /* product of the distances from +p to the other points */
+  double zero;     /* the same for 0 */
+  size_t pairs;
+} points;
+
+static points points_of(size_t m) {
+  points p = {.pairs = m / 2};
+  const double values[2][3] = {{RG_WINOGRAD4_A, RG_WINOGRAD4_B, 0}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B, RG_WINOGRAD6_C}};
+  memcpy(p.values, values[m == 6], sizeof p.values);
+  p.zero = 1.0;
+  for (size_t i = 0; i < p.pairs; i++) {
+    p.squares[i] = p.values[i] * p.values[i];
+    p.zero *= -p.squares[i];
+  }
+  for (size_t i = 0; i < p.pairs; i++) {
+    p.norms[i] = 2.0 * p.squares[i]; /* p - 0 and p + p */
+    for (size_t j = 0; j < p.pairs; j++)
+      if (j != i) p.norms[i] *= p.squares[i] - p.squares[j];
+  }
+  return p;
+}
+
+typedef double row[COLUMNS]; /* one for each output channel */
+
+/* u[point] = G w for `columns` channels: row p of G is (1, p, p^2) / norm, the last (0, 0, 1). */
+static void transform(const points *p, row *const w[3], row *const u[RG_WINOGRAD_SIDE_MAX], size_t columns) {
+  const double by_zero = 1.0 / p->zero;
+  for (size_t j = 0; j < columns; j++) {
+    const double w0 = (*w[0])[j], w1 = (*w[1])[j], w2 = (*w[2])[j];
+    (*u[0])[j] = by_zero * w0;
+    for (size_t i = 0; i < p->pairs; i++) {
+      const double even = w0 + p->squares[i] * w2, odd = p->values[i] * w1;
+      (*u[1 + 2 * i])[j] = (even + odd) / p->norms[i];
+      (*u[2 + 2 * i])[j] = (even - odd) / p->norms[i];
+    }
+    (*u[2 * p->pairs + 1])[j] = w2;
+  }
+}
+
+/* One input channel, `columns` output channels: taps[9] to u[side * side]. */
+static void transform_taps(const points *p, row taps[9], row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX],
+                           size_t columns) {
+  const size_t side = 2 * p->pairs + 2;
+  row half[RG_WINOGRAD_SIDE_MAX][3]; /* G w */
+  for (size_t x = 0; x < 3; x++) {
+    row *const column[3] = {&taps[x], &taps[3 + x], &taps[6 + x]};
+    row *to[RG_WINOGRAD_SIDE_MAX];
+    for (size_t i = 0; i < side; i++) to[i] = &half[i][x];
+    transform(p, column, to, columns);
+  }
+  for (size_t i = 0; i < side; i++) {
+    row *const line[3] = {&half[i][0], &half[i][1], &half[i][2]};
+    row *to[RG_WINOGRAD_SIDE_MAX];
+    for (size_t j = 0; j < side; j++) to[j] = &u[i * side + j];
+    transform(p, line, to, columns);
+  }
+}
+
+rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument) {
+  const rg_winograd_weights *self = argument;
+  const points p = points_of(self->m);
+  const size_t count = (self->m + 2) * (self->m + 2), nr = self->kernels->nr,
+               panels = rg_pack_panels(self->kernels, self->out);
+  const char *from = weight->data;
+  row taps[9], u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
+  for (size_t panel = 0; panel < panels; panel++) {
+    const size_t first = panel * nr, width = rg_pack_width(self->kernels, self->out, panel);
+    const size_t columns = self->out - first < width ? self->out - first : width;
+    float *at = (float *)to + rg_pack_offset(self->kernels, self->in, panel);
+    for (size_t c = 0; c < self->in; c++, at += width) {
+      for (size_t j = 0; j < columns; j++) {
+        float w[9];
+        memcpy(w, from + ((first + j) * self->in + c) * sizeof w, sizeof w);
+        for (size_t t = 0; t < 9; t++) taps[t][j] = (double)w[t];
+      }
+      transform_taps(&p, taps, u, columns);
+      for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < columns; j++) at[i * self->matrix_floats + j] = (float)u[i][j];
+    }
+  }
+  return RANGO_OK;
+}

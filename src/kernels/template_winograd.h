@@ -1,0 +1,183 @@
+/*
+ * Winograd's transforms of input and output, written once over simd.h; see winograd.h. Vectors run over channels.
+ *
+ * With M(x) = x (x^2 - a^2)(x^2 - b^2)..., row p of B^T has the coefficients of M(x) / (x - p) (of M(x) itself for
+ * infinity), row k of A^T the k-th powers of the points. Rows of +p and -p share their even and odd parts.
+ */
+#include "kernels/gemm.h"
+#include "kernels/unroll.h"
+
+/* even + p odd, even - p odd */
+#define RG_PAIR(plus, minus, even, odd, p)                                                                             \
+  do {                                                                                                                 \
+    const rg_vec even_ = (even), odd_ = v_mul(v_set1(p), (odd));                                                       \
+    (plus) = v_add(even_, odd_);                                                                                       \
+    (minus) = v_sub(even_, odd_);                                                                                      \
+  } while (0)
+
+/* x2 + f1 x1 (+ f0 x0) */
+RG_INLINE rg_vec sum2(rg_vec x1, float f1, rg_vec x2) { return v_fma(v_set1(f1), x1, x2); }
+RG_INLINE rg_vec sum3(rg_vec x0, float f0, rg_vec x1, float f1, rg_vec x2) {
+  return v_fma(v_set1(f0), x0, sum2(x1, f1, x2));
+}
+
+/* t = B^T d, m = 4 */
+RG_INLINE void input4(const rg_vec d[6], rg_vec t[6]) {
+  const float a = RG_WINOGRAD4_A, b = RG_WINOGRAD4_B, aa = a * a, bb = b * b;
+  t[0] = sum3(d[0], aa * bb, d[2], -(aa + bb), d[4]);
+  RG_PAIR(t[1], t[2], sum2(d[2], -bb, d[4]), sum2(d[1], -bb, d[3]), a);
+  RG_PAIR(t[3], t[4], sum2(d[2], -aa, d[4]), sum2(d[1], -aa, d[3]), b);
+  t[5] = sum3(d[1], aa * bb, d[3], -(aa + bb), d[5]);
+}
+
+/* t = B^T d, m = 6 */
+RG_INLINE void input6(const rg_vec d[8], rg_vec t[8]) {
+  const float a = RG_WINOGRAD6_A, b = RG_WINOGRAD6_B, c = RG_WINOGRAD6_C, aa = a * a, bb = b * b, cc = c * c;
+  const float p1 = -(aa + bb + cc), p2 = aa * bb + aa * cc + bb * cc, p3 = -aa * bb * cc;
+  t[0] = v_fma(v_set1(p3), d[0], sum3(d[2], p2, d[4], p1, d[6]));
+  RG_PAIR(t[1], t[2], sum3(d[2], bb * cc, d[4], -(bb + cc), d[6]), sum3(d[1], bb * cc, d[3], -(bb + cc), d[5]), a);
+  RG_PAIR(t[3], t[4], sum3(d[2], aa * cc, d[4], -(aa + cc), d[6]), sum3(d[1], aa * cc, d[3], -(aa + cc), d[5]), b);
+  RG_PAIR(t[5], t[6], sum3(d[2], aa * bb, d[4], -(aa + bb), d[6]), sum3(d[1], aa * bb, d[3], -(aa + bb), d[5]), c);
+  t[7] = v_fma(v_set1(p3), d[1], sum3(d[3], p2, d[5], p1, d[7]));
+}
+
+/* y = A^T z, m = 4 */
+RG_INLINE void output4(const rg_vec z[6], rg_vec y[4]) {
+  const float a = RG_WINOGRAD4_A, b = RG_WINOGRAD4_B, aa = a * a, bb = b * b;
+  const rg_vec sa = v_add(z[1], z[2]), da = v_sub(z[1], z[2]), sb = v_add(z[3], z[4]), db = v_sub(z[3], z[4]);
+  y[0] = v_add(z[0], v_add(sa, sb));
+  y[1] = v_fma(v_set1(a), da, v_mul(v_set1(b), db));
+  y[2] = v_fma(v_set1(aa), sa, v_mul(v_set1(bb), sb));
+  y[3] = v_fma(v_set1(aa * a), da, v_fma(v_set1(bb * b), db, z[5]));
+}
+
+/* a^k x + b^k y + c^k z */
+RG_INLINE rg_vec powers6(rg_vec x, float fa, rg_vec y, float fb, rg_vec z, float fc) {
+  return v_fma(v_set1(fa), x, v_fma(v_set1(fb), y, v_mul(v_set1(fc), z)));
+}
+
+/* y = A^T z, m = 6 */
+RG_INLINE void output6(const rg_vec z[8], rg_vec y[6]) {
+  const float a = RG_WINOGRAD6_A, b = RG_WINOGRAD6_B, c = RG_WINOGRAD6_C, aa = a * a, bb = b * b, cc = c * c;
+  const rg_vec sa = v_add(z[1], z[2]), sb = v_add(z[3], z[4]), sc = v_add(z[5], z[6]);
+  const rg_vec da = v_sub(z[1], z[2]), db = v_sub(z[3], z[4]), dc = v_sub(z[5], z[6]);
+  y[0] = v_add(v_add(z[0], sa), v_add(sb, sc));
+  y[1] = powers6(da, a, db, b, dc, c);
+  y[2] = powers6(sa, aa, sb, bb, sc, cc);
+  y[3] = powers6(da, aa * a, db, bb * b, dc, cc * c);
+  y[4] = powers6(sa, aa * aa, sb, bb * bb, sc, cc * cc);
+  y[5] = v_add(z[7], powers6(da, aa * aa * a, db, bb * bb * b, dc, cc * cc * c));
+}
+
+/* `lanes` channels from `c` on; `side` = m + 2. */
+RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size_t side, const bool whole,
+                               size_t lanes) {
+  rg_vec turned[RG_WINOGRAD_SIDE_MAX][RG_WINOGRAD_SIDE_MAX]; /* [column][row] */
+  for (size_t j = 0; j < side; j++) {
+    rg_vec column[RG_WINOGRAD_SIDE_MAX];
+    if (j < in->begin || j >= in->end) {
+      RG_UNROLL
+      for (size_t i = 0; i < side; i++) turned[j][i] = v_set1(0.0f);
+      continue;
+    }
+    RG_UNROLL
+    for (size_t i = 0; i < side; i++) {
+      const float *at = in->rows[i] + (j - in->begin) * in->steps[i] + c;
+      column[i] = whole ? v_load(at) : v_load_n(at, lanes);
+    }
+    if (side == 6)
+      input4(column, turned[j]);
+    else
+      input6(column, turned[j]);
+  }
+  float *to = in->v + c;
+  for (size_t i = 0; i < side; i++) {
+    rg_vec row[RG_WINOGRAD_SIDE_MAX], out[RG_WINOGRAD_SIDE_MAX];
+    RG_UNROLL
+    for (size_t j = 0; j < side; j++) row[j] = turned[j][i];
+    if (side == 6)
+      input4(row, out);
+    else
+      input6(row, out);
+    RG_UNROLL
+    for (size_t j = 0; j < side; j++, to += in->v_step) {
+      if (whole)
+        v_store(to, out[j]);
+      else
+        v_store_n(to, out[j], lanes);
+    }
+  }
+}
+
+RG_INLINE void winograd_windows(const rg_winograd_input *in, const size_t side) {
+  size_t c = 0;
+  for (; c + RG_LANES <= in->channels; c += RG_LANES) winograd_window(in, c, side, true, RG_LANES);
+  if (c < in->channels) winograd_window(in, c, side, false, in->channels - c);
+}
+
+static void winograd_input4(const rg_winograd_input *in) { winograd_windows(in, 6); }
+static void winograd_input6(const rg_winograd_input *in) { winograd_windows(in, 8); }
+
+void RG_KERNEL_NAME(winograd_input)(const rg_winograd_input *in) {
+  if (in->m == 4)
+    winograd_input4(in);
+  else
+    winograd_input6(in);
+}
+
+RG_INLINE void winograd_tile(const rg_winograd_output *out, size_t c, const size_t m, const bool whole, size_t lanes) {
+  const size_t side = m + 2;
+  rg_vec turned[RG_WINOGRAD_SIDE_MAX][RG_WINOGRAD_SIDE_MAX]; /* [column of the points][row of the tile] */
+  const rg_vec low = v_set1(out->low), high = v_set1(out->high);
+  const rg_vec bias = out->bias == NULL ? v_set1(0.0f) : v_load_n(out->bias + c, lanes);
+  for (size_t j = 0; j < side; j++) {
+    rg_vec column[RG_WINOGRAD_SIDE_MAX];
+    RG_UNROLL
+    for (size_t i = 0; i < side; i++) {
+      const float *at = out->z + (i * side + j) * out->z_step + c;
+      column[i] = whole ? v_load(at) : v_load_n(at, lanes);
+    }
+    if (m == 4)
+      output4(column, turned[j]);
+    else
+      output6(column, turned[j]);
+  }
+  for (size_t i = 0; i < out->rows; i++) {
+    rg_vec row[RG_WINOGRAD_SIDE_MAX], y[RG_WINOGRAD_SIDE_MAX];
+    RG_UNROLL
+    for (size_t j = 0; j < side; j++) row[j] = turned[j][i];
+    if (m == 4)
+      output4(row, y);
+    else
+      output6(row, y);
+    RG_UNROLL
+    for (size_t j = 0; j < m; j++) {
+      if (j >= out->columns) break;
+      const size_t at = i * out->y_row + j * out->y_pixel + c;
+      rg_vec sum = v_add(y[j], bias);
+      if (out->residual != NULL)
+        sum = v_add(sum, whole ? v_load(out->residual + at) : v_load_n(out->residual + at, lanes));
+      sum = v_min(high, v_max(low, sum));
+      if (whole)
+        v_store(out->y + at, sum);
+      else
+        v_store_n(out->y + at, sum, lanes);
+    }
+  }
+}
+
+RG_INLINE void winograd_tiles(const rg_winograd_output *out, const size_t m) {
+  size_t c = 0;
+  for (; c + RG_LANES <= out->channels; c += RG_LANES) winograd_tile(out, c, m, true, RG_LANES);
+  if (c < out->channels) winograd_tile(out, c, m, false, out->channels - c);
+}
+
+static void winograd_output4(const rg_winograd_output *out) { winograd_tiles(out, 4); }
+static void winograd_output6(const rg_winograd_output *out) { winograd_tiles(out, 6); }
+
+void RG_KERNEL_NAME(winograd_output)(const rg_winograd_output *out) {
+  if (out->m == 4)
+    winograd_output4(out);
+  else
+    winograd_output6(out);
+}
