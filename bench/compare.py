@@ -37,10 +37,11 @@ def parse(arguments):
     parser.add_argument("--peers", default=",".join(PEERS), help="of ort, openvino, ncnn, mnn (all)")
     parser.add_argument("--batch", type=numbers, default=[1], help="batch sizes, as in 1,32 (1); fixed ones are kept")
     parser.add_argument("--threads", type=numbers, default=[1], help="numbers of threads, as in 1,2 (1)")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds, each engine once in each (15)")
+    parser.add_argument("--rounds", type=int, help="rounds, each engine once in each (15; 5 with --startup)")
     parser.add_argument("--turn", type=float, default=0.05, metavar="SECONDS", help="what a turn takes (0.05)")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
                         help="wall, or for one thread on a machine with other work: the process's own time")
+    parser.add_argument("--startup", action="store_true", help="time and memory from loading to the first output instead")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="everything measured")
     parser.add_argument("--plot", type=pathlib.Path, metavar="FILE.svg", help="GFLOP/s under the machine's peak")
     parser.add_argument("--librango", type=pathlib.Path, default=ROOT / "build" / "release" / "librango.so")
@@ -49,6 +50,7 @@ def parse(arguments):
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "compare",
                         help="converted networks and the engines' messages (build/compare)")
     options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (5 if options.startup else 15)
     options.peers = [peer for peer in options.peers.split(",") if peer]
     unknown = [peer for peer in options.peers if peer not in PEERS]
     if unknown:
@@ -148,12 +150,9 @@ def measure_doors(options):
     return row["seconds"], row["failed"]
 
 
-def main():
-    options = parse(sys.argv[1:])
-    environment.ensure(environment.needed(options.peers, options.plot), options.venv)
+def compare_speed(options):
+    """Prints and returns the doors' seconds and all rows."""
     from peers import networks, report
-    os.environ["RANGO_LIBRARY"] = str(options.librango.resolve())
-    options.work.mkdir(parents=True, exist_ok=True)
     doors, _ = measure_doors(options)
     report.print_head(options, doors)
     rows = []
@@ -167,10 +166,20 @@ def main():
                     break
                 report.print_row(rows[-1], doors)
     report.print_summary(rows, doors)
-    if options.json:
-        options.json.write_text(json.dumps({"doors": doors, "rows": rows}, indent=1) + "\n")
     if options.plot:
         report.plot(rows, options.plot)
+    return {"doors": doors, "rows": rows}
+
+
+def main():
+    options = parse(sys.argv[1:])
+    environment.ensure(environment.needed(options.peers, options.plot), options.venv)
+    from peers import startup
+    os.environ["RANGO_LIBRARY"] = str(options.librango.resolve())
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = {"startup": startup.run(options, title)} if options.startup else compare_speed(options)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

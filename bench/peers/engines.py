@@ -113,8 +113,10 @@ class Mnn(Engine):
     def __init__(self, threads, folder):
         super().__init__(threads, folder)
         import MNN
+        import MNN.expr
+        import MNN.nn
         import _tools  # MNN's converter; the program `mnnconvert` around it would also report each use to its makers
-        self.mnn, self.tools = MNN, _tools
+        self.expr, self.nn, self.tools = MNN.expr, MNN.nn, _tools
         self.version = MNN.version()
 
     def convert(self, path, inputs):
@@ -128,35 +130,23 @@ class Mnn(Engine):
         self.model = target
 
     def load(self, path, inputs):
-        mnn = self.mnn
-        self.interpreter = mnn.Interpreter(str(self.model))
-        self.session = self.interpreter.createSession({"backend": "CPU", "numThread": self.threads, "precision": "high"})
-        tensors = self.interpreter.getSessionInputAll(self.session)
-        for name, array in inputs.items():
-            self.interpreter.resizeTensor(tensors[name], tuple(array.shape))
-        self.interpreter.resizeSession(self.session)
-        kinds = {"float32": mnn.Halide_Type_Float, "int32": mnn.Halide_Type_Int, "uint8": mnn.Halide_Type_Uint8}
-        self.pairs = []
-        for name, array in inputs.items():
+        expr, nn = self.expr, self.nn
+        settings = ({"backend": "CPU", "numThread": self.threads, "precision": "high"},)
+        self.net = nn.load_module_from_file(str(self.model), list(inputs), self.output_names,
+                                            runtime_manager=nn.create_runtime_manager(settings))
+        kinds = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
+        self.inputs = []
+        for array in inputs.values():
             narrow = array.astype(np.int32) if array.dtype == np.int64 else array
-            value = mnn.Tensor(tuple(array.shape), kinds[str(narrow.dtype)], narrow, mnn.Tensor_DimensionType_Caffe)
-            self.pairs.append((tensors[name], value))
+            variable = expr.placeholder(list(array.shape), expr.NCHW, kinds[str(narrow.dtype)])
+            variable.write(narrow)
+            self.inputs.append(variable)
 
     def run(self):
-        for tensor, value in self.pairs:  # a session uses its inputs' memory for other values
-            tensor.copyFrom(value)
-        self.interpreter.runSession(self.session)
+        self.values = self.net.forward(self.inputs)
 
-    def outputs(self, names=None):
-        found = self.interpreter.getSessionOutputAll(self.session)
-        arrays = []
-        for name in self.output_names:
-            tensor = found[name]
-            host = self.mnn.Tensor(tensor.getShape(), tensor.getDataType(),
-                                   np.zeros(tensor.getShape(), np.float32), self.mnn.Tensor_DimensionType_Caffe)
-            tensor.copyToHostTensor(host)
-            arrays.append(np.array(host.getNumpyData()))
-        return arrays
+    def outputs(self):
+        return [np.array(self.expr.convert(value, self.expr.NCHW).read()) for value in self.values]
 
 
 class Ncnn(Engine):

@@ -43,6 +43,7 @@ def serve(connection, name, threads, folder, log):
     os.dup2(descriptor, 1)  # engines print as they please
     os.dup2(descriptor, 2)
     from .engines import engine_class
+    from .startup import first_output
     state = {}
 
     def start():
@@ -58,8 +59,13 @@ def serve(connection, name, threads, folder, log):
         engine.bind()
         engine.run()
 
+    def startup(path, inputs, output_names):
+        state["engine"].output_names = output_names
+        return first_output(state["engine"], path, inputs)
+
     commands = {
         "start": start,
+        "first_output": startup,
         "load": load,
         "turn": lambda clock, seconds: turn(state["engine"].run, CLOCKS[clock], seconds),
         "outputs": lambda: state["engine"].outputs(),
