@@ -1,0 +1,36 @@
+#!/bin/sh
+# What a compiler for Apple Silicon says of the sources, without a Mac: the C of both libraries and the tool against small
+# stand-ins for macOS's headers (include/, written for this test), and every assembly file for both systems, free of x18.
+set -eu
+command -v clang >/dev/null || { echo "SKIP: no clang here"; exit 77; }
+clang -target arm64-apple-macos11 -E -x c /dev/null >/dev/null 2>&1 || { echo "SKIP: this clang knows no ARM64"; exit 77; }
+cd "$RANGO_SOURCE_DIR"
+work=$RANGO_BINARY_DIR/apple
+rm -rf "$work"
+mkdir -p "$work/libraries"
+for header in zip.h zipconf.h cjson; do # of libraries that are the same on every system
+  [ -e "/usr/include/$header" ] && ln -s "/usr/include/$header" "$work/libraries/"
+done
+skipped="^src/kernels/avx|^src/gpu/"
+[ -e "$work/libraries/zip.h" ] || skipped="$skipped|^src/compress/npz.c"
+[ -e "$work/libraries/cjson" ] || skipped="$skipped|^cli/"
+
+flags="-target arm64-apple-macos11 -nostdlibinc -fsyntax-only -std=gnu11 -isystem tests/apple/include
+  -isystem $work/libraries -Iinclude -Isrc -Wall -Wextra -Wshadow -Wno-unused-parameter -Werror"
+sources=$(find src cli -name '*.c' | grep -vE "$skipped" | sort)
+# shellcheck disable=SC2086 # lists of words
+printf '%s\n' $sources | xargs -n 40 -P 2 clang $flags
+# shellcheck disable=SC2086
+find src/ops -name 'family_*.c' | xargs clang $flags -DRG_OPS_SCALAR
+echo "$sources" | wc -l | xargs printf '%s C files pass for macOS\n'
+
+for file in $(find src -name '*.S'); do
+  for target in arm64-apple-macos11 aarch64-linux-gnu; do
+    clang -target "$target" -c "$file" -o "$work/assembled.o"
+  done
+  if clang -target arm64-apple-macos11 -E "$file" | grep -wE '[xw]18'; then
+    echo "$file uses x18"
+    exit 1
+  fi
+  echo "$file assembles for macOS and Linux"
+done
