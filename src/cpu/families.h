@@ -22,6 +22,7 @@ typedef struct rg_cpu_family {
 #define RG_CPU_FAMILIES(FAMILY)                                                                                        \
   FAMILY(dense)                                                                                                        \
   FAMILY(matmul)                                                                                                       \
+  FAMILY(attention)                                                                                                    \
   FAMILY(conv)                                                                                                         \
   FAMILY(conv_transpose)                                                                                               \
   FAMILY(lowrank)                                                                                                      \

@@ -29,13 +29,26 @@ static inline float load(const float *from) {
   return value;
 }
 
+static inline bool is_aligned(const float *from) { return (uintptr_t)from % _Alignof(float) == 0; }
+
 /* Columns lie together: rows are copied. */
 static void pack_rows(const rg_pack_view *view, const float *b, size_t columns, size_t width, float *to) {
+  const bool plain = view->scale == 1.0f;
   for (size_t q = 0; q < view->k; q++, to += width) {
     const float *from = b + q * view->row;
-    for (size_t j = 0; j < columns; j++) to[j] = view->scale * load(from + j);
+    if (plain) memcpy(to, from, columns * sizeof *to);
+    for (size_t j = 0; !plain && j < columns; j++) to[j] = view->scale * load(from + j);
     for (size_t j = columns; j < width; j++) to[j] = 0.0f;
   }
+}
+
+/* Columns are dense: a transposition. */
+static void pack_transposed(const rg_vector_kernels *vector, const rg_pack_view *view, const float *b, size_t columns,
+                            size_t width, float *to) {
+  vector->transpose(b, view->column, to, width, columns, view->k);
+  for (size_t q = 0; columns < width && q < view->k; q++)
+    memset(to + q * width + columns, 0, (width - columns) * sizeof *to);
+  if (view->scale != 1.0f) vector->unary(RG_UNARY_LINEAR, view->scale, 0.0f, to, to, view->k * width);
 }
 
 /* Any strides, in pieces of k that stay in the cache while the panel's columns are read one after the other. */
@@ -57,9 +70,12 @@ void rg_pack_panel_range(const rg_kernels *kernels, const rg_pack_view *view, si
     const size_t first = p * kernels->nr, width = rg_pack_width(kernels, view->n, p);
     const size_t columns = view->n - first < width ? view->n - first : width;
     float *panel = to + rg_pack_offset(kernels, view->total, p) + view->at * width;
+    const float *b = view->b + first * view->column;
     if (view->column == 1)
-      pack_rows(view, view->b + first, columns, width, panel);
+      pack_rows(view, b, columns, width, panel);
+    else if (view->row == 1 && view->column >= view->k && is_aligned(b))
+      pack_transposed(kernels->vector, view, b, columns, width, panel);
     else
-      pack_columns(view, view->b + first * view->column, columns, width, panel);
+      pack_columns(view, b, columns, width, panel);
   }
 }

@@ -207,3 +207,22 @@ static void softmax_rows(const float *x, float *y, size_t rows, size_t cols, boo
     }
   }
 }
+
+/* x += mask; returns the largest, which NaN doesn't reach. */
+static inline float masked_largest(float *x, const float *mask, size_t n) {
+  rg_vec largest = v_set1(-__builtin_inff());
+  for (size_t i = 0; i < n; i += RG_LANES) {
+    const rg_vec sum = v_add(load_some(x + i, n - i, largest), load_zero(mask + i, n - i));
+    store_some(x + i, sum, n - i);
+    largest = v_max(largest, sum);
+  }
+  return v_largest(largest);
+}
+
+static void attention_weights(const float *mask, size_t mask_row, float *x, size_t stride, size_t rows, size_t cols,
+                              float *sums) {
+  for (size_t r = 0; r < rows; r++, x += stride) {
+    const float largest = mask ? masked_largest(x, mask + r * mask_row, cols) : largest_of(x, cols);
+    sums[r] = (float)exp_row(x, largest, x, cols);
+  }
+}

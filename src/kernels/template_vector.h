@@ -46,6 +46,7 @@ const rg_vector_kernels RG_VECTOR_TABLE = {
     .reduce_columns = reduce_columns,
     .softmax_rows = softmax_rows,
     .softmax_columns = softmax_columns,
+    .attention_weights = attention_weights,
     .layer_norm = layer_norm,
     .moments = moments,
     .column_moments = column_moments,

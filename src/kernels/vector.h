@@ -109,6 +109,10 @@ typedef struct rg_vector_kernels {
   /* Softmax, or its logarithm, of each row of x[rows][cols]; of each column of x[rows][stride]. In place. */
   void (*softmax_rows)(const float *x, float *y, size_t rows, size_t cols, bool logarithm);
   void (*softmax_columns)(const float *x, float *y, size_t stride, size_t rows, size_t cols, bool logarithm);
+  /* Softmax of each row of x[rows][stride] + mask that is still to be divided by the row's sum. mask's rows are
+   * mask_row apart (0: one for all); NULL: none. In place. */
+  void (*attention_weights)(const float *mask, size_t mask_row, float *x, size_t stride, size_t rows, size_t cols,
+                            float *sums);
 
   /* y = (x - mean) / sqrt(variance + epsilon) * gamma + beta over each row of x[rows][cols]; rms: mean taken as 0.
    * gamma, beta: [cols] or NULL. mean, inverse: [rows] or NULL. In place. */

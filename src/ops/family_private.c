@@ -1,10 +1,12 @@
 /*
- * The fused operators of the lowered graph (docs/DESIGN.md): y = activation(linear + bias + residual). Made by
- * passes/lower from checked operators, and checked here again. Images may be channels-last.
+ * The fused operators of the lowered graph (docs/DESIGN.md): y = activation(linear + bias + residual), and Attention
+ * (ops/attention.h). Made by passes/lower from checked operators, and checked here again. Images may be channels-last.
  */
+#include "ops/attention.h"
 #include "ops/compute.h"
 #include "ops/twice.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -362,6 +364,86 @@ static rango_status compute_low_rank_conv(rg_exec *exec) {
   return finish(exec, 5, y);
 }
 
+/* ---- Attention ---- */
+
+static rango_status infer_attention(rg_infer *infer) {
+  const rg_fact *q = infer->inputs[0], *k = infer->inputs[1], *v = infer->inputs[2], *mask = fact_of(infer, 3);
+  rg_attention attention;
+  if (q->rank < 0 || k->rank < 0 || v->rank < 0 || (mask && mask->rank < 0)) {
+    rg_fact_set(infer->outputs[0], q->type, -1, NULL);
+    return RANGO_OK;
+  }
+  const char *error = rg_attention_read(infer->node, q, k, v, mask, &attention);
+  if (error) return rg_infer_fail(infer, "%s", error);
+  rg_fact_set(infer->outputs[0], q->type, attention.y_rank, attention.y_dims);
+  return RANGO_OK;
+}
+
+static int64_t macs_attention(const rg_node *node, const rg_fact *const *inputs, const rg_fact *const *outputs) {
+  rg_attention attention;
+  const rg_fact *mask = node->input_count > 3 ? inputs[3] : NULL;
+  for (int i = 0; i < 4; i++)
+    if ((i < 3 || mask) && count_of(inputs[i], 0) < 0) return -1;
+  if (rg_attention_read(node, inputs[0], inputs[1], inputs[2], mask, &attention)) return -1;
+  return checked_macs(checked_macs(checked_macs(attention.items, attention.rows), attention.keys),
+                      attention.inner + attention.columns);
+}
+
+/* Weights of one query for all keys, which sum to one. */
+static void weigh(const rg_attention *a, const float *query, const float *keys, const float *mask, float *weights) {
+  const int64_t *q = a->q.strides + a->batch_rank, *k = a->k.strides + a->batch_rank;
+  const int64_t mask_step = a->mask.strides[a->batch_rank + 1];
+  float largest = -INFINITY, sum = 0;
+  for (int64_t j = 0; j < a->keys; j++) {
+    float score = 0;
+    for (int64_t d = 0; d < a->inner; d++) score += query[d * q[1]] * keys[j * k[0] + d * k[1]];
+    weights[j] = a->scale * score + (mask ? mask[j * mask_step] : 0);
+    if (weights[j] > largest) largest = weights[j];
+  }
+  for (int64_t j = 0; j < a->keys; j++) sum += weights[j] = expf(weights[j] - largest);
+  for (int64_t j = 0; j < a->keys; j++) weights[j] /= sum;
+}
+
+/* All queries of one matrix; mask may be NULL. */
+static void attend(const rg_attention *a, const float *q, const float *k, const float *v, const float *mask,
+                   float *weights, float *y) {
+  const int row = a->batch_rank, column = row + 1;
+  for (int64_t i = 0; i < a->rows; i++) {
+    weigh(a, q + i * a->q.strides[row], k, mask ? mask + i * a->mask.strides[row] : NULL, weights);
+    for (int64_t c = 0; c < a->columns; c++) {
+      float sum = 0;
+      for (int64_t j = 0; j < a->keys; j++) sum += weights[j] * v[j * a->v.strides[row] + c * a->v.strides[column]];
+      y[i * a->y.strides[row] + c * a->y.strides[column]] = sum;
+    }
+  }
+}
+
+static rango_status compute_attention(rg_exec *exec) {
+  const rango_tensor *in[4] = {NULL};
+  rg_fact facts[4];
+  rg_attention a;
+  for (int i = 0; i < exec->input_count && i < 4; i++) {
+    if (i == 3 && !rg_exec_input(exec, i)) break;
+    RG_TRY(need_f32(exec, i, i < 3 ? 2 : 0, &in[i]));
+    rg_fact_set(&facts[i], RANGO_FLOAT32, in[i]->shape.rank, in[i]->shape.dims);
+  }
+  const char *error = rg_attention_read(exec->node, &facts[0], &facts[1], &facts[2], in[3] ? &facts[3] : NULL, &a);
+  if (error) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%s", error);
+  rg_shape shape = {.rank = a.y_rank};
+  memcpy(shape.dims, a.y_dims, sizeof shape.dims);
+  rango_tensor *y;
+  float *weights = NULL;
+  RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &shape, &y));
+  if (!y) return RANGO_OK;
+  RG_TRY(rg_scratch_array(exec, a.keys, sizeof *weights, RG_OUT(&weights)));
+  const float *q = in[0]->data, *k = in[1]->data, *v = in[2]->data, *mask = in[3] ? in[3]->data : NULL;
+  for (int64_t i = 0; i < a.items; i++)
+    attend(&a, q + rg_attention_at(&a, &a.q, i), k + rg_attention_at(&a, &a.k, i), v + rg_attention_at(&a, &a.v, i),
+           mask ? mask + rg_attention_at(&a, &a.mask, i) : NULL, weights,
+           (float *)y->data + rg_attention_at(&a, &a.y, i));
+  return RANGO_OK;
+}
+
 /* ---- Activation, Layout ---- */
 
 static rango_status compute_activation(rg_exec *exec) {
@@ -412,6 +494,8 @@ static const rg_op ops[] = {
      compute_low_rank_dense, macs_low_rank_dense},
     {RG_PRIVATE_DOMAIN, "LowRankConv", 1, RG_OPSET_MAX, 4, 6, 1, 1, FLAGS, NULL, infer_low_rank_conv,
      compute_low_rank_conv, macs_low_rank_conv},
+    {RG_PRIVATE_DOMAIN, "Attention", 1, RG_OPSET_MAX, 3, 4, 1, 1, FLAGS, NULL, infer_attention, compute_attention,
+     macs_attention},
     {RG_PRIVATE_DOMAIN, "Activation", 1, RG_OPSET_MAX, 1, 1, 1, 1, FLAGS | RG_OP_ELEMENTWISE, NULL,
      rg_infer_same_as_first, compute_activation, NULL},
     {RG_PRIVATE_DOMAIN, "Layout", 1, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_PRIVATE, NULL, rg_infer_same_as_first,

@@ -39,6 +39,8 @@ rango_status rg_passes_canonical(rango_model *model);
 rango_status rg_pass_recognise_gelu(rango_model *model, int *changes);
 /* Spelled-out LayerNormalization, RMSNormalization. */
 rango_status rg_pass_recognise_norm(rango_model *model, int *changes);
+/* softmax(q kᵀ + mask) v → rango.Attention */
+rango_status rg_pass_fuse_attention(rango_model *model, int *changes);
 /* MatMul(x, W) + b, Gemm → rango.Dense */
 rango_status rg_pass_fuse_matmul_add(rango_model *model, int *changes);
 /* Conv → rango.Conv */

@@ -180,6 +180,34 @@ static void check_softmax(const rg_vector_kernels *k, const char *isa) {
   }
 }
 
+static void check_attention(const rg_vector_kernels *k, const char *isa) {
+  rg_random random;
+  rg_random_seed(&random, 21);
+  for (int round = 0; round < ROUNDS; round++) {
+    const size_t rows = size_below(&random, 6), cols = round % 9 == 0 ? 2100 : size_below(&random, 80);
+    const size_t stride = cols + rg_random_below(&random, 3), mask_row = round % 3 == 1 ? 0 : cols;
+    guarded x = guarded_random(&random, rows * stride, -30, 30), sums = guarded_new(rows, 1);
+    guarded mask = guarded_random(&random, rows * cols, -3, 3);
+    double *truth = malloc(cols * sizeof *truth);
+    if (round % 5 == 0 && cols > 1) mask.data[0] = -INFINITY;
+    float *from = malloc(rows * stride * sizeof *from);
+    memcpy(from, x.data, rows * stride * sizeof *from);
+    k->attention_weights(round % 3 ? mask.data : NULL, mask_row, x.data, stride, rows, cols, sums.data);
+    for (size_t r = 0; r < rows; r++) {
+      float *row = from + r * stride;
+      for (size_t c = 0; c < cols && round % 3; c++) row[c] += mask.data[r * mask_row + c];
+      softmax_of(row, 1, cols, false, truth);
+      for (size_t c = 0; c < cols; c++)
+        assert_close(x.data[r * stride + c] / sums.data[r], truth[c], 1e-6, "attention_weights", c);
+    }
+    free(truth);
+    free(from);
+    guarded_free(&x);
+    guarded_free(&sums);
+    guarded_free(&mask);
+  }
+}
+
 /* ---- normalisation ---- */
 
 static void moments_of(const float *x, size_t step, size_t n, double *mean, double *variance) {
@@ -397,6 +425,7 @@ TEST(binary)
 TEST(where)
 TEST(reduce)
 TEST(softmax)
+TEST(attention)
 TEST(norm)
 TEST(transpose)
 TEST(pool)
@@ -406,10 +435,10 @@ TEST(recurrent)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_binary),    cmocka_unit_test(test_where), cmocka_unit_test(test_reduce),
-      cmocka_unit_test(test_softmax),   cmocka_unit_test(test_norm),  cmocka_unit_test(test_transpose),
-      cmocka_unit_test(test_pool),      cmocka_unit_test(test_blend), cmocka_unit_test(test_conversions),
-      cmocka_unit_test(test_recurrent),
+      cmocka_unit_test(test_binary),    cmocka_unit_test(test_where),     cmocka_unit_test(test_reduce),
+      cmocka_unit_test(test_softmax),   cmocka_unit_test(test_norm),      cmocka_unit_test(test_transpose),
+      cmocka_unit_test(test_pool),      cmocka_unit_test(test_blend),     cmocka_unit_test(test_conversions),
+      cmocka_unit_test(test_recurrent), cmocka_unit_test(test_attention),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
