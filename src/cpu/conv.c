@@ -8,8 +8,10 @@
 #include "cpu/families.h"
 #include "cpu/winograd.h"
 
-/* With fewer channels than this, those of one pixel are too short a run for a pointer. */
+/* With fewer channels than this, those of one pixel are too short a run for a pointer: a window's row is one. */
 #define FEW_CHANNELS 33
+/* The same where a window's row can't be one, and copying the window is what is left. */
+#define VERY_FEW_CHANNELS 8
 
 static void item_of(const void *source, size_t item, rg_gemm_item *out) {
   const rg_conv_operands *operands = source;
@@ -77,10 +79,11 @@ rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const 
 /* How windows become rows, and what of the product's plan follows from it. */
 static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
   const rg_conv_geometry *g = &conv->geometry;
-  const bool few = g->group_in < FEW_CHANNELS && !conv->pointwise;
+  const bool apart = g->groups > 1 || g->dilation[2] > 1; /* taps of a window's row don't lie together */
+  const bool few = g->group_in < (apart ? VERY_FEW_CHANNELS : FEW_CHANNELS) && !conv->pointwise;
   size_t segments = 1, k = g->taps * g->group_in, pack_floats = 0;
   float *zeros;
-  if (few && (g->groups > 1 || g->dilation[2] > 1)) {
+  if (few && apart) {
     conv->mode = RG_CONV_GATHER;
     pack_floats = k;
   } else if (few) {

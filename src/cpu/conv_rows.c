@@ -78,11 +78,15 @@ static void point_runs(const rg_conv *conv, const float *x, const int64_t origin
   }
 }
 
-/* Where the windows of two neighbours of a line are whole, the second's rows lie one step behind the first's. */
-static void point_next(const rg_conv *conv, const float **pointers) {
+/* Neighbours of a line whose windows are whole along it: their rows lie one step behind each other. pointers[s * mr] is
+ * the first pixel's segment s. */
+static void point_neighbours(const rg_conv *conv, size_t count, const float **pointers) {
   const size_t mr = conv->gemm.kernels->mr, step = (size_t)conv->geometry.stride[2] * conv->geometry.x.pixel_step;
-  for (size_t s = 0; s < conv->gemm.segments; s++)
-    pointers[s * mr] = pointers[s * mr - 1] == conv->zeros ? conv->zeros : pointers[s * mr - 1] + step;
+  for (size_t s = 0; s < conv->gemm.segments; s++, pointers += mr) {
+    const float *first = pointers[0];
+    const size_t each = first == conv->zeros ? 0 : step;
+    for (size_t i = 1; i < count; i++) pointers[i] = first + i * each;
+  }
 }
 
 /* to[tap][group_in]. */
@@ -104,29 +108,54 @@ static void gather_window(const rg_conv_geometry *g, const float *x, const int64
   }
 }
 
+/* Of the pixels from `at` on, how many of its line have windows that are whole along the line; 0: it has not. */
+static size_t whole_windows(const rg_conv_geometry *g, const cursor *at, size_t count) {
+  const int64_t last = g->in[2] - 1 - (g->kernel[2] - 1) * g->dilation[2]; /* where a whole window may begin */
+  if (at->origin[2] < 0 || at->origin[2] > last) return 0;
+  const int64_t fit = (last - at->origin[2]) / g->stride[2] + 1, line = g->out[2] - at->out[2];
+  const size_t most = (size_t)(fit < line ? fit : line);
+  return most < count ? most : count;
+}
+
+static void cursor_skip(const rg_conv_geometry *g, cursor *at, size_t count) {
+  at->out[2] += (int64_t)count - 1;
+  at->origin[2] += ((int64_t)count - 1) * g->stride[2];
+  cursor_next(g, at);
+}
+
+/* A 1 x 1 window: pixels are the rows of a matrix. */
+static void point_pixels(const rg_conv *conv, const float *x, size_t begin, size_t count, const float **pointers) {
+  const size_t step = conv->geometry.x.pixel_step;
+  for (size_t i = 0; i < count; i++) pointers[i] = x + (begin + i) * step;
+}
+
 void rg_conv_rows(const void *source, size_t item, size_t begin, size_t count, float *scratch, const float **pointers) {
   const rg_conv_operands *operands = source;
   const rg_conv *conv = operands->conv;
   const rg_conv_geometry *g = &conv->geometry;
-  const size_t group = item % g->groups, floats = conv->gemm.pack_floats;
-  const int64_t reach = (g->kernel[2] - 1) * g->dilation[2];
-  cursor at =
-      conv->per_image ? cursor_at(g, item / g->groups, begin) : cursor_at(g, begin / g->y.pixels, begin % g->y.pixels);
-  bool whole_before = false; /* the pixel before is on this line, its window whole along it */
-  for (size_t i = 0; i < count; i++) {
-    const float *x = operands->x + at.image * g->x.image_step + group * g->group_in;
-    const bool whole = at.origin[2] >= 0 && at.origin[2] + reach < g->in[2];
+  const size_t floats = conv->gemm.pack_floats, image = conv->per_image ? item / g->groups : 0;
+  const float *group = operands->x + item % g->groups * g->group_in;
+  if (conv->pointwise) {
+    point_pixels(conv, group + image * g->x.image_step, begin, count, pointers);
+    return;
+  }
+  cursor at = cursor_at(g, image + begin / g->y.pixels, begin % g->y.pixels);
+  for (size_t i = 0; i < count;) {
+    const float *x = group + at.image * g->x.image_step;
     if (conv->mode == RG_CONV_GATHER) {
       pointers[i] = scratch + i * floats;
       gather_window(g, x, at.origin, scratch + i * floats);
-    } else if (whole && whole_before) {
-      point_next(conv, pointers + i);
-    } else if (conv->mode == RG_CONV_RUNS) {
-      point_runs(conv, x, at.origin, scratch + i * floats, pointers + i);
-    } else {
-      point_taps(conv, x, at.origin, pointers + i);
+      cursor_next(g, &at);
+      i++;
+      continue;
     }
-    cursor_next(g, &at);
-    whole_before = whole && at.out[2] > 0;
+    const size_t whole = whole_windows(g, &at, count - i), taken = whole > 0 ? whole : 1;
+    if (conv->mode == RG_CONV_RUNS)
+      point_runs(conv, x, at.origin, scratch + i * floats, pointers + i);
+    else
+      point_taps(conv, x, at.origin, pointers + i);
+    point_neighbours(conv, taken, pointers + i);
+    cursor_skip(g, &at, taken);
+    i += taken;
   }
 }
