@@ -116,10 +116,8 @@ static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg
   tile->c = beside;
   tile->c_stride = stride;
   tile->residual = NULL;
-  if (residual != NULL) {
-    tile->low = -INFINITY;
-    tile->high = INFINITY;
-  }
+  tile->low = residual != NULL ? -INFINITY : finish->low;
+  tile->high = residual != NULL ? INFINITY : finish->high;
   gemm->kernels->gemm(tile);
   if (residual != NULL)
     for (size_t j = 0; j < columns; j++)
@@ -134,49 +132,68 @@ static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg
     for (size_t i = 0; i < rows; i++) c[i * args->c_row + j * args->c_column] = beside[i * stride + j];
 }
 
-static void plain_tile(const rg_gemm *gemm, const rg_finish *finish, const rg_gemm_tile *tile) {
-  gemm->kernels->gemm(tile);
-  for (size_t i = 0; finish->after && i < tile->rows; i++) {
-    float *row = tile->c + i * tile->c_stride;
-    gemm->kernels->vector->unary(finish->op, finish->alpha, finish->beta, row, row, tile->columns);
-  }
-}
-
 /* ---- blocks of rows ---- */
 
 typedef struct range {
   size_t row_begin, row_end, panel_begin, panel_end;
 } range;
 
-static void run_panel(const rg_gemm *gemm, const rg_gemm_args *args, const rg_gemm_item *item, const range *block,
-                      size_t panel, const float *const *pointers, float *beside) {
-  const rg_finish finish = rg_finish_of(args->activation);
-  const size_t mr = gemm->kernels->mr, column = panel * gemm->kernels->nr;
-  const bool plain = args->c_column == 1 && (item->residual == NULL || args->residual_column == 1);
-  rg_gemm_tile tile = {
+/* The first tile of panel `panel` in the rows of a block, without what only one kind of result needs. */
+static rg_gemm_tile first_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg_gemm_item *item,
+                               const range *block, size_t panel, const float *const *pointers) {
+  const size_t column = panel * gemm->kernels->nr, at = block->row_begin - item->first_row;
+  return (rg_gemm_tile){
+      .rows = min_size(block->row_end - block->row_begin, gemm->tile_rows),
       .columns = min_size(gemm->n - column, gemm->kernels->nr),
       .segments = gemm->segments,
       .k = gemm->k,
+      .a = pointers,
       .b = item->b + rg_pack_offset(gemm->kernels, gemm->b_rows, panel) +
            gemm->b_first * rg_pack_width(gemm->kernels, gemm->n, panel),
+      .c = item->c + at * args->c_row + column * args->c_column,
+      .c_stride = args->c_row,
       .bias = item->bias != NULL ? item->bias + column : NULL,
+      .residual =
+          item->residual == NULL ? NULL : item->residual + at * args->residual_row + column * args->residual_column,
+      .residual_stride = args->residual_row,
   };
-  for (size_t row = block->row_begin; row < block->row_end; row += gemm->tile_rows) {
-    tile.rows = min_size(block->row_end - row, gemm->tile_rows);
-    tile.a = pointers;
-    const size_t at = row - item->first_row;
-    tile.c = item->c + at * args->c_row + column * args->c_column;
-    tile.c_stride = args->c_row;
-    tile.residual =
-        item->residual == NULL ? NULL : item->residual + at * args->residual_row + column * args->residual_column;
-    tile.residual_stride = args->residual_row;
-    tile.low = finish.low;
-    tile.high = finish.high;
-    if (plain)
-      plain_tile(gemm, &finish, &tile);
-    else
+}
+
+/* Results whose columns lie together. An activation after the product is applied while they are in the cache. */
+static void run_plain(const rg_gemm *gemm, const rg_gemm_args *args, const rg_gemm_item *item, const range *block,
+                      const float *const *pointers) {
+  const rg_finish finish = rg_finish_of(args->activation);
+  const size_t nr = gemm->kernels->nr, rows = block->row_end - block->row_begin;
+  const bool apart = (finish.after && rows > gemm->tile_rows) || gemm->b_first > 0;
+  const size_t step = apart ? 1 : block->panel_end - block->panel_begin;
+  rg_gemm_block part = {.rows = rows, .panel_step = nr * gemm->b_rows};
+  for (size_t panel = block->panel_begin; panel < block->panel_end; panel += step) {
+    part.first = first_tile(gemm, args, item, block, panel, pointers);
+    part.first.low = finish.low;
+    part.first.high = finish.high;
+    part.columns = min_size(gemm->n - panel * nr, step * nr);
+    gemm->kernels->gemm_block(&part);
+    for (size_t i = 0; finish.after && i < rows; i++) {
+      float *row = part.first.c + i * args->c_row;
+      gemm->kernels->vector->unary(finish.op, finish.alpha, finish.beta, row, row, part.columns);
+    }
+  }
+}
+
+static void run_strided(const rg_gemm *gemm, const rg_gemm_args *args, const rg_gemm_item *item, const range *block,
+                        const float *const *pointers, float *beside) {
+  const rg_finish finish = rg_finish_of(args->activation);
+  for (size_t panel = block->panel_begin; panel < block->panel_end; panel++) {
+    const rg_gemm_tile first = first_tile(gemm, args, item, block, panel, pointers);
+    for (size_t row = block->row_begin; row < block->row_end; row += gemm->tile_rows) {
+      const size_t down = row - block->row_begin;
+      rg_gemm_tile tile = first;
+      tile.rows = min_size(block->row_end - row, gemm->tile_rows);
+      tile.a += down / gemm->tile_rows * gemm->segments * gemm->kernels->mr;
+      tile.c += down * args->c_row;
+      if (tile.residual != NULL) tile.residual += down * args->residual_row;
       strided_tile(gemm, args, &finish, &tile, beside);
-    pointers += gemm->segments * mr;
+    }
   }
 }
 
@@ -188,14 +205,17 @@ static void run_range(const rg_gemm *gemm, const rg_gemm_args *args, size_t item
   float *beside = (float *)((char *)packed + rg_round_up(tiles * mr * gemm->pack_floats * sizeof(float), RG_ALIGNMENT));
   rg_gemm_item item;
   args->item(args->source, item_index, &item);
+  const bool plain = args->c_column == 1 && (item.residual == NULL || args->residual_column == 1);
   for (size_t row = part->row_begin; row < part->row_end; row += gemm->block_rows) {
-    const range block = {row, min_size(row + gemm->block_rows, part->row_end), 0, 0};
+    const range block = {row, min_size(row + gemm->block_rows, part->row_end), part->panel_begin, part->panel_end};
     size_t t = 0;
     for (size_t begin = row; begin < block.row_end; begin += gemm->tile_rows, t++)
       args->rows(args->source, item_index, begin, min_size(block.row_end - begin, gemm->tile_rows),
                  packed + t * mr * gemm->pack_floats, pointers + t * gemm->segments * mr);
-    for (size_t panel = part->panel_begin; panel < part->panel_end; panel++)
-      run_panel(gemm, args, &item, &block, panel, pointers, beside);
+    if (plain)
+      run_plain(gemm, args, &item, &block, pointers);
+    else
+      run_strided(gemm, args, &item, &block, pointers, beside);
   }
 }
 

@@ -31,6 +31,13 @@ typedef struct rg_gemm_tile {
   float low, high; /* bounds of the result; -INFINITY and INFINITY for none. NaN passes */
 } rg_gemm_tile;
 
+/* Tiles side by side: `rows` rows in tiles of first.rows (the last may have fewer), whose pointers `a` follow each
+ * other, times `columns` columns in panels of nr, which lie `panel_step` elements apart. */
+typedef struct rg_gemm_block {
+  rg_gemm_tile first; /* its `columns` isn't read */
+  size_t rows, columns, panel_step;
+} rg_gemm_block;
+
 /* Neighbouring pixels of a line of a depthwise convolution, all channels: for i < count
  * out[i][c] = clip(sum over r < rows, t < taps of x[r][i * pixel_step + t * tap_step + c] * weights[r * weight_row + t
  * * channels + c] + bias[c] + residual[i][c]). */
@@ -66,6 +73,7 @@ struct rg_kernels {
   size_t mr, nr;      /* the register tile */
   size_t block_bytes; /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
+  void (*gemm_block)(const rg_gemm_block *block);
   void (*depthwise)(const rg_depthwise_line *line);
   void (*winograd_input)(const rg_winograd_input *in);
   void (*winograd_output)(const rg_winograd_output *out);

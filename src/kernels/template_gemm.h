@@ -6,13 +6,17 @@
  * names, not an array: clang keeps arrays in memory. With few rows the loop over k is unrolled into independent sums,
  * since the latency of an addition would show otherwise: a slot is one row of one sum.
  *
- * A folder may have a tile_sums of its own, in the file RG_TILE_SUMS, and may call the result RG_GEMM_NAME.
+ * A folder may have a tile_sums of its own, in the file RG_TILE_SUMS, may call the result RG_GEMM_NAME, and may declare
+ * what runs the tiles of a block: RG_RUN_TILES.
  */
 #include "kernels/gemm.h"
 #include "kernels/unroll.h"
 
 #ifndef RG_GEMM_NAME
 #define RG_GEMM_NAME RG_KERNEL_NAME(gemm)
+#endif
+#ifndef RG_RUN_TILES
+#define RG_RUN_TILES run_tiles
 #endif
 
 #if RG_MR <= 8
@@ -26,6 +30,18 @@
 #ifdef RG_TILE_SUMS
 #include RG_TILE_SUMS
 #else
+/* Tiles of many rows take longer over a line of weights than the next takes to come, and processors don't fetch beyond
+ * the end of a page by themselves: RG_PREFETCH_BYTES, where gemm.c sets it, is two pages. */
+#ifdef RG_PREFETCH_BYTES
+#define RG_PREFETCH(b, width)                                                                                          \
+  do {                                                                                                                 \
+    RG_UNROLL for (size_t line_ = 0; line_ < (width); line_ += 16)                                                     \
+        __builtin_prefetch((const char *)((b) + line_) + RG_PREFETCH_BYTES, 0, 2);                                     \
+  } while (0)
+#else
+#define RG_PREFETCH(b, width) ((void)0)
+#endif
+
 #define RG_SLOT_DECLARE(j)                                                                                             \
   rg_vec x##j = v_set1(0.0f), y##j = x##j;                                                                             \
   const float *a##j = NULL;
@@ -60,6 +76,7 @@ RG_INLINE void tile_sums(const rg_gemm_tile *t, const size_t rows, const size_t 
     RG_EACH_SLOT(RG_SLOT_POINT)
     size_t q = 0;
     for (; q + sums <= k; q += sums, b += sums * width) {
+      if (sums == 1) RG_PREFETCH(b, width);
       RG_EACH_SLOT(RG_SLOT_STEP)
     }
     if (sums > 1)
@@ -104,12 +121,27 @@ RG_INLINE void tile_of(const rg_gemm_tile *t, const size_t rows, const size_t ve
   }
 }
 
+RG_INLINE void tiles_of(const rg_gemm_tile *first, size_t count, const size_t rows, const size_t vectors,
+                        const size_t sums) {
+  rg_gemm_tile t = *first;
+  for (; count > 0; count--) {
+    tile_of(&t, rows, vectors, sums);
+    t.a += t.segments * RG_MR;
+    t.c += rows * t.c_stride;
+    if (t.residual != NULL) t.residual += rows * t.residual_stride;
+  }
+}
+
+/* Sums of a row: enough to hide an addition's latency, no more than there are registers for. */
+#define RG_SUMS(rows)                                                                                                  \
+  ((rows) == 1 && RG_MR > 4 && RG_LANES < 16 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1)
+
 #define RG_TILE(rows)                                                                                                  \
-  static void tile_whole_##rows(const rg_gemm_tile *t) {                                                               \
-    tile_of(t, rows, 2, (rows) == 1 && RG_MR >= 8 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1);            \
+  static void tiles_whole_##rows(const rg_gemm_tile *first, size_t count) {                                            \
+    tiles_of(first, count, rows, 2, RG_SUMS(rows));                                                                    \
   }                                                                                                                    \
-  static void tile_half_##rows(const rg_gemm_tile *t) {                                                                \
-    tile_of(t, rows, 1, (rows) == 1 && RG_MR >= 8 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1);            \
+  static void tiles_half_##rows(const rg_gemm_tile *first, size_t count) {                                             \
+    tiles_of(first, count, rows, 1, RG_SUMS(rows));                                                                    \
   }
 RG_TILE(1)
 RG_TILE(2)
@@ -131,9 +163,10 @@ RG_TILE(12)
 #endif
 
 #define RG_TILE_PAIR(rows)                                                                                             \
-  { tile_half_##rows, tile_whole_##rows }
-void RG_GEMM_NAME(const rg_gemm_tile *tile) {
-  static void (*const tiles[RG_MR][2])(const rg_gemm_tile *) = {
+  { tiles_half_##rows, tiles_whole_##rows }
+/* `count` tiles below each other, all of first's size. */
+static void run_tiles(const rg_gemm_tile *first, size_t count) {
+  static void (*const tiles[RG_MR][2])(const rg_gemm_tile *, size_t) = {
     RG_TILE_PAIR(1),
     RG_TILE_PAIR(2),
     RG_TILE_PAIR(3),
@@ -153,7 +186,50 @@ void RG_GEMM_NAME(const rg_gemm_tile *tile) {
     RG_TILE_PAIR(12),
 #endif
   };
-  tiles[tile->rows - 1][tile->columns > RG_LANES](tile);
+  tiles[first->rows - 1][first->columns > RG_LANES](first, count);
+}
+
+void RG_GEMM_NAME(const rg_gemm_tile *tile) { run_tiles(tile, 1); }
+
+/* On to the next panel. */
+RG_INLINE void move_right(rg_gemm_tile *t, size_t panel_step) {
+  t->b += panel_step;
+  t->c += 2 * RG_LANES;
+  if (t->bias != NULL) t->bias += 2 * RG_LANES;
+  if (t->residual != NULL) t->residual += 2 * RG_LANES;
+}
+
+/* Whole panels of one row, without a call for each: the next one's weights are on their way while this one's sums are
+ * added up. */
+static rg_gemm_tile row_of_panels(const rg_gemm_tile *first, size_t panels, size_t panel_step) {
+  rg_gemm_tile t = *first;
+  t.columns = 2 * RG_LANES;
+  for (; panels > 0; panels--) {
+    tile_of(&t, 1, 2, RG_SUMS(1));
+    move_right(&t, panel_step);
+  }
+  return t;
+}
+
+void RG_KERNEL_NAME(gemm_block)(const rg_gemm_block *block) {
+  const size_t width = 2 * RG_LANES, count = block->rows / block->first.rows, rest = block->rows % block->first.rows;
+  size_t left = block->columns;
+  rg_gemm_tile top = block->first;
+  if (block->rows == 1) {
+    top = row_of_panels(&top, left / width, block->panel_step);
+    left %= width;
+  }
+  for (; left > 0; left -= top.columns, move_right(&top, block->panel_step)) {
+    top.columns = left < width ? left : width;
+    if (count > 0) RG_RUN_TILES(&top, count);
+    if (rest == 0) continue;
+    rg_gemm_tile last = top;
+    last.rows = rest;
+    last.a += count * top.segments * RG_MR;
+    last.c += count * top.rows * top.c_stride;
+    if (last.residual != NULL) last.residual += count * top.rows * top.residual_stride;
+    RG_RUN_TILES(&last, 1);
+  }
 }
 
 #define RG_PIXELS 4 /* of a line that share each load of a weight */

@@ -157,6 +157,66 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
 }
 #endif
 
+/* Blocks of any size: several tiles of rows, the last lower, and panels, the last narrower. */
+static void check_block(const rg_kernels *kernels, rg_random *random, size_t rows, size_t columns, bool more) {
+  const size_t segments = 1 + rg_random_below(random, 3), k = 1 + rg_random_below(random, 30), total = segments * k;
+  const size_t stride = columns + 5, tile_rows = rows < kernels->mr ? rows : kernels->mr - rows % 2;
+  const size_t tiles = (rows + tile_rows - 1) / tile_rows, panels = rg_pack_panels(kernels, columns);
+  const size_t step = kernels->nr * total + 7, width = rg_pack_width(kernels, columns, panels - 1);
+  const size_t floats = (panels - 1) * step + width * total;
+  const float **pointers = calloc(tiles * segments * kernels->mr, sizeof *pointers);
+  float *a = guarded(random, rows * total), *b = guarded(random, floats), *c = guarded(random, rows * stride);
+  float *bias = guarded(random, columns), *residual = guarded(random, rows * stride);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t s = 0; s < segments; s++)
+      pointers[(i / tile_rows * segments + s) * kernels->mr + i % tile_rows] = a + i * total + s * k;
+  const rg_gemm_block block = {.first = {.rows = tile_rows,
+                                         .segments = segments,
+                                         .k = k,
+                                         .a = pointers,
+                                         .b = b,
+                                         .c = c,
+                                         .c_stride = stride,
+                                         .bias = more ? bias : NULL,
+                                         .residual = more ? residual : NULL,
+                                         .residual_stride = stride,
+                                         .low = more ? -1.0f : -INFINITY,
+                                         .high = INFINITY},
+                               .rows = rows,
+                               .columns = columns,
+                               .panel_step = step};
+  kernels->gemm_block(&block);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) {
+      const size_t panel = j / kernels->nr, across = rg_pack_width(kernels, columns, panel);
+      double sum = more ? (double)bias[j] + (double)residual[i * stride + j] : 0.0;
+      for (size_t q = 0; q < total; q++)
+        sum += (double)a[i * total + q] * (double)b[panel * step + q * across + j % kernels->nr];
+      if (more) sum = fmax(sum, -1.0);
+      if (!(fabs(c[i * stride + j] - sum) <= 1e-6 * ((double)total + 4.0)))
+        fail_msg("%s, %zu x %zu of %zu x %zu: (%zu, %zu) is %g, not %g", kernels->isa, rows, columns, segments, k, i, j,
+                 (double)c[i * stride + j], sum);
+    }
+  free(pointers);
+  release(a, rows * total);
+  release(b, floats);
+  release(c, rows * stride);
+  release(bias, columns);
+  release(residual, rows * stride);
+}
+
+static void test_blocks(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 11);
+    size_t turn = 0;
+    for (size_t rows = 1; rows <= 3 * (*kernels)->mr; rows++)
+      for (size_t columns = 1; columns <= 3 * (*kernels)->nr; columns += 1 + turn % 5, turn++)
+        check_block(*kernels, &random, rows, columns, turn % 2 != 0);
+  }
+}
+
 /* A NaN in the product must come out, whatever the bounds. */
 static void test_nan_passes(void **state) {
   (void)state;
@@ -297,6 +357,7 @@ int main(void) {
     cmocka_unit_test(test_assembly_and_intrinsics_agree_in_every_bit),
 #endif
     cmocka_unit_test(test_tiles),
+    cmocka_unit_test(test_blocks),
     cmocka_unit_test(test_nan_passes),
     cmocka_unit_test(test_depthwise),
     cmocka_unit_test(test_packing),

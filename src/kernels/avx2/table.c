@@ -9,6 +9,7 @@ const rg_kernels rg_kernels_avx2 = {
     .nr = 16,
     .block_bytes = 192 << 10,
     .gemm = rg_avx2_gemm,
+    .gemm_block = rg_avx2_gemm_block,
     .depthwise = rg_avx2_depthwise,
     .winograd_input = rg_avx2_winograd_input,
     .winograd_output = rg_avx2_winograd_output,

@@ -8,6 +8,7 @@ const rg_kernels rg_kernels_avx512 = {
     .nr = 32,
     .block_bytes = 192 << 10,
     .gemm = rg_avx512_gemm,
+    .gemm_block = rg_avx512_gemm_block,
     .depthwise = rg_avx512_depthwise,
     .winograd_input = rg_avx512_winograd_input,
     .winograd_output = rg_avx512_winograd_output,

@@ -5,6 +5,8 @@
 #define RG_MR        8
 #define RG_GEMM_NAME rg_neon_gemm_intrinsics
 #define RG_TILE_SUMS "kernels/neon/tile_sums.h"
+#define RG_RUN_TILES tiles
+static void tiles(const rg_gemm_tile *first, size_t count);
 #include "kernels/template_gemm.h"
 
 #define RG_AT(field, offset)                                                                                           \
@@ -21,9 +23,18 @@ RG_AT(residual_stride, 80);
 RG_AT(low, 88);
 RG_AT(high, 92);
 
-void rg_neon_gemm(const rg_gemm_tile *tile) {
-  if (tile->rows == 8 && tile->columns == 8)
-    rg_neon_gemm_tile(tile);
-  else
-    rg_neon_gemm_intrinsics(tile);
+static void tiles(const rg_gemm_tile *first, size_t count) {
+  if (first->rows != 8 || first->columns != 8) {
+    run_tiles(first, count);
+    return;
+  }
+  rg_gemm_tile tile = *first;
+  for (; count > 0; count--) {
+    rg_neon_gemm_tile(&tile);
+    tile.a += tile.segments * RG_MR;
+    tile.c += RG_MR * tile.c_stride;
+    if (tile.residual != NULL) tile.residual += RG_MR * tile.residual_stride;
+  }
 }
+
+void rg_neon_gemm(const rg_gemm_tile *tile) { tiles(tile, 1); }

@@ -8,6 +8,7 @@ const rg_kernels rg_kernels_neon = {
     .nr = 8,
     .block_bytes = 192 << 10,
     .gemm = rg_neon_gemm,
+    .gemm_block = rg_neon_gemm_block,
     .depthwise = rg_neon_depthwise,
     .winograd_input = rg_neon_winograd_input,
     .winograd_output = rg_neon_winograd_output,
