@@ -1,6 +1,6 @@
 """The engines behind one interface.
 
-    engine = Engine(threads, folder)   imports the library; `folder` is for converted networks
+    engine = Engine(threads, settings) imports the library; settings: "folder" for converted networks, "librango", "calib"
     engine.convert(path, inputs)       what is done once, offline: ONNX to the engine's own format
     engine.load(path, inputs)          reads the network; inputs are bound
     engine.run()                       once; the first run also makes the outputs' memory
@@ -19,11 +19,10 @@ import numpy as np
 
 
 class Engine:
-    note = ""
-
-    def __init__(self, threads, folder):
+    def __init__(self, threads, settings):
         self.threads = threads
-        self.folder = pathlib.Path(folder)
+        self.settings = settings
+        self.folder = pathlib.Path(settings["folder"])
 
     def convert(self, path, inputs):
         """Nothing to do for an engine that reads ONNX."""
@@ -39,10 +38,8 @@ class Engine:
 
 
 class OnnxRuntime(Engine):
-    title = "ONNX Runtime"
-
-    def __init__(self, threads, folder):
-        super().__init__(threads, folder)
+    def __init__(self, threads, settings):
+        super().__init__(threads, settings)
         import onnxruntime
         self.ort = onnxruntime
         self.version = onnxruntime.__version__
@@ -76,10 +73,8 @@ class OnnxRuntime(Engine):
 
 
 class OpenVino(Engine):
-    title = "OpenVINO"
-
-    def __init__(self, threads, folder):
-        super().__init__(threads, folder)
+    def __init__(self, threads, settings):
+        super().__init__(threads, settings)
         import openvino
         self.ov = openvino
         self.version = openvino.__version__.split("-")[0]
@@ -108,10 +103,8 @@ class OpenVino(Engine):
 
 
 class Mnn(Engine):
-    title = "MNN"
-
-    def __init__(self, threads, folder):
-        super().__init__(threads, folder)
+    def __init__(self, threads, settings):
+        super().__init__(threads, settings)
         import MNN
         import MNN.expr
         import MNN.nn
@@ -150,11 +143,8 @@ class Mnn(Engine):
 
 
 class Ncnn(Engine):
-    title = "ncnn"
-    note = "no batch: a loop over rows; networks start after the inputs' Cast to float"
-
-    def __init__(self, threads, folder):
-        super().__init__(threads, folder)
+    def __init__(self, threads, settings):
+        super().__init__(threads, settings)
         import ncnn
         self.ncnn = ncnn
         self.version = ncnn.__version__
@@ -205,11 +195,16 @@ class Ncnn(Engine):
         for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage", "int8_inference"):
             setattr(options, f"use_{name}", False)
         if self.net.load_param(str(self.model) + ".param") != 0 or self.net.load_model(str(self.model) + ".bin") != 0:
-            raise RuntimeError("ncnn can't load what pnnx wrote: an operator that it lacks")
+            raise RuntimeError("it lacks " + ", ".join(self.foreign_layers()))
         narrow = [array.astype(np.int32 if array.dtype == np.int64 else np.float32) for array in inputs.values()]
         self.rows = [[self.ncnn.Mat(np.ascontiguousarray(array[i])).clone() for array in narrow] for i in range(self.batch)]
         self.names = list(self.net.output_names())
         self.inputs = list(self.net.input_names())
+
+    def foreign_layers(self):
+        """Types of layer that pnnx left as they were: ncnn's own have no dot in their names."""
+        types = {line.split()[0] for line in open(f"{self.model}.param").read().splitlines()[2:]}
+        return sorted(kind for kind in types if "." in kind) or ["a layer that its converter wrote"]
 
     def run(self):
         self.values = []
@@ -230,4 +225,7 @@ def engine_class(name):
     if name == "rango":
         from .rango import Rango
         return Rango
+    if name == "ort-int8":
+        from .quantized import OnnxRuntimeInt8
+        return OnnxRuntimeInt8
     return {"ort": OnnxRuntime, "openvino": OpenVino, "mnn": Mnn, "ncnn": Ncnn}[name]

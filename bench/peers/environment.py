@@ -20,7 +20,7 @@ PEER_PACKAGES = {"ort": ["onnxruntime"], "openvino": ["openvino"], "mnn": ["MNN"
 
 def needed(peers, plot):
     """Packages for these peers; ONNX Runtime's outputs are the reference, so it is always among them."""
-    modules = ["numpy", "onnx", "onnxruntime"] + [module for peer in peers for module in PEER_PACKAGES[peer]]
+    modules = ["numpy", "onnx", "onnxruntime"] + [module for peer in peers for module in PEER_PACKAGES.get(peer, [])]
     return sorted(set(modules + (["matplotlib"] if plot else [])))
 
 

@@ -20,9 +20,8 @@ class DimBinding(ctypes.Structure):
     _fields_ = [("symbol", ctypes.c_char_p), ("value", ctypes.c_int64)]
 
 
-def library():
-    """The library named by $RANGO_LIBRARY, which compare.py sets."""
-    lib = ctypes.CDLL(os.environ["RANGO_LIBRARY"])
+def library(path):
+    lib = ctypes.CDLL(path)
     for name in ("rango_version", "rango_error_message"):
         getattr(lib, name).restype = ctypes.c_char_p
     lib.rango_tensor_data.restype = ctypes.c_void_p
@@ -34,11 +33,9 @@ def library():
 
 
 class Rango(Engine):
-    title = "Rango"
-
-    def __init__(self, threads, folder):
-        super().__init__(threads, folder)
-        self.lib = library()
+    def __init__(self, threads, settings):
+        super().__init__(threads, settings)
+        self.lib = library(settings["librango"])
         self.version = self.lib.rango_version().decode()
 
     def check(self, status):

@@ -1,8 +1,9 @@
 """What is printed and drawn."""
 from .statistics import geometric_mean
 
-ORDER = ["rango", "ort", "openvino", "ncnn", "mnn"]
-TITLES = {"rango": "Rango", "ort": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "mnn": "MNN"}
+ORDER = ["rango", "ort", "openvino", "ncnn", "mnn", "ort-int8"]
+TITLES = {"rango": "Rango", "ort": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "mnn": "MNN",
+          "ort-int8": "(ORT int8)"}
 NEEDED = 0.95  # a row whose whole interval lies under this is behind
 
 
@@ -18,19 +19,33 @@ def engines(options):
 def print_head(options, doors):
     print(f"Milliseconds ({options.clock} clock), medians of {options.rounds} interleaved rounds, float32 everywhere. ncnn: no")
     print("batch, so a loop over rows; its networks start after the inputs' cast to float.")
+    if options.int8:
+        print("(ORT int8) is ONNX Runtime's static quantisation: other arithmetic, so never counted as a peer.")
     print("A call's own cost (Relu of one number): "
           + ", ".join(f"{TITLES[name]} {1e6 * doors[name]:.1f} us" for name in engines(options) if name in doors))
     print(f"{'network':<22}{'b':>3} {'t':>2} " + "".join(f"{TITLES[name]:>13}" for name in engines(options))
           + f"{'of peak':>9}  best peer / Rango [95 %]")
 
 
-def print_row(row, doors):
-    names = [name for name in ORDER if name in doors or name in row["seconds"] or name in row["failed"]]
-    cells = "".join(f"{time_text(row['seconds'][name]) if name in row['seconds'] else '-':>13}" for name in names)
+def print_row(row, options):
+    cells = "".join(f"{time_text(row['seconds'][name]) if name in row['seconds'] else '-':>13}"
+                    for name in engines(options))
     print(f"{row['network']:<22}{row['batch']:>3} {row['threads']:>2} {cells}{share_text(row):>9}  {ratio_text(row)}",
           flush=True)
     for name, reason in row["failed"].items():
         print(f"    {TITLES[name]}: {reason}", flush=True)
+    if "int8" in row:
+        print("    " + int8_text(row), flush=True)
+
+
+def int8_text(row):
+    """What quantisation gains and costs."""
+    was, now = row["int8"]["file_bytes"]
+    parts = [f"int8, other arithmetic: {was / 1e6:.2f} -> {now / 1e6:.2f} MB",
+             f"largest deviation of these outputs {row['errors']['ort-int8']:.2g}"]
+    if "score" in row["int8"]:
+        parts.append("score {:.4g} -> {:.4g}".format(*row["int8"]["score"]))
+    return ", ".join(parts)
 
 
 def share_text(row):

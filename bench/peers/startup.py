@@ -39,7 +39,7 @@ def measure(name, path, inputs, output_names, options):
     """(seconds, bytes) of one start, or None with the reason."""
     worker = None
     try:
-        worker = Worker(name, options.threads[0], options.work)
+        worker = Worker(name, options.threads[0], options.settings)
         return worker.ask("first_output", str(path), inputs, output_names, seconds=600), None
     except Failed as failure:
         return None, str(failure)

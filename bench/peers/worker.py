@@ -37,17 +37,18 @@ def turn(run, clock, seconds):
     return median(samples)
 
 
-def serve(connection, name, threads, folder, log):
+def serve(connection, name, threads, settings, log):
     """Answers (command, arguments...) with ("ok", value) or ("failed", reason)."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(descriptor, 1)  # engines print as they please
     os.dup2(descriptor, 2)
     from .engines import engine_class
+    from .quantized import score
     from .startup import first_output
     state = {}
 
     def start():
-        state["engine"] = engine_class(name)(threads, folder)
+        state["engine"] = engine_class(name)(threads, settings)
         return state["engine"].version
 
     def load(path, inputs, output_names):
@@ -68,6 +69,8 @@ def serve(connection, name, threads, folder, log):
         "first_output": startup,
         "load": load,
         "turn": lambda clock, seconds: turn(state["engine"].run, CLOCKS[clock], seconds),
+        "file_bytes": lambda: state["engine"].file_bytes(),
+        "score": lambda path, x, y: score(state["engine"].session, path, x, y),
         "outputs": lambda: state["engine"].outputs(),
         "macs": lambda path, sizes: state["engine"].macs(path, sizes),
         "peak": lambda seconds: state["engine"].peak(seconds),
@@ -86,11 +89,11 @@ def serve(connection, name, threads, folder, log):
 class Worker:
     """The parent's end."""
 
-    def __init__(self, name, threads, folder):
-        self.log = str(folder / f"{name}.log")
+    def __init__(self, name, threads, settings):
+        log = os.path.join(settings["folder"], f"{name}.log")
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, name, threads, str(folder), self.log), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, name, threads, settings, log), daemon=True)
         self.process.start()
         theirs.close()
         self.version = self.ask("start", seconds=FIRST_SECONDS)
