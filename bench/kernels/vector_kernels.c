@@ -2,7 +2,7 @@
  * Time of the vector kernels of every instruction set that this CPU runs, beside plain loops over libm: nanoseconds an
  * element, medians of interleaved rounds, arrays that stay in the second-level cache.
  *
- *   cc -std=gnu11 -O2 -Iinclude -Isrc bench/vector_kernels.c build/release/librango.a -lpthreadpool -lpthread -lm
+ *   tools/build release vector_kernels && build/release/bench/kernels/vector_kernels
  */
 #include <math.h>
 #include <stdio.h>
