@@ -92,22 +92,19 @@ static void multiply(const rg_kernels *kernels, const float *a, size_t a_row, si
                      size_t n, float *c, size_t c_row, const float **pointers) {
   const size_t tiles = (rows + kernels->mr - 1) / kernels->mr, tile_rows = (rows + tiles - 1) / tiles;
   for (size_t i = 0; i < rows; i++) pointers[i / tile_rows * kernels->mr + i % tile_rows] = a + i * a_row;
-  for (size_t panel = 0; panel < rg_pack_panels(kernels, n); panel++) {
-    const size_t column = panel * kernels->nr, left = n - column;
-    rg_gemm_tile tile = {.columns = left < kernels->nr ? left : kernels->nr,
-                         .segments = 1,
-                         .k = k,
-                         .b = b + rg_pack_offset(kernels, k, panel),
-                         .c_stride = c_row,
-                         .low = -INFINITY,
-                         .high = INFINITY};
-    for (size_t row = 0, t = 0; row < rows; row += tile_rows, t++) {
-      tile.rows = rows - row < tile_rows ? rows - row : tile_rows;
-      tile.a = pointers + t * kernels->mr;
-      tile.c = c + row * c_row + column;
-      kernels->gemm(&tile);
-    }
-  }
+  const rg_gemm_block block = {.first = {.rows = tile_rows,
+                                         .segments = 1,
+                                         .k = k,
+                                         .a = pointers,
+                                         .b = b,
+                                         .c = c,
+                                         .c_stride = c_row,
+                                         .low = -INFINITY,
+                                         .high = INFINITY},
+                               .rows = rows,
+                               .columns = n,
+                               .panel_step = kernels->nr * k};
+  kernels->gemm_block(&block);
 }
 
 /* Rows [begin, end) of a matrix. */

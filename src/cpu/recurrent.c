@@ -1,7 +1,7 @@
 /*
  * LSTM and GRU with their usual activations. The input's part of all gates is one matrix product over all steps; then
- * each row of each direction runs through its steps by itself, with the recurrent weights transposed so that a step is
- * a sum of rows.
+ * each direction runs through its steps, a few rows of the batch together, so that recurrent weights that only the
+ * second-level cache holds are read once for all of them. A row's results don't depend on the others of its group.
  */
 #include <string.h>
 
@@ -30,70 +30,122 @@ typedef struct arrays {
   float *y, *y_h, *y_c;                  /* each may be NULL */
   float *projected;                      /* [directions][steps * batch, in x's order][width] */
   float *rows;                           /* [directions * batch][width + 3 * hidden] */
+  size_t group_rows;                     /* rows that go through their steps together */
 } arrays;
 
 static size_t row_floats(const recurrent_state *s) { return rg_round_up(s->width + 3 * s->hidden, 16); }
 
-/* ---- one step of one row ---- */
+/* ---- one step of a group of rows ---- */
 
-static void gru_step(const recurrent_state *s, const float *r, const float *bias, const float *projected, float *gates,
-                     float *reset, float *h) {
-  const rg_vector_kernels *k = s->kernels;
-  const size_t n = s->hidden, width = s->width;
-  float *candidate = gates + 2 * n;
-  k->gemv(h, r, width, projected, gates, n, 2 * n);
-  if (s->linear) {
-    if (bias)
-      memcpy(candidate, bias + width + 2 * n, n * sizeof(float));
-    else
-      memset(candidate, 0, n * sizeof(float));
-    k->gemv(h, r + 2 * n, width, candidate, candidate, n, n);
-    k->gru_reset(gates, candidate, reset, n);
-    const rg_operand a = {reset, 0, false}, b = {projected + 2 * n, 0, false};
-    k->binary(RG_BINARY_ADD, &a, &b, candidate, 1, n);
-  } else {
-    k->gru_reset(gates, h, reset, n);
-    k->gemv(reset, r + 2 * n, width, projected + 2 * n, candidate, n, n);
-  }
-  k->gru_update(gates, candidate, h, n);
-}
+/* Rows of one direction on their way. Each has, row_floats apart: gates [width], reset [hidden], h and c [hidden]. */
+typedef struct group {
+  const arrays *arrays;
+  size_t direction, first, count; /* rows first … first + count - 1 of the batch */
+  float *gates, *reset, *h, *c;   /* of the first row */
+  const float *r;                 /* [hidden][width] */
+  const float *bias, *peepholes;  /* of the direction; may be NULL */
+} group;
 
-/* Row `row` of direction `direction` through all its steps. */
-static void run_row(const arrays *a, size_t direction, size_t row) {
+static group group_of(const arrays *a, size_t direction, size_t first, size_t count) {
   const recurrent_state *s = a->state;
-  const size_t n = s->hidden, width = s->width;
-  const size_t at = (s->batch_first ? row * s->directions + direction : direction * s->batch + row) * n;
-  float *gates = a->rows + (direction * s->batch + row) * row_floats(s), *reset = gates + width;
-  float *h = reset + n, *c = h + n;
-  const float *r = s->r + direction * n * width;
-  const float *bias = a->bias ? a->bias + direction * 2 * width : NULL;
-  const float *peepholes = a->peepholes ? a->peepholes + direction * 3 * n : NULL;
-  const size_t length = a->lengths ? (size_t)a->lengths[row] : s->steps;
-  const bool backwards = s->reverse || direction == 1;
-  memset(h, 0, 2 * n * sizeof(float));
-  if (a->h) memcpy(h, a->h + at, n * sizeof(float));
-  if (a->c) memcpy(c, a->c + at, n * sizeof(float));
-  for (size_t step = 0; step < length; step++) {
-    const size_t t = backwards ? length - 1 - step : step;
-    const size_t x_row = s->batch_first ? row * s->steps + t : t * s->batch + row;
-    const float *projected = a->projected + (direction * s->steps * s->batch + x_row) * width;
-    if (s->lstm) {
-      s->kernels->gemv(h, r, width, projected, gates, n, width);
-      s->kernels->lstm_step(gates, peepholes, c, h, n);
-    } else {
-      gru_step(s, r, bias, projected, gates, reset, h);
-    }
-    const size_t y_at = s->batch_first ? (x_row * s->directions + direction) * n
-                                       : ((t * s->directions + direction) * s->batch + row) * n;
-    if (a->y) memcpy(a->y + y_at, h, n * sizeof(float));
-  }
-  if (a->y_h) memcpy(a->y_h + at, h, n * sizeof(float));
-  if (a->y_c) memcpy(a->y_c + at, c, n * sizeof(float));
+  group g = {.arrays = a, .direction = direction, .first = first, .count = count};
+  g.gates = a->rows + (direction * s->batch + first) * row_floats(s);
+  g.reset = g.gates + s->width;
+  g.h = g.reset + s->hidden;
+  g.c = g.h + s->hidden;
+  g.r = s->r + direction * s->hidden * s->width;
+  g.bias = a->bias ? a->bias + direction * 2 * s->width : NULL;
+  g.peepholes = a->peepholes ? a->peepholes + direction * 3 * s->hidden : NULL;
+  return g;
 }
 
-static void rows(const void *argument, size_t begin, size_t end) {
+/* out = add + x R for columns [begin, end) of the recurrent weights; rows of x and out are row_floats apart. */
+static void multiply(const group *g, size_t begin, size_t end, const float *x, const float *add, size_t add_row,
+                     float *out) {
+  const recurrent_state *s = g->arrays->state;
+  const rg_row_product product = {.rows = g->count,
+                                  .k = s->hidden,
+                                  .n = end - begin,
+                                  .x = x,
+                                  .x_row = row_floats(s),
+                                  .w = g->r + begin,
+                                  .w_row = s->width,
+                                  .c = add,
+                                  .c_row = add_row,
+                                  .y = out,
+                                  .y_row = row_floats(s)};
+  s->kernels->row_product(&product);
+}
+
+static void lstm_step(const group *g, const float *projected, size_t projected_row) {
+  const recurrent_state *s = g->arrays->state;
+  const size_t step = row_floats(s);
+  multiply(g, 0, s->width, g->h, projected, projected_row, g->gates);
+  for (size_t i = 0; i < g->count; i++)
+    s->kernels->lstm_step(g->gates + i * step, g->peepholes, g->c + i * step, g->h + i * step, s->hidden);
+}
+
+static void gru_step(const group *g, const float *projected, size_t projected_row) {
+  const recurrent_state *s = g->arrays->state;
+  const rg_vector_kernels *k = s->kernels;
+  const size_t n = s->hidden, step = row_floats(s);
+  float *candidate = g->gates + 2 * n;
+  multiply(g, 0, 2 * n, g->h, projected, projected_row, g->gates);
+  if (s->linear) multiply(g, 2 * n, s->width, g->h, g->bias ? g->bias + s->width + 2 * n : NULL, 0, candidate);
+  for (size_t i = 0; i < g->count; i++) {
+    float *gates = g->gates + i * step, *reset = g->reset + i * step;
+    k->gru_reset(gates, s->linear ? gates + 2 * n : g->h + i * step, reset, n);
+    const rg_operand a = {reset, 0, false}, b = {projected + i * projected_row + 2 * n, 0, false};
+    if (s->linear) k->binary(RG_BINARY_ADD, &a, &b, gates + 2 * n, 1, n);
+  }
+  if (!s->linear) multiply(g, 2 * n, s->width, g->reset, projected + 2 * n, projected_row, candidate);
+  for (size_t i = 0; i < g->count; i++) k->gru_update(g->gates + i * step, candidate + i * step, g->h + i * step, n);
+}
+
+/* Where row `row` of direction `direction` lies in the states before and after. */
+static size_t state_at(const recurrent_state *s, size_t direction, size_t row) {
+  return (s->batch_first ? row * s->directions + direction : direction * s->batch + row) * s->hidden;
+}
+
+/* A group through all its steps; with lengths it is one row. */
+static void run_group(const group *g) {
+  const arrays *a = g->arrays;
+  const recurrent_state *s = a->state;
+  const size_t n = s->hidden, floats = row_floats(s), bytes = n * sizeof(float);
+  const size_t length = a->lengths ? (size_t)a->lengths[g->first] : s->steps;
+  const bool backwards = s->reverse || g->direction == 1;
+  for (size_t i = 0; i < g->count; i++) {
+    const size_t at = state_at(s, g->direction, g->first + i);
+    memset(g->h + i * floats, 0, 2 * bytes);
+    if (a->h) memcpy(g->h + i * floats, a->h + at, bytes);
+    if (a->c) memcpy(g->c + i * floats, a->c + at, bytes);
+  }
+  for (size_t step = 0; step < length; step++) {
+    const size_t t = backwards ? length - 1 - step : step, next = s->batch_first ? s->steps : 1;
+    const size_t x_row = s->batch_first ? g->first * s->steps + t : t * s->batch + g->first;
+    const float *projected = a->projected + (g->direction * s->steps * s->batch + x_row) * s->width;
+    (s->lstm ? lstm_step : gru_step)(g, projected, next * s->width);
+    for (size_t i = 0; a->y && i < g->count; i++) {
+      const size_t y_at = s->batch_first ? (x_row + i * next) * s->directions + g->direction
+                                         : (t * s->directions + g->direction) * s->batch + g->first + i;
+      memcpy(a->y + y_at * n, g->h + i * floats, bytes);
+    }
+  }
+  for (size_t i = 0; i < g->count; i++) {
+    const size_t at = state_at(s, g->direction, g->first + i);
+    if (a->y_h) memcpy(a->y_h + at, g->h + i * floats, bytes);
+    if (a->y_c) memcpy(a->y_c + at, g->c + i * floats, bytes);
+  }
+}
+
+static void groups(const void *argument, size_t begin, size_t end) {
   const arrays *a = argument;
-  for (size_t i = begin; i < end; i++) run_row(a, i / a->state->batch, i % a->state->batch);
+  const size_t rows = a->group_rows, batch = a->state->batch, each = (batch + rows - 1) / rows;
+  for (size_t i = begin; i < end; i++) {
+    const size_t first = i % each * rows;
+    const group g = group_of(a, i / each, first, batch - first < rows ? batch - first : rows);
+    run_group(&g);
+  }
 }
 
 /* ---- the input's part ---- */
@@ -150,6 +202,13 @@ static rango_status check_lengths(const rg_exec *exec, const arrays *a) {
   return RANGO_OK;
 }
 
+/* As many as a kernel takes, but a group for every thread; one where lengths differ. */
+static size_t group_rows(const arrays *a, size_t threads) {
+  const recurrent_state *s = a->state;
+  const size_t share = (s->directions * s->batch + threads - 1) / threads;
+  return a->lengths ? 1 : share < RG_ROW_PRODUCT_MAX ? share : RG_ROW_PRODUCT_MAX;
+}
+
 static rango_status run(rg_exec *exec) {
   const recurrent_state *s = exec->state;
   arrays a = {.state = s,
@@ -167,7 +226,9 @@ static rango_status run(rg_exec *exec) {
   RG_TRY(rg_exec_scratch(exec, sequences * row_floats(s) * sizeof(float), RG_OUT(&a.rows)));
   RG_TRY(project(exec, &a));
   if (a.y && a.lengths) memset(a.y, 0, sequences * s->steps * s->hidden * sizeof(float));
-  rg_cpu_parallel(exec->threads, sequences, 1, sequences * s->steps * s->width * (s->hidden / 8 + 4), rows, &a);
+  a.group_rows = group_rows(&a, (size_t)rango_threads_count(exec->threads));
+  const size_t count = s->directions * ((s->batch + a.group_rows - 1) / a.group_rows);
+  rg_cpu_parallel(exec->threads, count, 1, sequences * s->steps * s->width * (s->hidden / 8 + 4), groups, &a);
   return RANGO_OK;
 }
 

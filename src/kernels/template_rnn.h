@@ -1,25 +1,57 @@
-/* Recurrent steps: a vector times a matrix, and the gates. */
+/* Recurrent steps: a few rows times a matrix, and the gates. */
+#include "kernels/unroll.h"
 
-/* `vectors` vectors of columns in registers down all k; `tail` lanes of the last are there. */
-static inline void gemv_strip(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k,
-                              const size_t vectors, const size_t tail) {
-  rg_vec sum[8];
-  for (size_t v = 0; v < vectors; v++) sum[v] = load_zero(c + VECTORS(v), v + 1 < vectors ? RG_LANES : tail);
-  for (size_t i = 0; i < k; i++, w += ldw) {
-    const rg_vec xi = v_set1(x[i]);
-    for (size_t v = 0; v + 1 < vectors; v++) sum[v] = v_fma(xi, v_load(w + VECTORS(v)), sum[v]);
-    const float *last = w + VECTORS(vectors - 1);
-    sum[vectors - 1] = v_fma(xi, load_zero(last, tail), sum[vectors - 1]);
+/* Vectors of columns that go down all k together: their sums, one for each row, stay in registers. */
+#if RG_LANES == 16 || defined(__aarch64__)
+#define ROW_SUMS 16
+#else
+#define ROW_SUMS 8
+#endif
+
+/* `vectors` vectors of columns from `column` on; `tail` lanes of the last are there. */
+RG_INLINE void row_product_strip(const rg_row_product *p, size_t column, const size_t rows, const size_t vectors,
+                                 const size_t tail) {
+  rg_vec sum[ROW_SUMS];
+  RG_UNROLL
+  for (size_t s = 0; s < rows * vectors; s++) {
+    const float *c = p->c ? p->c + s / vectors * p->c_row + column + VECTORS(s % vectors) : NULL;
+    sum[s] = c ? load_zero(c, s % vectors + 1 < vectors ? RG_LANES : tail) : v_set1(0.0f);
   }
-  for (size_t v = 0; v < vectors; v++) store_some(y + VECTORS(v), sum[v], v + 1 < vectors ? RG_LANES : tail);
+  const float *w = p->w + column;
+  for (size_t q = 0; q < p->k; q++, w += p->w_row) {
+    rg_vec x[RG_ROW_PRODUCT_MAX];
+    RG_UNROLL
+    for (size_t i = 0; i < rows; i++) x[i] = v_set1(p->x[i * p->x_row + q]);
+    RG_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
+      const rg_vec line = v + 1 < vectors ? v_load(w + VECTORS(v)) : load_zero(w + VECTORS(v), tail);
+      RG_UNROLL
+      for (size_t i = 0; i < rows; i++) sum[i * vectors + v] = v_fma(x[i], line, sum[i * vectors + v]);
+    }
+  }
+  RG_UNROLL
+  for (size_t s = 0; s < rows * vectors; s++)
+    store_some(p->y + s / vectors * p->y_row + column + VECTORS(s % vectors), sum[s],
+               s % vectors + 1 < vectors ? RG_LANES : tail);
 }
 
-static void gemv(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k, size_t n) {
-  size_t j = 0;
-  for (; j + VECTORS(8) <= n; j += VECTORS(8)) gemv_strip(x, w + j, ldw, c + j, y + j, k, 8, RG_LANES);
-  for (; j + VECTORS(4) <= n; j += VECTORS(4)) gemv_strip(x, w + j, ldw, c + j, y + j, k, 4, RG_LANES);
-  for (; j + RG_LANES <= n; j += RG_LANES) gemv_strip(x, w + j, ldw, c + j, y + j, k, 1, RG_LANES);
-  if (j < n) gemv_strip(x, w + j, ldw, c + j, y + j, k, 1, n - j);
+/* Strips of `most` vectors, then single ones. */
+#define ROW_PRODUCT(rows, most)                                                                                        \
+  static void row_product_##rows(const rg_row_product *p) {                                                            \
+    size_t j = 0;                                                                                                      \
+    for (; j + VECTORS(most) <= p->n; j += VECTORS(most)) row_product_strip(p, j, rows, most, RG_LANES);               \
+    for (; j + RG_LANES <= p->n; j += RG_LANES) row_product_strip(p, j, rows, 1, RG_LANES);                            \
+    if (j < p->n) row_product_strip(p, j, rows, 1, p->n - j);                                                          \
+  }
+ROW_PRODUCT(1, 8)
+ROW_PRODUCT(2, ROW_SUMS / 2)
+ROW_PRODUCT(3, ROW_SUMS / 4)
+ROW_PRODUCT(4, ROW_SUMS / 4)
+
+static void row_product(const rg_row_product *p) {
+  static void (*const functions[RG_ROW_PRODUCT_MAX])(const rg_row_product *) = {row_product_1, row_product_2,
+                                                                                row_product_3, row_product_4};
+  functions[p->rows - 1](p);
 }
 
 static void lstm_step(const float *gates, const float *peepholes, float *cell, float *h, size_t hidden) {

@@ -91,6 +91,17 @@ typedef struct rg_pool_row {
   size_t step;               /* elements from one window to the next */
 } rg_pool_row;
 
+/* A few rows times a matrix that isn't packed: y[i][j] = c[i][j] + sum over q < k of x[i][q] w[q][j] for i < rows, j <
+ * n. Rows of an array lie ..._row elements apart. */
+#define RG_ROW_PRODUCT_MAX 4
+typedef struct rg_row_product {
+  size_t rows, k, n;      /* 1 <= rows <= RG_ROW_PRODUCT_MAX */
+  const float *x, *w, *c; /* c: NULL for zeros; may be y */
+  size_t x_row, w_row, c_row;
+  float *y;
+  size_t y_row;
+} rg_row_product;
+
 typedef struct rg_vector_kernels {
   /* y[n] = op(x[n]). In place. */
   void (*unary)(rg_unary op, float alpha, float beta, const float *x, float *y, size_t n);
@@ -138,8 +149,7 @@ typedef struct rg_vector_kernels {
   void (*from_half)(const uint16_t *x, float *y, size_t n);
   void (*to_half)(const float *x, uint16_t *y, size_t n);
 
-  /* y[n] = c[n] + x[k] w[k][ldw], for the columns given. c may be y. */
-  void (*gemv)(const float *x, const float *w, size_t ldw, const float *c, float *y, size_t k, size_t n);
+  void (*row_product)(const rg_row_product *product);
   /* One LSTM step of `hidden` cells from gates[4][hidden] (ONNX's order i, o, f, c; before activation):
    * cell = sigmoid(f) cell + sigmoid(i) tanh(c), h = sigmoid(o) tanh(cell). Peepholes p[3][hidden] (i, o, f) or NULL.
    */

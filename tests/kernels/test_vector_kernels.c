@@ -378,21 +378,53 @@ static void check_conversions(const rg_vector_kernels *k, const char *isa) {
 
 static double sigmoid_of(double x) { return 1 / (1 + exp(-x)); }
 
+/* A row's result is the same whatever rows are beside it. */
+static void check_row_product(const rg_vector_kernels *k, const char *isa) {
+  rg_random random;
+  rg_random_seed(&random, 22);
+  for (int round = 0; round < ROUNDS; round++) {
+    const size_t rows = 1 + (size_t)round % RG_ROW_PRODUCT_MAX, inner = size_below(&random, 60);
+    const size_t n = size_below(&random, 300), w_row = n + rg_random_below(&random, 3);
+    const size_t x_row = inner + rg_random_below(&random, 3), y_row = n + rg_random_below(&random, 3);
+    const size_t c_row = round % 5 == 0 ? 0 : n;
+    guarded x = guarded_random(&random, rows * x_row, -1, 1), w = guarded_random(&random, inner * w_row, -1, 1);
+    guarded c = guarded_random(&random, rows * n, -1, 1), y = guarded_new(rows * y_row, 1), alone = guarded_new(n, 2);
+    rg_row_product product = {.rows = rows,
+                              .k = inner,
+                              .n = n,
+                              .x = x.data,
+                              .x_row = x_row,
+                              .w = w.data,
+                              .w_row = w_row,
+                              .c = round % 7 == 0 ? NULL : c.data,
+                              .c_row = c_row,
+                              .y = y.data,
+                              .y_row = y_row};
+    k->row_product(&product);
+    for (size_t i = 0; i < rows; i++)
+      for (size_t j = 0; j < n; j++) {
+        double sum = round % 7 == 0 ? 0 : (double)c.data[i * c_row + j];
+        for (size_t q = 0; q < inner; q++) sum += (double)x.data[i * x_row + q] * (double)w.data[q * w_row + j];
+        assert_close(y.data[i * y_row + j], sum, 1e-5, "row_product", j);
+      }
+    product.rows = 1;
+    product.x += (rows - 1) * x_row;
+    if (product.c) product.c += (rows - 1) * c_row;
+    product.y = alone.data;
+    k->row_product(&product);
+    assert_memory_equal(alone.data, y.data + (rows - 1) * y_row, n * sizeof(float));
+    guarded *all[] = {&x, &w, &c, &y, &alone};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
+  }
+}
+
 static void check_recurrent(const rg_vector_kernels *k, const char *isa) {
   rg_random random;
   rg_random_seed(&random, 20);
   for (int round = 0; round < ROUNDS; round++) {
-    const size_t inner = size_below(&random, 60), n = size_below(&random, 300), ldw = n + rg_random_below(&random, 3);
-    guarded x = guarded_random(&random, inner, -1, 1), w = guarded_random(&random, inner * ldw, -1, 1);
-    guarded c = guarded_random(&random, n, -1, 1), y = guarded_new(n, 1);
-    k->gemv(x.data, w.data, ldw, c.data, y.data, inner, n);
-    for (size_t j = 0; j < n; j++) {
-      double sum = (double)c.data[j];
-      for (size_t i = 0; i < inner; i++) sum += (double)x.data[i] * (double)w.data[i * ldw + j];
-      assert_close(y.data[j], sum, 1e-5, "gemv", j);
-    }
+    const size_t n = size_below(&random, 300);
     guarded gates = guarded_random(&random, 4 * n, -3, 3), p = guarded_random(&random, 3 * n, -1, 1);
-    guarded cell = guarded_random(&random, n, -1, 1), before = guarded_new(n, 0);
+    guarded cell = guarded_random(&random, n, -1, 1), before = guarded_new(n, 0), y = guarded_new(n, 1);
     memcpy(before.data, cell.data, n * sizeof(float));
     const bool peep = round & 1;
     k->lstm_step(gates.data, peep ? p.data : NULL, cell.data, y.data, n);
@@ -414,7 +446,7 @@ static void check_recurrent(const rg_vector_kernels *k, const char *isa) {
       const double z = sigmoid_of((double)gates.data[j]);
       assert_close(y.data[j], (1 - z) * tanh((double)p.data[j]) + z * (double)before.data[j], 1e-6, "update", j);
     }
-    guarded *all[] = {&x, &w, &c, &y, &gates, &p, &cell, &before};
+    guarded *all[] = {&y, &gates, &p, &cell, &before};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) guarded_free(all[i]);
   }
 }
@@ -431,6 +463,7 @@ TEST(transpose)
 TEST(pool)
 TEST(blend)
 TEST(conversions)
+TEST(row_product)
 TEST(recurrent)
 
 int main(void) {
@@ -438,7 +471,7 @@ int main(void) {
       cmocka_unit_test(test_binary),    cmocka_unit_test(test_where),     cmocka_unit_test(test_reduce),
       cmocka_unit_test(test_softmax),   cmocka_unit_test(test_norm),      cmocka_unit_test(test_transpose),
       cmocka_unit_test(test_pool),      cmocka_unit_test(test_blend),     cmocka_unit_test(test_conversions),
-      cmocka_unit_test(test_recurrent), cmocka_unit_test(test_attention),
+      cmocka_unit_test(test_recurrent), cmocka_unit_test(test_attention), cmocka_unit_test(test_row_product),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
