@@ -107,9 +107,23 @@ rango_status rg_gemm_scratch_bytes(const rg_gemm *gemm, size_t *out) {
 
 /* ---- one tile ---- */
 
+static bool is_narrow(const rg_gemm *gemm, size_t panel) {
+  return panel + 1 == gemm->panels && rg_pack_is_narrow(gemm->kernels, gemm->b_rows, gemm->n);
+}
+
+/* `columns` columns from the first of `panel` on. */
+static void multiply(const rg_gemm *gemm, const rg_gemm_tile *first, size_t rows, size_t panel, size_t columns) {
+  const bool narrow = is_narrow(gemm, panel);
+  const rg_gemm_block block = {.first = *first,
+                               .rows = rows,
+                               .columns = columns,
+                               .panel_step = narrow ? gemm->b_rows : gemm->b_rows * gemm->kernels->nr};
+  (narrow ? gemm->kernels->gemm_narrow : gemm->kernels->gemm_block)(&block);
+}
+
 /* A result with strides between columns: computed beside, then scattered. */
 static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg_finish *finish, rg_gemm_tile *tile,
-                         float *beside) {
+                         size_t panel, float *beside) {
   float *c = tile->c;
   const float *residual = tile->residual;
   const size_t rows = tile->rows, columns = tile->columns, stride = gemm->kernels->nr;
@@ -118,7 +132,7 @@ static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg
   tile->residual = NULL;
   tile->low = residual != NULL ? -INFINITY : finish->low;
   tile->high = residual != NULL ? INFINITY : finish->high;
-  gemm->kernels->gemm(tile);
+  multiply(gemm, tile, rows, panel, columns);
   if (residual != NULL)
     for (size_t j = 0; j < columns; j++)
       for (size_t i = 0; i < rows; i++) {
@@ -149,7 +163,7 @@ static rg_gemm_tile first_tile(const rg_gemm *gemm, const rg_gemm_args *args, co
       .k = gemm->k,
       .a = pointers,
       .b = item->b + rg_pack_offset(gemm->kernels, gemm->b_rows, panel) +
-           gemm->b_first * rg_pack_width(gemm->kernels, gemm->n, panel),
+           gemm->b_first * (is_narrow(gemm, panel) ? 1 : rg_pack_width(gemm->kernels, gemm->n, panel)),
       .c = item->c + at * args->c_row + column * args->c_column,
       .c_stride = args->c_row,
       .bias = item->bias != NULL ? item->bias + column : NULL,
@@ -165,17 +179,17 @@ static void run_plain(const rg_gemm *gemm, const rg_gemm_args *args, const rg_ge
   const rg_finish finish = rg_finish_of(args->activation);
   const size_t nr = gemm->kernels->nr, rows = block->row_end - block->row_begin;
   const bool apart = (finish.after && rows > gemm->tile_rows) || gemm->b_first > 0;
-  const size_t step = apart ? 1 : block->panel_end - block->panel_begin;
-  rg_gemm_block part = {.rows = rows, .panel_step = nr * gemm->b_rows};
-  for (size_t panel = block->panel_begin; panel < block->panel_end; panel += step) {
-    part.first = first_tile(gemm, args, item, block, panel, pointers);
-    part.first.low = finish.low;
-    part.first.high = finish.high;
-    part.columns = min_size(gemm->n - panel * nr, step * nr);
-    gemm->kernels->gemm_block(&part);
+  const size_t alike = block->panel_end - (is_narrow(gemm, block->panel_end - 1) ? 1 : 0);
+  for (size_t panel = block->panel_begin, end; panel < block->panel_end; panel = end) {
+    end = apart || panel == alike ? panel + 1 : alike;
+    rg_gemm_tile first = first_tile(gemm, args, item, block, panel, pointers);
+    const size_t columns = min_size(gemm->n - panel * nr, (end - panel) * nr);
+    first.low = finish.low;
+    first.high = finish.high;
+    multiply(gemm, &first, rows, panel, columns);
     for (size_t i = 0; finish.after && i < rows; i++) {
-      float *row = part.first.c + i * args->c_row;
-      gemm->kernels->vector->unary(finish.op, finish.alpha, finish.beta, row, row, part.columns);
+      float *row = first.c + i * args->c_row;
+      gemm->kernels->vector->unary(finish.op, finish.alpha, finish.beta, row, row, columns);
     }
   }
 }
@@ -192,7 +206,7 @@ static void run_strided(const rg_gemm *gemm, const rg_gemm_args *args, const rg_
       tile.a += down / gemm->tile_rows * gemm->segments * gemm->kernels->mr;
       tile.c += down * args->c_row;
       if (tile.residual != NULL) tile.residual += down * args->residual_row;
-      strided_tile(gemm, args, &finish, &tile, beside);
+      strided_tile(gemm, args, &finish, &tile, panel, beside);
     }
   }
 }

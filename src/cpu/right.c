@@ -27,7 +27,8 @@ static void pack_panels(const rg_right *right, const float *from, size_t matrix,
                        .k = right->k,
                        .n = right->n,
                        .scale = right->scale,
-                       .total = right->taps * right->k};
+                       .total = right->taps * right->k,
+                       .narrow = rg_pack_is_narrow(right->kernels, right->taps * right->k, right->n)};
   for (size_t tap = 0; tap < right->taps; tap++) {
     const size_t at = right->tap_order != NULL ? right->tap_order[tap] : tap;
     view.b = from + matrix * right->matrix_step + at * right->tap_step;
@@ -77,6 +78,7 @@ rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
   RG_FAIL_IF(!rg_mul_size(right->taps, right->k, &total) ||
                  !rg_pack_count(right->kernels, total, right->n, &right->matrix_floats),
              RANGO_ERROR_LIMIT, "packed weights are too large");
+  if (rg_pack_is_narrow(right->kernels, total, right->n)) right->matrix_floats = total * right->n;
   RG_TRY(packed_bytes(right, &bytes));
   const rango_tensor *weight = prepare->inputs[right->input]->constant;
   if (weight == NULL) {

@@ -6,6 +6,7 @@
 
 #define RG_GEMM_KERNELS(isa)                                                                                           \
   void rg_##isa##_gemm(const rg_gemm_tile *tile);                                                                      \
+  void rg_##isa##_gemm_narrow(const rg_gemm_block *block);                                                             \
   void rg_##isa##_gemm_block(const rg_gemm_block *block);                                                              \
   void rg_##isa##_depthwise(const rg_depthwise_line *line);                                                            \
   void rg_##isa##_winograd_input(const rg_winograd_input *in);                                                         \

@@ -15,6 +15,10 @@ size_t rg_pack_offset(const rg_kernels *kernels, size_t k, size_t panel);
 size_t rg_pack_width(const rg_kernels *kernels, size_t n, size_t panel);
 static inline size_t rg_pack_panels(const rg_kernels *kernels, size_t n) { return (n + kernels->nr - 1) / kernels->nr; }
 
+/* Whether the last panel of a k x n operand is better off narrow: its few columns one behind the other, k elements
+ * each, as gemm_narrow reads them, so that the operand takes no more than k * n elements. */
+bool rg_pack_is_narrow(const rg_kernels *kernels, size_t k, size_t n);
+
 /* A k x n operand whose element (q, j) is b[q * row + j * column] times `scale`. It fills rows [at, at + k) of a packed
  * operand of `total` rows: a convolution's taps are packed one by one. */
 typedef struct rg_pack_view {
@@ -23,6 +27,7 @@ typedef struct rg_pack_view {
   size_t k, n;
   float scale;
   size_t at, total;
+  bool narrow; /* the last panel's columns one behind the other */
 } rg_pack_view;
 
 /* Packs panels [begin, end) of a view into `to`, the whole packed operand. */

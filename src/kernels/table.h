@@ -74,6 +74,9 @@ struct rg_kernels {
   size_t block_bytes; /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
   void (*gemm_block)(const rg_gemm_block *block);
+  /* At most `narrow` columns, which lie one behind the other, `panel_step` elements apart (rg_pack_is_narrow). */
+  void (*gemm_narrow)(const rg_gemm_block *block);
+  size_t narrow; /* 0: gemm_narrow is NULL */
   void (*depthwise)(const rg_depthwise_line *line);
   void (*winograd_input)(const rg_winograd_input *in);
   void (*winograd_output)(const rg_winograd_output *out);

@@ -114,8 +114,8 @@ static void test_tiles(void **state) {
 }
 
 #if defined(__aarch64__)
-/* The assembly of whole tiles and single rows against the intrinsics that it stands for: every length of k, in one
- * segment or several, and all that comes behind the sums. */
+/* The assembly of whole tiles against the intrinsics that it stands for: every length of k, in one segment or several,
+ * and all that comes behind the sums. */
 static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
   (void)state;
   enum { ROWS = 8, COLUMNS = 8, STRIDE = 11, SEGMENTS_MAX = 3, K_MAX = 45 };
@@ -123,7 +123,6 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
   rg_random_seed(&random, 21);
   for (size_t turn = 0; turn <= K_MAX * SEGMENTS_MAX * 8; turn++) {
     const size_t k = turn / 8 % (K_MAX + 1), segments = turn % (SEGMENTS_MAX + 1), stride = COLUMNS + turn % 4;
-    const size_t rows = turn % 8 < 4 ? ROWS : 1;
     const float *pointers[SEGMENTS_MAX * ROWS];
     float *a[SEGMENTS_MAX * ROWS], *b = guarded(&random, segments * k * COLUMNS), *bias = guarded(&random, COLUMNS);
     float *c[2] = {guarded(&random, ROWS * STRIDE), guarded(&random, ROWS * STRIDE)};
@@ -131,7 +130,7 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
     for (size_t i = 0; i < segments * ROWS; i++) pointers[i] = a[i] = guarded(&random, k);
     memcpy(c[1], c[0], ROWS * STRIDE * sizeof(float));
     for (int way = 0; way < 2; way++) {
-      const rg_gemm_tile tile = {.rows = rows,
+      const rg_gemm_tile tile = {.rows = ROWS,
                                  .columns = COLUMNS,
                                  .segments = segments,
                                  .k = k,
@@ -146,7 +145,7 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
                                  .residual_stride = stride,
                                  .low = turn % 7 ? -INFINITY : -0.5f,
                                  .high = turn % 6 ? INFINITY : 0.5f};
-      (way == 1 ? rg_neon_gemm_intrinsics : rows == 1 ? rg_neon_gemm_row : rg_neon_gemm_tile)(&tile);
+      (way == 0 ? rg_neon_gemm_tile : rg_neon_gemm_intrinsics)(&tile);
     }
     assert_memory_equal(c[0], c[1], ROWS * STRIDE * sizeof(float));
     for (size_t i = 0; i < segments * ROWS; i++) release(a[i], k);
@@ -157,6 +156,67 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
   }
 }
 #endif
+
+static void check_narrow(const rg_kernels *kernels, rg_random *random, size_t rows, size_t columns, bool more) {
+  const size_t segments = 1 + rg_random_below(random, 3), k = rg_random_below(random, 40), total = segments * k;
+  const size_t stride = columns + 3, step = total + 5, tile_rows = rows < kernels->mr ? rows : kernels->mr - rows % 2;
+  const size_t tiles = (rows + tile_rows - 1) / tile_rows, floats = (columns - 1) * step + total;
+  const float **pointers = calloc(tiles * segments * kernels->mr, sizeof *pointers);
+  float *a = guarded(random, rows * total), *b = guarded(random, floats), *c = guarded(random, rows * stride);
+  float *bias = guarded(random, columns), *before = malloc(rows * stride * sizeof *before);
+  memcpy(before, c, rows * stride * sizeof *before);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t s = 0; s < segments; s++)
+      pointers[(i / tile_rows * segments + s) * kernels->mr + i % tile_rows] = a + i * total + s * k;
+  const rg_gemm_block block = {.first = {.rows = tile_rows,
+                                         .segments = segments,
+                                         .k = k,
+                                         .a = pointers,
+                                         .b = b,
+                                         .c = c,
+                                         .c_stride = stride,
+                                         .bias = more ? bias : NULL,
+                                         .residual = more ? c : NULL,
+                                         .residual_stride = stride,
+                                         .low = more ? -1.0f : -INFINITY,
+                                         .high = INFINITY},
+                               .rows = rows,
+                               .columns = columns,
+                               .panel_step = step};
+  kernels->gemm_narrow(&block);
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < stride; j++) {
+      if (j >= columns) {
+        assert_true(memcmp(&c[i * stride + j], &before[i * stride + j], sizeof(float)) == 0);
+        continue;
+      }
+      double sum = more ? (double)bias[j] + (double)before[i * stride + j] : 0.0;
+      for (size_t q = 0; q < total; q++) sum += (double)a[i * total + q] * (double)b[j * step + q];
+      if (more) sum = fmax(sum, -1.0);
+      if (!(fabs(c[i * stride + j] - sum) <= 1e-6 * ((double)total + 4.0)))
+        fail_msg("%s, %zu x %zu of %zu x %zu: (%zu, %zu) is %g, not %g", kernels->isa, rows, columns, segments, k, i, j,
+                 (double)c[i * stride + j], sum);
+    }
+  free(pointers);
+  free(before);
+  release(a, rows * total);
+  release(b, floats);
+  release(c, rows * stride);
+  release(bias, columns);
+}
+
+/* Few columns that lie one behind the other. */
+static void test_narrow(void **state) {
+  (void)state;
+  for (const rg_kernels *const *kernels = all_kernels(); *kernels != NULL; kernels++) {
+    rg_random random;
+    rg_random_seed(&random, 13);
+    assert_true(((*kernels)->gemm_narrow != NULL) == ((*kernels)->narrow > 0));
+    for (size_t rows = 1; rows <= 3 * (*kernels)->mr; rows++)
+      for (size_t columns = 1; columns <= (*kernels)->narrow; columns++)
+        for (int turn = 0; turn < 4; turn++) check_narrow(*kernels, &random, rows, columns, turn % 2 != 0);
+  }
+}
 
 /* Blocks of any size: several tiles of rows, the last lower, and panels, the last narrower. */
 static void check_block(const rg_kernels *kernels, rg_random *random, size_t rows, size_t columns, bool more) {
@@ -309,12 +369,20 @@ static void test_packing(void **state) {
                                    .n = n,
                                    .scale = 0.5f,
                                    .at = at,
-                                   .total = total};
-        rg_pack_panel_range(*kernels, &view, 0, rg_pack_panels(*kernels, n), to);
+                                   .total = total,
+                                   .narrow = n % 2 != 0};
+        const size_t panels = rg_pack_panels(*kernels, n);
+        rg_pack_panel_range(*kernels, &view, 0, panels, to);
         for (size_t q = 0; q < k; q++)
-          for (size_t p = 0; p < rg_pack_panels(*kernels, n); p++)
+          for (size_t p = 0; p < panels; p++)
             for (size_t j = 0; j < rg_pack_width(*kernels, n, p); j++) {
               const size_t column = p * nr + j;
+              if (view.narrow && p + 1 == panels) {
+                if (column < n)
+                  assert_true(to[rg_pack_offset(*kernels, total, p) + j * total + at + q] ==
+                              0.5f * b[transposed ? column * k + q : q * n + column]);
+                continue;
+              }
               const float want = column >= n ? 0.0f : 0.5f * b[transposed ? column * k + q : q * n + column];
               assert_true(to[rg_pack_offset(*kernels, total, p) + (at + q) * rg_pack_width(*kernels, n, p) + j] ==
                           want);
@@ -359,6 +427,7 @@ int main(void) {
 #endif
     cmocka_unit_test(test_tiles),
     cmocka_unit_test(test_blocks),
+    cmocka_unit_test(test_narrow),
     cmocka_unit_test(test_nan_passes),
     cmocka_unit_test(test_depthwise),
     cmocka_unit_test(test_packing),
