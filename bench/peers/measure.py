@@ -7,6 +7,7 @@ from .worker import FIRST_SECONDS, Failed, Worker, median
 
 OURS_LIMIT, PEER_LIMIT = 1e-4, 1e-3
 SLOW, FEW = 4.0, 3  # a peer this many times slower than the best stops after so many rounds
+ROW_SECONDS, ENOUGH = 60.0, 5  # a row that takes longer ends after so many rounds
 PEAK_SECONDS = 0.2
 SETTLE_SECONDS = 0.04  # after a turn on several threads: pools spin a while before they sleep
 OTHER_ARITHMETIC = ("ort-int8",)
@@ -78,8 +79,10 @@ class Row:
 
     def run_rounds(self):
         """Times by engine, one a round; another one begins each round."""
-        times = {name: [] for name in self.workers}
+        times, begin = {name: [] for name in self.workers}, time.perf_counter()
         for turn in range(self.options.rounds):
+            if turn >= ENOUGH and time.perf_counter() - begin > ROW_SECONDS:
+                break
             order = list(self.workers)
             shift = turn % max(len(order), 1)
             for name in order[shift:] + order[:shift]:

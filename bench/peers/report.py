@@ -92,25 +92,35 @@ def print_summary(rows, doors):
 
 
 def plot(rows, path):
-    """A panel for each batch and number of threads: GFLOP/s by network and engine; the top is the peak measured."""
+    """A panel for each batch and number of threads: GFLOP/s by network and engine; the top is the peak measured. The
+    network's own multiply-adds count, so that Winograd's algorithm may go beyond: such a bar bears its figure."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    panels = sorted({(row["batch"], row["threads"]) for row in rows if row.get("macs")})
+    counted = [row for row in rows if row.get("macs") and "peak_gflops" in row]
+    panels = sorted({(row["batch"], row["threads"]) for row in counted})
+    if not panels:
+        return
     figure, axes = pyplot.subplots(len(panels), 1, figsize=(12, 3.2 * len(panels)), squeeze=False)
     for axis, (batch, threads) in zip(axes[:, 0], panels):
-        shown = [row for row in rows if row.get("macs") and (row["batch"], row["threads"]) == (batch, threads)]
-        names = [name for name in ORDER if any(name in row["seconds"] for row in shown)]
-        peak = max(row["peak_gflops"] for row in shown)
-        for k, name in enumerate(names):
-            points = [(i, gflops(row, name)) for i, row in enumerate(shown) if name in row["seconds"]]
-            axis.bar([i + (k - 0.5 * (len(names) - 1)) * 0.8 / len(names) for i, _ in points],
-                     [value for _, value in points], 0.8 / len(names), label=TITLES[name])
-        axis.set_ylim(0, peak)
-        axis.set_ylabel("GFLOP/s")
-        axis.set_title(f"batch {batch}, {threads} thread{'s' if threads > 1 else ''}; the top is the peak of multiply-adds,"
-                       f" {peak:.0f} GFLOP/s", fontsize=10)
-        axis.set_xticks(range(len(shown)), [row["network"] for row in shown], rotation=30, ha="right", fontsize=8)
-        axis.legend(fontsize=8, ncols=len(names))
+        draw_panel(axis, [row for row in counted if (row["batch"], row["threads"]) == (batch, threads)],
+                   max(row["peak_gflops"] for row in counted if row["threads"] == threads))
+        axis.set_title(f"batch {batch}, {threads} thread{'s' if threads > 1 else ''}", fontsize=10)
     figure.tight_layout()
     figure.savefig(path)
+
+
+def draw_panel(axis, rows, peak):
+    names = [name for name in ORDER if any(name in row["seconds"] for row in rows)]
+    width = 0.8 / len(names)
+    for k, name in enumerate(names):
+        points = [(i + (k - 0.5 * (len(names) - 1)) * width, gflops(row, name))
+                  for i, row in enumerate(rows) if name in row["seconds"]]
+        axis.bar([x for x, _ in points], [y for _, y in points], width, label=TITLES[name])
+        for x, y in points:
+            if y > peak:
+                axis.text(x, peak, f"{y:.0f}", ha="center", va="top", fontsize=6, rotation=90, color="white")
+    axis.set_ylim(0, peak)
+    axis.set_ylabel(f"GFLOP/s (top: peak, {peak:.0f})", fontsize=8)
+    axis.set_xticks(range(len(rows)), [row["network"] for row in rows], rotation=30, ha="right", fontsize=8)
+    axis.legend(fontsize=7, ncols=len(names), loc="upper right", bbox_to_anchor=(1, 1.17), frameon=False)
