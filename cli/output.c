@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,6 +169,22 @@ void json_print(cJSON *root) {
   puts(text);
   cJSON_free(text);
   cJSON_Delete(root);
+}
+
+/* A temporary file beside the one that is wanted takes its name when it is complete. */
+int json_save(cJSON *root, const char *path) {
+  char *text = must(cJSON_PrintUnformatted(root)), *beside = must_alloc(strlen(path) + sizeof ".part", 1);
+  sprintf(beside, "%s.part", path);
+  FILE *file = fopen(beside, "w");
+  bool written = file && fputs(text, file) >= 0 && fputc('\n', file) != EOF;
+  if (file && fclose(file) != 0) written = false;
+  written = written && rename(beside, path) == 0;
+  int code = written ? EXIT_DONE : report_failure_of("%s: could not be written: %s", path, strerror(errno));
+  if (file && !written) remove(beside);
+  free(beside);
+  cJSON_free(text);
+  cJSON_Delete(root);
+  return code;
 }
 
 /* ---- errors ---- */

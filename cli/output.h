@@ -31,6 +31,7 @@ void json_integer(cJSON *to, const char *key, int64_t number);
 void json_count(cJSON *to, const char *key, int64_t number);                /* negative (unknown): null */
 void json_shape(cJSON *to, const char *key, int rank, const int64_t *dims); /* -1: null; rank -1: null for all */
 void json_print(cJSON *root);                                               /* to stdout, and frees it */
+int json_save(cJSON *root, const char *path); /* to a file, whole or not at all, and frees it */
 
 /* "rango: <the library's last message>" on stderr, and EXIT_FAILED. */
 int report_failure(void);

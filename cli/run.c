@@ -8,9 +8,10 @@
 #include "output.h"
 #include "progress.h"
 #include "session.h"
+#include "trace.h"
 
 typedef struct run_options {
-  const char *model;
+  const char *model, *trace;
   text_list inputs, outputs;
   session_options session;
   int64_t batch;
@@ -192,7 +193,12 @@ static int run_session(const command *self, const run_options *o, const rango_mo
   rango_session_options settings = session_settings(&o->session);
   rango_session *session = NULL;
   feed f = {0};
+  cJSON *trace = o->trace ? trace_create() : NULL;
   settings.profile = o->profile;
+  if (trace) {
+    settings.on_node = trace_node;
+    settings.on_node_user = trace;
+  }
   int code = feed_load(self, o->model, model, &o->inputs, o->batch, &f);
   if (code == EXIT_DONE && rango_session_create(model, &settings, &session) != RANGO_OK)
     code = report_failure_on(o->model);
@@ -200,6 +206,14 @@ static int run_session(const command *self, const run_options *o, const rango_mo
   for (size_t i = 0; i < f.output_count && code == EXIT_DONE; i++)
     if (result->paths[i] && rango_tensor_save_npy(result->outputs[i], result->paths[i]) != RANGO_OK)
       code = report_failure();
+  if (trace) {
+    rango_session_stats stats = {.struct_size = sizeof stats};
+    if (code == EXIT_DONE && rango_session_get_stats(session, &stats) != RANGO_OK) code = report_failure();
+    if (code == EXIT_DONE)
+      code = trace_save(trace, o->model, &stats, o->trace);
+    else
+      cJSON_Delete(trace);
+  }
   if (code == EXIT_DONE) code = o->json ? print_json(o, model, session, result) : print_text(o, model, session, result);
   rango_session_free(session);
   feed_free(&f);
@@ -230,6 +244,7 @@ int command_run(int count, char **arguments) {
        0, 0},
       {"batch", 0, OPTION_INT, &o.batch, "N", "rows a call [all at once]", 1, 1e9},
       {"profile", 0, OPTION_FLAG, &o.profile, NULL, "print every node's time", 0, 0},
+      {"trace", 0, OPTION_TEXT, &o.trace, "FILE.json", "write every node's time for chrome://tracing", 0, 0},
       SESSION_OPTIONS(&o.session),
       COMMON_OPTIONS(&o.json, &o.quiet),
   };

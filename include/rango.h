@@ -255,14 +255,26 @@ typedef enum rango_device {
   RANGO_DEVICE_REFERENCE = 1 /* plain scalar C on one thread: the truth in tests and the slow row of the benchmark */
 } rango_device;
 
+/* One run of one node of a session's network, after fusion. All of it is the library's, and valid during the call. */
+typedef struct rango_node_event {
+  const char *name, *op, *where;      /* as in rango_profile_entry */
+  double start, milliseconds;         /* milliseconds; 0 is when the session was made */
+  int64_t macs;                       /* 0: none */
+  const rango_tensor *input, *output; /* the first of each, for their types and shapes: elements may lie in another
+                                         order than ONNX's. NULL: absent, or no tensor */
+} rango_node_event;
+typedef void (*rango_node_function)(void *user, const rango_node_event *event);
+
 typedef struct rango_session_options {
   size_t struct_size; /* sizeof(rango_session_options) */
   rango_device device;
-  int threads;         /* the session's own pool; 0: one for each core. Ignored when `pool` is set */
-  rango_threads *pool; /* a pool shared with other sessions; outlives them */
-  const char *isa;     /* "generic", "neon", "avx2" or "avx512"; NULL: $RANGO_ISA, otherwise the CPU's best */
-  bool profile;        /* measure every node's time; read with rango_session_profile */
-  int max_plans;       /* plans kept, one for each set of input shapes; 0: 8 */
+  int threads;                 /* the session's own pool; 0: one for each core. Ignored when `pool` is set */
+  rango_threads *pool;         /* a pool shared with other sessions; outlives them */
+  const char *isa;             /* "generic", "neon", "avx2" or "avx512"; NULL: $RANGO_ISA, otherwise the CPU's best */
+  bool profile;                /* measure every node's time; read with rango_session_profile */
+  int max_plans;               /* plans kept, one for each set of input shapes; 0: 8 */
+  rango_node_function on_node; /* called by rango_session_run, in its thread, after every node; or NULL */
+  void *on_node_user;
 } rango_session_options;
 
 typedef struct rango_session rango_session;

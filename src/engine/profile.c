@@ -22,7 +22,7 @@ typedef struct order_builder {
   int *order;
 } order_builder;
 
-static const char *entry_name(const rg_node *node) {
+const char *rg_profile_name(const rg_node *node) {
   if (node->name[0]) return node->name;
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i]) return node->outputs[i]->name;
@@ -33,7 +33,7 @@ static const char *entry_name(const rg_node *node) {
 static rango_status add_graph(rg_graph *graph, void *argument) {
   order_builder *build = argument;
   for (const rg_node *node = graph->first; node; node = node->next) {
-    build->profile->entries[node->id] = (rango_profile_entry){.name = entry_name(node), .op = node->op};
+    build->profile->entries[node->id] = (rango_profile_entry){.name = rg_profile_name(node), .op = node->op};
     build->order[build->profile->ordered++] = node->id;
   }
   return RANGO_OK;

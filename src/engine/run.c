@@ -185,6 +185,29 @@ static rango_status call_step(host *self, rg_step *step, const rg_kernel *kernel
   return status;
 }
 
+static const rango_tensor *tensor_of(const rg_val *val) {
+  return val && val->kind == RG_KIND_TENSOR ? &val->tensor : NULL;
+}
+
+/* A step that began at `begin` is done. */
+static void report_step(rango_session *session, const rg_step *step, const rg_kernel *kernel, double begin,
+                        int64_t macs) {
+  const double milliseconds = rg_profile_clock() - begin;
+  const char *where = !session->kernels ? "reference" : kernel->run ? session->where : "cpu portable";
+  if (session->profile) rg_profile_add(session->profile, step->node, milliseconds, macs, where);
+  if (!session->on_node) return;
+  const rg_slot *output = step->node->output_count > 0 ? step->outputs[0] : NULL;
+  const rango_node_event event = {.name = rg_profile_name(step->node),
+                                  .op = step->node->op,
+                                  .where = where,
+                                  .start = begin - session->made_at,
+                                  .milliseconds = milliseconds,
+                                  .macs = macs,
+                                  .input = step->node->input_count > 0 ? tensor_of(step->inputs[0]) : NULL,
+                                  .output = output ? tensor_of(&output->val) : NULL};
+  session->on_node(session->on_node_user, &event);
+}
+
 static rango_status run_step(rango_session *session, const rg_frame *frame, rg_step *step) {
   host self = {.session = session, .frame = frame, .step = step};
   if (step->view) return run_view(step);
@@ -195,7 +218,8 @@ static rango_status run_step(rango_session *session, const rg_frame *frame, rg_s
     kernel = &step->late->kernel;
     macs = step->late->macs;
   }
-  double begin = session->profile ? rg_profile_clock() : 0;
+  const bool timed = session->profile || session->on_node;
+  double begin = timed ? rg_profile_clock() : 0;
   rango_status status = call_step(&self, step, kernel);
   rg_val *moved = frame->plan->moved;
   for (int i = 0; i < step->node->output_count; i++) {
@@ -203,11 +227,7 @@ static rango_status run_step(rango_session *session, const rg_frame *frame, rg_s
     if (status == RANGO_OK) status = settle_moved(step, step->outputs[i], &moved[i]);
     rg_val_clear(&moved[i]);
   }
-  if (session->profile && status == RANGO_OK)
-    rg_profile_add(session->profile, step->node, rg_profile_clock() - begin, macs,
-                   !session->kernels ? "reference"
-                   : kernel->run     ? session->where
-                                     : "cpu portable");
+  if (timed && status == RANGO_OK) report_step(session, step, kernel, begin, macs);
   return status;
 }
 

@@ -1,19 +1,22 @@
 /* rango_session: the public calls. */
+#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/session.h"
 
 #define DEFAULT_PLANS 8
 #define MOST_PLANS    4096
+#define FIRST_OPTIONS offsetof(rango_session_options, on_node) /* size of the first version: callers may be older */
 
 /* ---- creating ---- */
 
 static rango_status read_options(const rango_session_options *given, rango_session_options *out) {
   *out = (rango_session_options){.struct_size = sizeof *out};
   if (given) {
-    RG_FAIL_IF(given->struct_size != sizeof *given, RANGO_ERROR_ARGUMENT,
+    RG_FAIL_IF(given->struct_size < FIRST_OPTIONS || given->struct_size > sizeof *given, RANGO_ERROR_ARGUMENT,
                "rango_session_options.struct_size is %zu, needs to be %zu", given->struct_size, sizeof *given);
-    *out = *given;
+    memcpy(out, given, given->struct_size);
   }
   RG_FAIL_IF(out->device != RANGO_DEVICE_CPU && out->device != RANGO_DEVICE_REFERENCE, RANGO_ERROR_ARGUMENT,
              "there is no device %d", (int)out->device);
@@ -52,6 +55,9 @@ static rango_status session_open(rango_session *session, const rango_model *mode
   RG_TRY(rg_calloc(inputs + 1, sizeof *session->input_list, RG_OUT(&session->input_list)));
   RG_TRY(rg_calloc(outputs + 1, sizeof *session->outputs, RG_OUT(&session->outputs)));
   for (size_t i = 0; i < inputs; i++) session->input_list[i] = &session->inputs[i];
+  session->on_node = options->on_node;
+  session->on_node_user = options->on_node_user;
+  session->made_at = rg_profile_clock();
   return options->profile ? rg_profile_create(program, &session->profile) : RANGO_OK;
 }
 

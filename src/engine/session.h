@@ -165,7 +165,8 @@ bool rg_node_is_layout(const rg_node *node); /* rango.Layout */
 typedef struct rg_profile rg_profile;
 rango_status rg_profile_create(const rango_model *program, rg_profile **out);
 void rg_profile_free(rg_profile *profile);
-double rg_profile_clock(void); /* milliseconds */
+double rg_profile_clock(void);                    /* milliseconds */
+const char *rg_profile_name(const rg_node *node); /* its own, or its first output's; "" for neither */
 void rg_profile_add(rg_profile *profile, const rg_node *node, double milliseconds, int64_t macs, const char *where);
 
 /* ---- the session ---- */
@@ -197,9 +198,12 @@ struct rango_session {
   size_t scratch_open;
   rg_val *inputs, *outputs; /* [inputs], [outputs] of the main graph, filled by each run */
   const rg_val **input_list;
-  uint64_t clock;      /* counts plans' uses */
-  rg_profile *profile; /* NULL: not wanted */
-  char where[32];      /* "cpu avx512" */
+  uint64_t clock;              /* counts plans' uses */
+  rg_profile *profile;         /* NULL: not wanted */
+  rango_node_function on_node; /* or NULL */
+  void *on_node_user;
+  double made_at; /* rg_profile_clock, for on_node */
+  char where[32]; /* "cpu avx512" */
 };
 
 #endif

@@ -113,6 +113,16 @@ expect 0 "" run "$tiny" --input image=x.npy --output scores=scores.npy --batch 5
 has outputs.0.name=scores outputs.0.type=float32 outputs.0.shape.0=64 outputs.0.max outputs.0.file=scores.npy ms calls=13 isa \
   threads=1 weight_bytes arena_bytes profile.0.name profile.0.ms profile.0.where
 [ "$(wc -c <scores.npy)" = "$(wc -c <whole.npy)" ] || fail "run in parts: another size"
+expect 0 "" run "$tiny" --input x.npy --batch 32 --trace trace.json --quiet
+cp trace.json out
+has displayTimeUnit=ms otherData.isa otherData.threads traceEvents.0.ph=X traceEvents.0.name traceEvents.0.cat \
+  traceEvents.0.pid=1 traceEvents.0.tid=1 traceEvents.0.args.where traceEvents.0.args.op=Cast traceEvents.0.args.input.0=32 \
+  traceEvents.0.args.output.1=1
+grep -o '"op":"Conv","input":\[32,[^]]*\],"output":\[32,[^]]*\],"macs":[1-9]' trace.json >/dev/null || fail "trace: no products"
+expect 0 "" run "$tiny" --input x.npy --json --profile
+[ "$(grep -o '"ph"' trace.json | wc -l)" = "$((2 * $(grep -c '"where"' out)))" ] || fail "trace: not two events a node"
+expect 1 "could not be written" run "$tiny" --input x.npy --trace nowhere/trace.json
+[ -e trace.json.part ] && fail "run --trace left something behind"
 expect 0 "" run "$tiny" --input x.npy --quiet
 [ -s out ] && fail "run --quiet prints"
 expect 2 "twice" run "$tiny" --input x.npy --input x.npy

@@ -97,6 +97,8 @@ static void test_wrong_arguments(void **state) {
   rango_session *other;
   check_fails(rango_session_create(model, &wrong, &other), RANGO_ERROR_ARGUMENT, "struct_size");
   assert_null(other);
+  wrong.struct_size = sizeof wrong + 8;
+  check_fails(rango_session_create(model, &wrong, &other), RANGO_ERROR_ARGUMENT, "struct_size");
   wrong = (rango_session_options){.struct_size = sizeof wrong, .threads = -1};
   check_fails(rango_session_create(model, &wrong, &other), RANGO_ERROR_ARGUMENT, "threads");
   wrong = (rango_session_options){.struct_size = sizeof wrong, .isa = "sse9"};
@@ -260,6 +262,63 @@ static void test_profile(void **state) {
   rango_model_free(model);
 }
 
+/* What on_node has seen. */
+typedef struct seen {
+  int nodes, dense;
+  double last;
+  int64_t macs;
+} seen;
+
+static void see_node(void *user, const rango_node_event *event) {
+  seen *s = user;
+  assert_non_null(event->name);
+  assert_true(strncmp(event->where, "cpu ", 4) == 0);
+  assert_true(event->start >= s->last && event->milliseconds >= 0); /* one after the other */
+  assert_int_equal(rango_tensor_dims(event->input)[0], 2);
+  s->last = event->start + event->milliseconds;
+  s->macs += event->macs;
+  s->nodes++;
+  if (strcmp(event->op, "Dense") != 0) return;
+  assert_int_equal(rango_tensor_dims(event->output)[1], s->dense % 2 == 0 ? 32 : 10);
+  s->dense++;
+}
+
+static void test_on_node(void **state) {
+  rango_model *model = network_small();
+  seen s = {0};
+  rango_session *session =
+      open_session(model, (rango_session_options){.threads = 1, .on_node = see_node, .on_node_user = &s});
+  const rango_profile_entry *entries;
+  rango_tensor *x = tensor_random(RANGO_FLOAT32, 4, DIMS(2, 3, 12, 12), 1), *out[2] = {0};
+  for (int i = 0; i < 3; i++) check_ok(rango_session_run(session, (const rango_tensor *[]){x}, 1, out, 2));
+  assert_true(s.nodes >= 15 && s.nodes % 3 == 0);
+  assert_int_equal(s.dense, 6);
+  assert_int_equal(s.macs, 3 * 2 * (43200 + 230400 + 12800 + 320));
+  assert_int_equal(rango_session_profile(session, &entries), 0); /* nobody asked for it */
+  for (int i = 0; i < 2; i++) rango_tensor_free(out[i]);
+  rango_tensor_free(x);
+  rango_session_free(session);
+  rango_model_free(model);
+}
+
+/* A caller that was built before on_node came: what lies behind its options is not read. */
+static void test_older_options(void **state) {
+  rango_model *model = network_small();
+  rango_session_options options;
+  rango_session *session;
+  memset(&options, 0xff, sizeof options);
+  const rango_session_options older = {.threads = 1};
+  memcpy(&options, &older, offsetof(rango_session_options, on_node));
+  options.struct_size = offsetof(rango_session_options, on_node);
+  check_ok(rango_session_create(model, &options, &session));
+  rango_tensor *x = tensor_random(RANGO_FLOAT32, 4, DIMS(1, 3, 12, 12), 1), *out[2] = {0};
+  check_ok(rango_session_run(session, (const rango_tensor *[]){x}, 1, out, 2));
+  for (int i = 0; i < 2; i++) rango_tensor_free(out[i]);
+  rango_tensor_free(x);
+  rango_session_free(session);
+  rango_model_free(model);
+}
+
 static void test_devices_agree(void **state) {
   rango_model *model = network_small();
   rg_graph *g = model->graph;
@@ -277,6 +336,7 @@ int main(void) {
       cmocka_unit_test(test_plans_are_bounded), cmocka_unit_test(test_repeated_run_allocates_nothing),
       cmocka_unit_test(test_out_of_memory),     cmocka_unit_test(test_model_shared_by_threads),
       cmocka_unit_test(test_sessions_share),    cmocka_unit_test(test_profile),
+      cmocka_unit_test(test_on_node),           cmocka_unit_test(test_older_options),
       cmocka_unit_test(test_devices_agree)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
