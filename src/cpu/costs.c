@@ -26,6 +26,7 @@ void rg_costs_init(rg_costs *costs, const rg_kernels *kernels) {
   costs->cache_bytes = cpu->l3_bytes > 0   ? (double)cpu->l3_bytes / 2.0
                        : cpu->l2_bytes > 0 ? (double)cpu->l2_bytes
                                            : 1e6;
+  costs->l2_bytes = cpu->l2_bytes > 0 ? (double)cpu->l2_bytes : 5e5;
 }
 
 rango_status rg_costs_default(const rg_kernels *kernels, rg_costs **out) {
@@ -53,27 +54,35 @@ static double compute_seconds(const rg_costs *costs, double rows, double k, doub
   return 2e-9 * rows * k * (full / rate + halves / rate_half);
 }
 
-/* Seconds that reading a layer's weights takes. */
+/* Seconds that reading weights takes. */
 static double read_seconds(const rg_costs *costs, double weights) {
   const double bytes = 4.0 * weights;
   return 1e-9 * bytes / (bytes <= costs->cache_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
 }
 
-static double product_seconds(const rg_costs *costs, double rows, double k, double n) {
-  return fmax(compute_seconds(costs, rows, k, n), read_seconds(costs, k * n));
+static double product_seconds(const rg_costs *costs, double rows, double k, double n, double threads) {
+  return fmax(compute_seconds(costs, rows, k, n) / threads, read_seconds(costs, k * n));
 }
 
+static double threads_of(const rg_cost_query *query) { return query->threads > 1 ? (double)query->threads : 1.0; }
+
+/* Its weights are so large that a network's don't stay in the last-level cache from one run to the next: more than the
+ * second-level cache holds comes from memory, and no faster with more threads. */
 static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query, double m) {
   const double points = (m + 2.0) * (m + 2.0), in = (double)query->in, out = (double)query->out;
   const double tiles = (double)query->rows * ceil((double)query->height / m) * ceil((double)query->width / m);
-  const double products = fmax(points * compute_seconds(costs, tiles, in, out), read_seconds(costs, points * in * out));
-  return products + 4e-9 * points * tiles * (in + out) / costs->rates.gbytes_transform;
+  const double bytes = 4.0 * points * in * out;
+  const double read = 1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
+  const double transform = 4e-9 * points * tiles * (in + out) / costs->rates.gbytes_transform;
+  return fmax(points * compute_seconds(costs, tiles, in, out) / threads_of(query), read) +
+         transform / threads_of(query);
 }
 
 static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, double group) {
   const double in = (double)query->in / group, out = (double)query->out / group;
   const double pixels = (double)query->rows * (double)query->height * (double)query->width;
-  return group * product_seconds(costs, pixels, in * (double)query->kernel_h * (double)query->kernel_w, out);
+  return group *
+         product_seconds(costs, pixels, in * (double)query->kernel_h * (double)query->kernel_w, out, threads_of(query));
 }
 
 /* What the method must win by: its weights are larger, its rounding errors too. */
@@ -91,7 +100,7 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {
   const double overhead = 1e-3 * costs->rates.overhead_us;
   const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
-  if (query->kind == RG_COST_DENSE) return overhead + 1e3 * product_seconds(costs, rows, in, out);
+  if (query->kind == RG_COST_DENSE) return overhead + 1e3 * product_seconds(costs, rows, in, out, threads_of(query));
   const double group = query->group > 0 ? (double)query->group : 1.0;
   if (group > 1.0 && group == in && group == out)
     return overhead + 2e-6 * rows * (double)query->height * (double)query->width * in * (double)query->kernel_h *
@@ -113,6 +122,7 @@ static const field fields[] = {
     {"mr", offsetof(rg_costs, mr)},
     {"nr", offsetof(rg_costs, nr)},
     {"cache_bytes", offsetof(rg_costs, cache_bytes)},
+    {"l2_bytes", offsetof(rg_costs, l2_bytes)},
     RATE(gflops),
     RATE(gflops_half),
     RATE(gflops_row),

@@ -11,6 +11,7 @@ struct rg_costs {
   char isa[RG_COSTS_ISA];
   double mr, nr;      /* the register tile that the rates are of */
   double cache_bytes; /* weights of a layer up to this come from cache */
+  double l2_bytes;    /* the second-level cache */
   rg_kernel_costs rates;
 };
 

@@ -54,13 +54,15 @@ typedef enum rg_layout_support {
 } rg_layout_support;
 rg_layout_support rg_cpu_layout_support(const rg_node *node, const rg_facts *facts);
 
-/* Milliseconds one thread takes for a layer (used to choose ranks). From the table's page, or a file of `rango tune`.
+/* Milliseconds of a layer, of one thread where the query says no more (used to choose ranks). From the table's page, or
+ * a file of `rango tune`.
  */
 typedef struct rg_costs rg_costs;
 typedef struct rg_cost_query {
   enum { RG_COST_DENSE, RG_COST_CONV } kind;
   int64_t rows, in, out; /* dense: rows x in x out. Conv: rows = batch, channels in and out */
   int64_t group, kernel_h, kernel_w, height, width; /* conv: output size */
+  int threads;                                      /* 0: one */
   bool plain; /* conv: alone, of stride and dilation 1, so that Winograd's method may run it */
 } rg_cost_query;
 rango_status rg_costs_default(const rg_kernels *kernels, rg_costs **out);

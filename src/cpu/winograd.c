@@ -1,6 +1,7 @@
 /*
  * See winograd.h. Tiles are taken in blocks: their windows are transformed, multiplied, and transformed back while they
- * are in the cache. With many blocks each thread runs its own; with few, the threads share each step of a block.
+ * are in the cache. Threads divide what is larger: the tiles, or, where the weights are, the output channels; each then
+ * transforms all windows, and reads its own weights alone. They never wait for each other.
  */
 #include "cpu/winograd.h"
 
@@ -17,6 +18,7 @@
 #define BLOCK_BYTES_FAR ((size_t)4 << 20)
 #define L2_BYTES_USUAL  ((size_t)512 << 10)
 #define BLOCK_TILES_MIN 8
+#define MR_MAX          16 /* rows of any table's register tile */
 
 typedef struct winograd_state {
   rg_conv_geometry geometry;
@@ -26,10 +28,9 @@ typedef struct winograd_state {
   size_t tiles, block;     /* of the batch; of a block */
   const float *weights;    /* points packed matrices */
   size_t matrix_floats;
-  const float *zeros;   /* [channels] */
-  bool shared;          /* threads share the steps of a block */
-  size_t tasks;         /* threads */
-  size_t scratch_bytes; /* of a task, or of all where shared */
+  const float *zeros;             /* [channels] */
+  size_t tile_parts, panel_parts; /* a task is one part of each */
+  size_t scratch_bytes;           /* of a task */
   bool bias, residual;
   rg_activation activation;
   rg_shape shape;
@@ -40,29 +41,23 @@ typedef struct job {
   const float *x, *bias, *residual;
   float *y;
   char *scratch;
-  size_t first, count; /* tiles of a shared block */
 } job;
 
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; } /* NOLINT(clang-analyzer-core.DivideZero) */
 
-/* ---- the three steps, on some tiles or points of a block ---- */
+/* ---- the three steps of a block ---- */
 
 typedef struct block {
   const job *work;
   size_t first, count;   /* tiles */
-  float *v, *z;          /* [points][v_step, z_step]: [count][channels in, out] and a gap */
+  size_t begin, end;     /* output channels */
+  float *v, *z;          /* [points][v_step, z_step]: [count][channels in; end - begin] and a gap */
   size_t v_step, z_step; /* floats */
 } block;
 
 /* Between points, so that the same place of all of them isn't in one set of the first-level cache. */
 #define GAP 16
-
-static block block_of(const job *work, size_t first, size_t count, void *scratch) {
-  const winograd_state *s = work->state;
-  const size_t v_step = count * s->geometry.x.channels + GAP, z_step = count * s->geometry.y.channels + GAP;
-  return (block){work, first, count, scratch, (float *)scratch + s->points * v_step, v_step, z_step};
-}
 
 /* Where tile `index` begins in the output. */
 typedef struct place {
@@ -75,13 +70,13 @@ static place place_of(const winograd_state *s, size_t index) {
   return (place){image, (int64_t)(at / s->tiles_x * s->m), (int64_t)(at % s->tiles_x * s->m)};
 }
 
-static void transform_input(const block *b, size_t begin, size_t end) {
+static void transform_input(const block *b) {
   const winograd_state *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
   const size_t channels = g->x.channels;
   const int64_t side = (int64_t)s->m + 2, height = g->in[1], width = g->in[2];
   rg_winograd_input in = {.m = s->m, .channels = channels, .v_step = b->v_step};
-  for (size_t t = begin; t < end; t++) {
+  for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
     const int64_t top = at.row - g->pad[1], left = at.column - g->pad[2];
     const int64_t before = left < 0 ? -left : 0, beyond = left + side > width ? left + side - width : 0;
@@ -100,112 +95,97 @@ static void transform_input(const block *b, size_t begin, size_t end) {
   }
 }
 
-static void multiply(const block *b, size_t begin, size_t end) {
+static void multiply(const block *b) {
   const winograd_state *s = b->work->state;
-  const size_t in = s->geometry.x.channels, out = s->geometry.y.channels, mr = s->kernels->mr, nr = s->kernels->nr;
+  const size_t in = s->geometry.x.channels, width = b->end - b->begin, mr = s->kernels->mr, nr = s->kernels->nr;
   const size_t tile_rows = ceil_div(b->count, ceil_div(b->count, mr));
-  const float *pointers[16];
-  rg_gemm_tile tile = {.segments = 1, .k = in, .a = pointers, .c_stride = out, .low = -INFINITY, .high = INFINITY};
-  for (size_t point = begin; point < end; point++)
-    for (size_t column = 0; column < out; column += nr) {
-      tile.columns = min_size(out - column, nr);
+  const float *pointers[MR_MAX];
+  rg_gemm_tile tile = {.segments = 1, .k = in, .a = pointers, .c_stride = width, .low = -INFINITY, .high = INFINITY};
+  for (size_t point = 0; point < s->points; point++)
+    for (size_t column = b->begin; column < b->end; column += nr) {
+      tile.columns = min_size(b->end - column, nr);
       tile.b = s->weights + point * s->matrix_floats + rg_pack_offset(s->kernels, in, column / nr);
       for (size_t row = 0; row < b->count; row += tile_rows) {
         tile.rows = min_size(b->count - row, tile_rows);
         for (size_t i = 0; i < tile.rows; i++) pointers[i] = b->v + point * b->v_step + (row + i) * in;
-        tile.c = b->z + point * b->z_step + row * out + column;
+        tile.c = b->z + point * b->z_step + row * width + column - b->begin;
         s->kernels->gemm(&tile);
       }
     }
 }
 
-static void transform_output(const block *b, size_t begin, size_t end) {
+static void activate(const winograd_state *s, const rg_finish *finish, const rg_winograd_output *out) {
+  for (size_t i = 0; i < out->rows; i++)
+    for (size_t j = 0; j < out->columns; j++) {
+      float *pixel = out->y + i * out->y_row + j * out->y_pixel;
+      s->kernels->vector->unary(finish->op, finish->alpha, finish->beta, pixel, pixel, out->channels);
+    }
+}
+
+static void transform_output(const block *b) {
   const winograd_state *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
   const rg_finish finish = rg_finish_of(s->activation);
-  const size_t channels = g->y.channels, width = (size_t)g->out[2];
+  const size_t channels = g->y.channels, width = (size_t)g->out[2], count = b->end - b->begin;
   rg_winograd_output out = {.m = s->m,
                             .z_step = b->z_step,
-                            .channels = channels,
+                            .channels = count,
                             .y_row = width * channels,
                             .y_pixel = channels,
-                            .bias = b->work->bias,
+                            .bias = b->work->bias != NULL ? b->work->bias + b->begin : NULL,
                             .low = finish.low,
                             .high = finish.high};
-  for (size_t t = begin; t < end; t++) {
+  for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
-    const size_t offset = at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels;
-    out.z = b->z + t * channels;
+    const size_t offset =
+        at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels + b->begin;
+    out.z = b->z + t * count;
     out.y = b->work->y + offset;
     out.residual = b->work->residual != NULL ? b->work->residual + offset : NULL;
     out.rows = min_size(s->m, (size_t)(g->out[1] - at.row));
     out.columns = min_size(s->m, (size_t)(g->out[2] - at.column));
     s->kernels->winograd_output(&out);
-    for (size_t i = 0; finish.after && i < out.rows; i++) {
-      float *line = out.y + i * out.y_row;
-      s->kernels->vector->unary(finish.op, finish.alpha, finish.beta, line, line, out.columns * channels);
-    }
+    if (finish.after) activate(s, &finish, &out);
   }
 }
 
 /* ---- threads ---- */
 
-/* Each task runs its own blocks. */
-static void run_own(void *argument, size_t task) {
+static void run_task(void *argument, size_t task) {
   const job *work = argument;
   const winograd_state *s = work->state;
-  size_t begin, end;
-  rg_threads_split(s->tiles, 1, s->tasks, task, &begin, &end);
-  for (size_t first = begin; first < end; first += s->block) {
-    const block b = block_of(work, first, min_size(s->block, end - first), work->scratch + task * s->scratch_bytes);
-    transform_input(&b, 0, b.count);
-    multiply(&b, 0, s->points);
-    transform_output(&b, 0, b.count);
+  const rg_conv_geometry *g = &s->geometry;
+  const size_t nr = s->kernels->nr, panels = rg_pack_panels(s->kernels, g->y.channels);
+  size_t begin, end, first_panel, end_panel;
+  rg_threads_split(s->tiles, 1, s->tile_parts, task / s->panel_parts, &begin, &end);
+  rg_threads_split(panels, 1, s->panel_parts, task % s->panel_parts, &first_panel, &end_panel);
+  block b = {.work = work,
+             .begin = first_panel * nr,
+             .end = min_size(end_panel * nr, g->y.channels),
+             .v = (float *)(work->scratch + task * s->scratch_bytes)};
+  for (b.first = begin; b.first < end; b.first += b.count) {
+    b.count = min_size(s->block, end - b.first);
+    b.v_step = b.count * g->x.channels + GAP;
+    b.z_step = b.count * (b.end - b.begin) + GAP;
+    b.z = b.v + s->points * b.v_step;
+    transform_input(&b);
+    multiply(&b);
+    transform_output(&b);
   }
-}
-
-static void run_step(const job *work, size_t task, size_t total, void (*step)(const block *, size_t, size_t)) {
-  const block b = block_of(work, work->first, work->count, work->scratch);
-  size_t begin, end;
-  rg_threads_split(total, 1, work->state->tasks, task, &begin, &end);
-  step(&b, begin, end);
-}
-
-static void share_input(void *argument, size_t task) {
-  const job *work = argument;
-  run_step(work, task, work->count, transform_input);
-}
-
-static void share_multiply(void *argument, size_t task) {
-  const job *work = argument;
-  run_step(work, task, work->state->points, multiply);
-}
-
-static void share_output(void *argument, size_t task) {
-  const job *work = argument;
-  run_step(work, task, work->count, transform_output);
 }
 
 static rango_status run(rg_exec *exec) {
   const winograd_state *s = exec->state;
+  const size_t tasks = s->tile_parts * s->panel_parts;
   job work = {.state = s, .x = rg_exec_input(exec, 0)->data};
   rango_tensor *y;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &s->shape, &y));
-  RG_TRY(rg_exec_scratch(exec, s->shared ? s->scratch_bytes : s->tasks * s->scratch_bytes, RG_OUT(&work.scratch)));
+  RG_TRY(rg_exec_scratch(exec, tasks * s->scratch_bytes, RG_OUT(&work.scratch)));
   y->layout = RG_CHANNELS_LAST;
   work.y = y->data;
   if (s->bias) work.bias = rg_exec_input(exec, 2)->data;
   if (s->residual) work.residual = rg_exec_input(exec, 3)->data;
-  if (!s->shared) {
-    rg_threads_run(exec->threads, run_own, &work, s->tasks);
-    return RANGO_OK;
-  }
-  for (work.first = 0; work.first < s->tiles; work.first += s->block) {
-    work.count = min_size(s->block, s->tiles - work.first);
-    rg_threads_run(exec->threads, share_input, &work, s->tasks);
-    rg_threads_run(exec->threads, share_multiply, &work, s->tasks);
-    rg_threads_run(exec->threads, share_output, &work, s->tasks);
-  }
+  rg_threads_run(exec->threads, run_task, &work, tasks);
   return RANGO_OK;
 }
 
@@ -217,19 +197,19 @@ static bool applies(const rg_conv_geometry *g) {
          g->batch > 0 && g->y.pixels > 0;
 }
 
-/* Blocks of equal size that fit the caches, and who runs them. */
-static rango_status cut(winograd_state *s, int threads) {
-  const size_t in = s->geometry.x.channels, out = s->geometry.y.channels;
+/* Who runs what, in blocks of equal size that fit the caches. */
+static rango_status cut(winograd_state *s, size_t threads) {
+  const size_t in = s->geometry.x.channels, out = s->geometry.y.channels, panels = rg_pack_panels(s->kernels, out);
   const size_t weights = s->points * s->matrix_floats * sizeof(float), tile = s->points * (in + out) * sizeof(float);
   const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : L2_BYTES_USUAL;
   const size_t room = (weights <= l2 ? l2 / 2 : BLOCK_BYTES_FAR) / tile;
   const size_t most = room > BLOCK_TILES_MIN ? room / s->kernels->mr * s->kernels->mr : BLOCK_TILES_MIN;
-  s->tasks = threads > 0 ? (size_t)threads : 1;
-  s->shared = s->tasks > 1 && s->tiles < s->tasks * 3 * s->kernels->mr;
-  const size_t own = s->shared ? s->tiles : ceil_div(s->tiles, s->tasks);
-  s->block = ceil_div(own, ceil_div(own, most > 0 ? most : 1));
   const size_t gaps = 2 * s->points * GAP * sizeof(float);
-  RG_FAIL_IF(!rg_mul_size(s->block, tile, &s->scratch_bytes) || s->scratch_bytes > SIZE_MAX / 2 / s->tasks,
+  s->panel_parts = out > s->tiles ? min_size(threads, panels) : 1;
+  s->tile_parts = min_size(threads / s->panel_parts, s->tiles);
+  const size_t own = ceil_div(s->tiles, s->tile_parts);
+  s->block = ceil_div(own, ceil_div(own, most));
+  RG_FAIL_IF(!rg_mul_size(s->block, tile, &s->scratch_bytes) || s->scratch_bytes > SIZE_MAX / 2 / threads,
              RANGO_ERROR_LIMIT, "scratch of a convolution is too large");
   s->scratch_bytes = rg_round_up(s->scratch_bytes + gaps, RG_ALIGNMENT);
   return RANGO_OK;
@@ -252,7 +232,7 @@ static rango_status pack_weights(rg_prepare *prepare, winograd_state *s, const r
 }
 
 /* The tile's side, or 0. */
-static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g) {
+static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g, int threads) {
   rg_costs costs;
   const rg_cost_query query = {.kind = RG_COST_CONV,
                                .rows = (int64_t)g->batch,
@@ -263,6 +243,7 @@ static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g) {
                                .kernel_w = 3,
                                .height = g->out[1],
                                .width = g->out[2],
+                               .threads = threads,
                                .plain = true};
   rg_costs_init(&costs, kernels);
   return rg_costs_winograd(&costs, &query);
@@ -278,7 +259,7 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
                                &geometry));
   geometry.x = rg_image_of(parts->x, RG_CHANNELS_LAST);
   geometry.y = rg_image_of(parts->y, RG_CHANNELS_LAST);
-  const size_t m = applies(&geometry) ? choose(prepare->kernels, &geometry) : 0;
+  const size_t m = applies(&geometry) ? choose(prepare->kernels, &geometry, prepare->threads) : 0;
   if (m == 0) return RANGO_OK;
   winograd_state *s;
   float *zeros;
@@ -293,12 +274,12 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->tiles_x = ceil_div((size_t)geometry.out[2], m);
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;
   RG_TRY(pack_weights(prepare, s, weight));
-  RG_TRY(cut(s, prepare->threads));
+  RG_TRY(cut(s, prepare->threads > 0 ? (size_t)prepare->threads : 1));
   s->bias = prepare->input_count > 2 && prepare->inputs[2] != NULL;
   s->residual = residual;
   s->activation = rg_activation_read(prepare->node);
   RG_TRY(rg_fact_shape(parts->y, &s->shape));
-  prepare->scratch_bytes += rg_round_up(s->shared ? s->scratch_bytes : s->tasks * s->scratch_bytes, RG_ALIGNMENT);
+  prepare->scratch_bytes += s->tile_parts * s->panel_parts * s->scratch_bytes;
   prepare->state = s;
   prepare->run = run;
   return RANGO_OK;

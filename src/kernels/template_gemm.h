@@ -199,13 +199,17 @@ RG_INLINE void move_right(rg_gemm_tile *t, size_t panel_step) {
   if (t->residual != NULL) t->residual += 2 * RG_LANES;
 }
 
+#ifndef RG_RUN_ROW
+#define RG_RUN_ROW(tile) tile_of(tile, 1, 2, RG_SUMS(1))
+#endif
+
 /* Whole panels of one row, without a call for each: the next one's weights are on their way while this one's sums are
  * added up. */
 static rg_gemm_tile row_of_panels(const rg_gemm_tile *first, size_t panels, size_t panel_step) {
   rg_gemm_tile t = *first;
   t.columns = 2 * RG_LANES;
   for (; panels > 0; panels--) {
-    tile_of(&t, 1, 2, RG_SUMS(1));
+    RG_RUN_ROW(&t);
     move_right(&t, panel_step);
   }
   return t;

@@ -114,8 +114,8 @@ static void test_tiles(void **state) {
 }
 
 #if defined(__aarch64__)
-/* The assembly of whole tiles against the intrinsics that it stands for: every length of k, in one segment or several,
- * and all that comes behind the sums. */
+/* The assembly of whole tiles and single rows against the intrinsics that it stands for: every length of k, in one
+ * segment or several, and all that comes behind the sums. */
 static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
   (void)state;
   enum { ROWS = 8, COLUMNS = 8, STRIDE = 11, SEGMENTS_MAX = 3, K_MAX = 45 };
@@ -123,6 +123,7 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
   rg_random_seed(&random, 21);
   for (size_t turn = 0; turn <= K_MAX * SEGMENTS_MAX * 8; turn++) {
     const size_t k = turn / 8 % (K_MAX + 1), segments = turn % (SEGMENTS_MAX + 1), stride = COLUMNS + turn % 4;
+    const size_t rows = turn % 8 < 4 ? ROWS : 1;
     const float *pointers[SEGMENTS_MAX * ROWS];
     float *a[SEGMENTS_MAX * ROWS], *b = guarded(&random, segments * k * COLUMNS), *bias = guarded(&random, COLUMNS);
     float *c[2] = {guarded(&random, ROWS * STRIDE), guarded(&random, ROWS * STRIDE)};
@@ -130,7 +131,7 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
     for (size_t i = 0; i < segments * ROWS; i++) pointers[i] = a[i] = guarded(&random, k);
     memcpy(c[1], c[0], ROWS * STRIDE * sizeof(float));
     for (int way = 0; way < 2; way++) {
-      const rg_gemm_tile tile = {.rows = ROWS,
+      const rg_gemm_tile tile = {.rows = rows,
                                  .columns = COLUMNS,
                                  .segments = segments,
                                  .k = k,
@@ -145,7 +146,7 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
                                  .residual_stride = stride,
                                  .low = turn % 7 ? -INFINITY : -0.5f,
                                  .high = turn % 6 ? INFINITY : 0.5f};
-      (way == 0 ? rg_neon_gemm_tile : rg_neon_gemm_intrinsics)(&tile);
+      (way == 1 ? rg_neon_gemm_intrinsics : rows == 1 ? rg_neon_gemm_row : rg_neon_gemm_tile)(&tile);
     }
     assert_memory_equal(c[0], c[1], ROWS * STRIDE * sizeof(float));
     for (size_t i = 0; i < segments * ROWS; i++) release(a[i], k);

@@ -1,4 +1,4 @@
-/* Tiles of 8 x 8: whole ones in assembly, the others by intrinsics; see template_gemm.h. */
+/* Tiles of 8 x 8: whole ones and single rows in assembly, the others by intrinsics; see template_gemm.h. */
 #include "kernels/neon/gemm_tile.h"
 #include "kernels/neon/simd.h"
 
@@ -6,6 +6,7 @@
 #define RG_GEMM_NAME rg_neon_gemm_intrinsics
 #define RG_TILE_SUMS "kernels/neon/tile_sums.h"
 #define RG_RUN_TILES tiles
+#define RG_RUN_ROW   rg_neon_gemm_row
 static void tiles(const rg_gemm_tile *first, size_t count);
 #include "kernels/template_gemm.h"
 

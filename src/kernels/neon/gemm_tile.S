@@ -1,7 +1,11 @@
 /*
- * void rg_neon_gemm_tile(const rg_gemm_tile *tile): a whole tile of 8 rows and 8 columns (kernels/table.h), the hot loop of
- * every large product on AArch64. Its readable twin is tile_sums.h under template_gemm.h: same sums in the same order,
- * same bits.
+ * The hot loops of matrix products on AArch64. Their readable twin is tile_sums.h under template_gemm.h: same sums in the
+ * same order, same bits.
+ *
+ *   void rg_neon_gemm_tile(const rg_gemm_tile *tile)    8 rows, 8 columns: every large product
+ *   void rg_neon_gemm_row(const rg_gemm_tile *tile)     1 row, 8 columns: dense layers at batch 1
+ *
+ * The tile:
  *
  * 8 steps of k are 128 FMLA, 8 loads of pairs for the left operand (a row's 8 elements each), 8 for the panel and 2
  * instructions of loop: 1.14 an FMLA. 16 sums leave 16 registers, too few for two quads of all eight rows. So the lower
@@ -9,13 +13,37 @@
  * theirs, and a pair is loaded into registers that have just been used for the last time. What is loaded is needed 6 or more
  * FMLA later, so that cores that run in order don't wait either.
  *
+ * The row: four sums for each half of the panel's columns, element q of k into sum q % 4. What it costs is the weights' way
+ * through the core, so they come four vectors a load: 16 steps are 32 FMLA, 8 loads of weights, 2 of the row and 2 instructions
+ * of loop, 1.38 an FMLA.
+ *
  * x18 belongs to the platform; of v8 ... v15 the lower halves are the caller's.
  */
 #if defined(__APPLE__)
-#define FUNCTION _rg_neon_gemm_tile
+#define SYMBOL(name) _##name
 #else
-#define FUNCTION rg_neon_gemm_tile
+#define SYMBOL(name) name
 #endif
+
+.macro BEGIN name
+  .globl \name
+#if defined(__ELF__)
+  .hidden \name
+  .type \name, %function
+#else
+  .private_extern \name
+#endif
+  .p2align 6
+\name:
+  .cfi_startproc
+.endm
+
+.macro END name
+  .cfi_endproc
+#if defined(__ELF__)
+  .size \name, . - \name
+#endif
+.endm
 
 /* Offsets in rg_gemm_tile; gemm.c holds them against the structure. */
 #define SEGMENTS 16
@@ -125,16 +153,8 @@
 .endm
 
   .text
-#if defined(__ELF__)
-  .hidden FUNCTION
-  .type FUNCTION, %function
-#else
-  .private_extern FUNCTION
-#endif
-  .globl FUNCTION
-  .p2align 6
-FUNCTION:
-  .cfi_startproc
+
+BEGIN SYMBOL(rg_neon_gemm_tile)
   stp d8, d9, [sp, #-64]!
   .cfi_def_cfa_offset 64
   stp d10, d11, [sp, #16]
@@ -261,8 +281,111 @@ FUNCTION:
   ldp d8, d9, [sp], #64
   .cfi_def_cfa_offset 0
   ret
-  .cfi_endproc
+END SYMBOL(rg_neon_gemm_tile)
+
+/* x0 the tile, x1 pointers of the left operand, x2 the panel, x3 segments left, x4 k, x5 steps left, x6 the row.
+ * v0 ... v3 sums of columns 0 ... 3, v4 ... v7 of 4 ... 7; v16 ... v19 elements of the row; v20 ... v31 rows of the panel. */
+
+/* Two steps: elements `lane` and `lane` + 1 of v<left>, panel rows in v<b0>, v<b1> and v<b2>, v<b3>. */
+.macro ROW_STEPS sum0, sum1, sum4, sum5, left, lane0, lane1, b0, b1, b2, b3
+  fmla v\sum0\().4s, v\b0\().4s, v\left\().s[\lane0]
+  fmla v\sum4\().4s, v\b1\().4s, v\left\().s[\lane0]
+  fmla v\sum1\().4s, v\b2\().4s, v\left\().s[\lane1]
+  fmla v\sum5\().4s, v\b3\().4s, v\left\().s[\lane1]
+.endm
+.macro ROW_01 left, b0, b1, b2, b3
+  ROW_STEPS 0, 1, 4, 5, \left, 0, 1, \b0, \b1, \b2, \b3
+.endm
+.macro ROW_23 left, b0, b1, b2, b3
+  ROW_STEPS 2, 3, 6, 7, \left, 2, 3, \b0, \b1, \b2, \b3
+.endm
+
+BEGIN SYMBOL(rg_neon_gemm_row)
+  ldp x3, x4, [x0, #SEGMENTS]
+  ldp x1, x2, [x0, #A]
+  .irp i, 0, 1, 2, 3, 4, 5, 6, 7
+  movi v\i\().4s, #0
+  .endr
+  cbz x3, 9f
+  cbz x4, 9f
+
+1: /* a segment */
+  ldr x6, [x1], #64
+  subs x5, x4, #16
+  b.lo 3f
+
+  .p2align 5
+2: /* 16 steps */
+  ldp q16, q17, [x6], #32
+  ld1 {v20.4s, v21.4s, v22.4s, v23.4s}, [x2], #64
+  ld1 {v24.4s, v25.4s, v26.4s, v27.4s}, [x2], #64
+  ld1 {v28.4s, v29.4s, v30.4s, v31.4s}, [x2], #64
+  ROW_01 16, 20, 21, 22, 23
+  ld1 {v20.4s, v21.4s, v22.4s, v23.4s}, [x2], #64
+  ROW_23 16, 24, 25, 26, 27
+  ld1 {v24.4s, v25.4s, v26.4s, v27.4s}, [x2], #64
+  ldp q18, q19, [x6], #32
+  ROW_01 17, 28, 29, 30, 31
+  ld1 {v28.4s, v29.4s, v30.4s, v31.4s}, [x2], #64
+  ROW_23 17, 20, 21, 22, 23
+  ld1 {v20.4s, v21.4s, v22.4s, v23.4s}, [x2], #64
+  ROW_01 18, 24, 25, 26, 27
+  ld1 {v24.4s, v25.4s, v26.4s, v27.4s}, [x2], #64
+  ROW_23 18, 28, 29, 30, 31
+  ROW_01 19, 20, 21, 22, 23
+  ROW_23 19, 24, 25, 26, 27
+  subs x5, x5, #16
+  b.hs 2b
+
+3: /* x5 + 16 steps are left, 0 ... 15 */
+  adds x5, x5, #12
+  b.lt 5f
+4: /* x5 + 4 steps are left, 4 or more */
+  ldr q16, [x6], #16
+  ld1 {v20.4s, v21.4s, v22.4s, v23.4s}, [x2], #64
+  ld1 {v24.4s, v25.4s, v26.4s, v27.4s}, [x2], #64
+  ROW_01 16, 20, 21, 22, 23
+  ROW_23 16, 24, 25, 26, 27
+  subs x5, x5, #4
+  b.ge 4b
+5: /* x5 + 4 steps are left, 0 ... 3 */
+  adds x5, x5, #4
+  b.eq 7f
+6:
+  ldp q20, q21, [x2], #32
+  ldr s16, [x6], #4
+  fmla v0.4s, v20.4s, v16.s[0]
+  fmla v4.4s, v21.4s, v16.s[0]
+  subs x5, x5, #1
+  b.ne 6b
+7:
+  subs x3, x3, #1
+  b.ne 1b
+
+9: /* the sums of each half, bias, residual, bounds */
+  .irp i, 1, 2, 3
+  fadd v0.4s, v0.4s, v\i\().4s
+  .endr
+  .irp i, 5, 6, 7
+  fadd v4.4s, v4.4s, v\i\().4s
+  .endr
+  ldp x14, x15, [x0, #BIAS]
+  cbz x14, 10f
+  ldp q16, q17, [x14]
+  fadd v0.4s, v0.4s, v16.4s
+  fadd v4.4s, v4.4s, v17.4s
+10:
+  cbz x15, 11f
+  RESIDUAL_ROW 0, 4
+11:
+  add x17, x0, #LOW
+  ld1r {v16.4s}, [x17], #4
+  ld1r {v17.4s}, [x17]
+  ldr x14, [x0, #C]
+  STORE_ROW 0, 4
+  ret
+END SYMBOL(rg_neon_gemm_row)
+
 #if defined(__ELF__)
-  .size FUNCTION, . - FUNCTION
   .section .note.GNU-stack, "", %progbits
 #endif
