@@ -115,7 +115,7 @@ class Mnn(Engine):
     def convert(self, path, inputs):
         target = self.converted(path, inputs).with_suffix(".mnn")
         if not target.exists():
-            partial = target.with_suffix(".partial")
+            partial = target.with_suffix(".mnn.partial")
             if not self.tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", str(path), "--MNNModel", str(partial),
                                           "--bizCode", "compare"]):
                 raise RuntimeError("its converter refuses the network")
@@ -156,7 +156,7 @@ class Ncnn(Engine):
                for name, array in inputs.items()}
         folder = self.converted(path, row).with_suffix(".ncnn")
         if not folder.exists():
-            partial = folder.with_suffix(".partial")
+            partial = folder.with_suffix(".ncnn.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             shapes = self.without_casts(path, row, partial / "network.onnx")

@@ -1,13 +1,13 @@
 """From nothing to the first output: a fresh process for each measurement, engines taking turns."""
 import gc
-import time
 
 from .report import ORDER, TITLES, time_text
-from .worker import Failed, Worker, median
+from .worker import CLOCKS, FIRST_SECONDS, Failed, Worker, median
 
-NOTE = """Start-up: milliseconds from before the network's file is opened until its first output is there, and the largest
-growth of resident memory meanwhile in MB (mapped files included). A fresh process each time, medians of {rounds}; the
-library is already loaded, the file in the page cache, conversion (ncnn, MNN) done before. Batch 1, {threads} thread{s}."""
+NOTE = """Start-up: milliseconds ({clock} clock) from before the network's file is opened until its first output is there,
+and the largest growth of resident memory meanwhile in MB (mapped files included). A fresh process each time, medians
+of {rounds}; the library is already loaded, the file in the page cache, conversion (ncnn, MNN) done before. Batch 1,
+{threads} thread{s}."""
 
 
 def memory_kilobytes(field):
@@ -18,7 +18,7 @@ def memory_kilobytes(field):
     raise RuntimeError(f"no {field} in /proc/self/status")
 
 
-def first_output(engine, path, inputs):
+def first_output(engine, path, inputs, clock):
     """Seconds and bytes, in the engine's own process."""
     engine.convert(path, inputs)
     gc.collect()
@@ -28,19 +28,19 @@ def first_output(engine, path, inputs):
     except OSError:
         pass
     before = memory_kilobytes("VmRSS")
-    begin = time.perf_counter()
+    begin = clock()
     engine.load(path, inputs)
     engine.run()
-    seconds = time.perf_counter() - begin
+    seconds = clock() - begin
     return seconds, 1024 * (memory_kilobytes("VmHWM") - before)
 
 
-def measure(name, path, inputs, output_names, options):
+def start(name, path, inputs, output_names, options):
     """(seconds, bytes) of one start, or None with the reason."""
     worker = None
     try:
         worker = Worker(name, options.threads[0], options.settings)
-        return worker.ask("first_output", str(path), inputs, output_names, seconds=600), None
+        return worker.ask("first_output", str(path), inputs, output_names, options.clock, seconds=FIRST_SECONDS), None
     except Failed as failure:
         return None, str(failure)
     finally:
@@ -61,7 +61,7 @@ def compare(path, title, options):
         for name in names:
             if name in failed:
                 continue
-            value, reason = measure(name, path, inputs, output_names, options)
+            value, reason = start(name, path, inputs, output_names, options)
             if reason is not None:
                 failed[name] = reason
             elif turn > 0:  # the first converts, and brings the file into the page cache
@@ -71,7 +71,7 @@ def compare(path, title, options):
 
 
 def run(options, title):
-    print(NOTE.format(rounds=options.rounds, threads=options.threads[0], s="" if options.threads[0] == 1 else "s"))
+    print(NOTE.format(clock=options.clock, rounds=options.rounds, threads=options.threads[0], s="" if options.threads[0] == 1 else "s"))
     names = [name for name in ORDER if name == "rango" or name in options.peers]
     print(f"{'network':<22}{'file':>8}" + "".join(f"{TITLES[name]:>17}" for name in names))
     rows = []

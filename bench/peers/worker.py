@@ -61,9 +61,9 @@ def serve(connection, name, threads, settings, log):
         engine.bind()
         engine.run()
 
-    def startup(path, inputs, output_names):
+    def startup(path, inputs, output_names, clock):
         state["engine"].output_names = output_names
-        return first_output(state["engine"], path, inputs)
+        return first_output(state["engine"], path, inputs, CLOCKS[clock])
 
     commands = {
         "start": start,
