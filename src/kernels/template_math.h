@@ -93,15 +93,37 @@ static inline rg_vec v_erf(rg_vec x) {
   return v_max(v_neg(one), v_min(one, y));
 }
 
+/* x (1 + erf(x / sqrt 2)) / 2: the quotient of v_erf, with the factors of sqrt(1/2) in its coefficients. */
 static inline rg_vec v_gelu(rg_vec x) {
-  const rg_vec half = v_mul(v_set1(0.5f), x);
-  return v_fma(half, v_erf(v_mul(x, v_set1(0.707106781f))), half);
+  const rg_vec bounded = v_max(v_set1(-5.5578593f), v_min(v_set1(5.5578593f), x)), half = v_mul(v_set1(0.5f), x);
+  const rg_vec s = v_mul(bounded, bounded);
+  rg_vec p = v_set1(4.512155824e-8f), q = v_set1(1.187621251e-6f);
+  p = v_fma(p, s, v_set1(1.258673417e-5f));
+  q = v_fma(q, s, v_set1(7.282428125e-5f));
+  p = v_fma(p, s, v_set1(3.340654497e-4f));
+  q = v_fma(q, s, v_set1(1.874657231e-3f));
+  p = v_fma(p, s, v_set1(9.332041927e-3f));
+  q = v_fma(q, s, v_set1(2.856417560e-2f));
+  p = v_fma(p, s, v_set1(6.745159507e-2f));
+  q = v_fma(q, s, v_set1(2.512044012e-1f));
+  p = v_fma(p, s, v_set1(7.978845183e-1f));
+  q = v_fma(q, s, v_set1(1.0f));
+  return v_fma(half, v_div(v_mul(bounded, p), q), half);
 }
 
-/* (1 + tanh(u)) / 2 = sigmoid(2u). */
+/* 1 + 2^w: 2^n 2^r with |r| <= 1/2. What is divided by it can't tell 2^130 (infinity) or 2^-126 from more or less. */
+static inline rg_vec v_one_plus_exp2(rg_vec w) {
+  const rg_vec bounded = v_max(v_set1(-126.0f), v_min(v_set1(130.0f), w)), n = v_round(bounded), one = v_set1(1.0f);
+  const rg_vec r = v_mul(v_sub(bounded, n), v_set1(0.693147181f));
+  return v_add(one, v_ldexp(v_add(one, v_expm1_reduced(r)), n));
+}
+
+static inline rg_vec v_silu(rg_vec x) { return v_div(x, v_one_plus_exp2(v_mul(v_set1(-LOG2_E), x))); }
+
+/* (1 + tanh(u)) / 2 = sigmoid(2u) = 1 / (1 + 2^w) with w = -2 log2(e) sqrt(2 / pi) (x + 0.044715 x^3). */
 static inline rg_vec v_gelu_tanh(rg_vec x) {
-  const rg_vec inner = v_fma(v_mul(v_mul(x, x), x), v_set1(0.044715f), x);
-  return v_mul(x, v_sigmoid(v_mul(v_set1(1.59576912f), inner)));
+  const rg_vec w = v_mul(x, v_fma(v_mul(x, x), v_set1(-0.102943240f), v_set1(-2.302208198f)));
+  return v_div(x, v_one_plus_exp2(w));
 }
 
 static inline rg_vec v_hard_sigmoid(rg_vec x, rg_vec alpha, rg_vec beta) {
