@@ -9,6 +9,8 @@
 #define BLOCK_TILES_MAX 32
 /* Multiply-adds below which waking another thread costs more than it saves. */
 #define SMALL_WORK 65536.0
+/* Columns of a block that are finished together where an activation follows: still in the cache, and worth a call. */
+#define AFTER_COLUMNS 64
 
 rg_finish rg_finish_of(rg_activation activation) {
   rg_finish finish = {.low = -INFINITY, .high = INFINITY, .alpha = activation.alpha, .beta = activation.beta};
@@ -178,10 +180,11 @@ static void run_plain(const rg_gemm *gemm, const rg_gemm_args *args, const rg_ge
                       const float *const *pointers) {
   const rg_finish finish = rg_finish_of(args->activation);
   const size_t nr = gemm->kernels->nr, rows = block->row_end - block->row_begin;
-  const bool apart = (finish.after && rows > gemm->tile_rows) || gemm->b_first > 0;
+  const bool after = finish.after && rows > gemm->tile_rows;
+  const size_t step = gemm->b_first > 0 ? 1 : after ? ceil_div(AFTER_COLUMNS, nr) : gemm->panels;
   const size_t alike = block->panel_end - (is_narrow(gemm, block->panel_end - 1) ? 1 : 0);
   for (size_t panel = block->panel_begin, end; panel < block->panel_end; panel = end) {
-    end = apart || panel == alike ? panel + 1 : alike;
+    end = panel == alike ? panel + 1 : min_size(panel + step, alike);
     rg_gemm_tile first = first_tile(gemm, args, item, block, panel, pointers);
     const size_t columns = min_size(gemm->n - panel * nr, (end - panel) * nr);
     first.low = finish.low;
