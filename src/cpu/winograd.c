@@ -1,7 +1,8 @@
 /*
- * See winograd.h. Tiles are taken in blocks: their windows are transformed, multiplied, and transformed back while they
- * are in the cache. Threads divide what is larger: the tiles, or, where the weights are, the output channels; each then
- * transforms all windows, and reads its own weights alone. They never wait for each other.
+ * See winograd.h. Tiles are taken in blocks: their windows are transformed once, then multiplied and transformed back a
+ * panel of output channels at a time, so that what lies between stays in the cache. Threads divide what is larger: the
+ * tiles, or, where the weights are, the output channels; each then transforms all windows, and reads its own weights
+ * alone. They never wait for each other.
  */
 #include "cpu/winograd.h"
 
@@ -13,21 +14,19 @@
 #include "base/threads.h"
 #include "cpu/costs.h"
 
-/* Transformed pixels of a block in bytes where the weights don't fit the second-level cache: they are read once a
- * block. Where they do, a block takes half of that cache. */
-#define BLOCK_BYTES_FAR ((size_t)4 << 20)
+/* The transformed windows of a block take half of the second-level cache, but there are at least so many that weights,
+ * read once a block, cost little beside the multiply-adds. */
 #define L2_BYTES_USUAL  ((size_t)512 << 10)
-#define BLOCK_TILES_MIN 8
+#define BLOCK_TILES_MIN 32
 #define MR_MAX          16 /* rows of any table's register tile */
 
 typedef struct winograd_state {
   rg_conv_geometry geometry;
   const rg_kernels *kernels;
-  size_t m, points;        /* pixels of a tile's side, (m + 2)^2 */
-  size_t tiles_x, tiles_y; /* of an image */
-  size_t tiles, block;     /* of the batch; of a block */
-  const float *weights;    /* points packed matrices */
-  size_t matrix_floats;
+  size_t m, points;               /* pixels of a tile's side, (m + 2)^2 */
+  size_t tiles_x, tiles_y;        /* of an image */
+  size_t tiles, block;            /* of the batch; of a block */
+  const float *weights;           /* [panels][points][channels in][columns of a panel] */
   const float *zeros;             /* [channels] */
   size_t tile_parts, panel_parts; /* a task is one part of each */
   size_t scratch_bytes;           /* of a task */
@@ -51,9 +50,10 @@ static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; } /* NOLINT
 typedef struct block {
   const job *work;
   size_t first, count;   /* tiles */
-  size_t begin, end;     /* output channels */
-  float *v, *z;          /* [points][v_step, z_step]: [count][channels in; end - begin] and a gap */
+  size_t panel, columns; /* output channels: `columns` of them from panel * nr on */
+  float *v, *z;          /* [points][v_step, z_step]: [count][channels in; columns] and a gap */
   size_t v_step, z_step; /* floats */
+  const float **rows;    /* of the left operand, mr for each register tile */
 } block;
 
 /* Between points, so that the same place of all of them isn't in one set of the first-level cache. */
@@ -97,21 +97,27 @@ static void transform_input(const block *b) {
 
 static void multiply(const block *b) {
   const winograd_state *s = b->work->state;
-  const size_t in = s->geometry.x.channels, width = b->end - b->begin, mr = s->kernels->mr, nr = s->kernels->nr;
-  const size_t tile_rows = ceil_div(b->count, ceil_div(b->count, mr));
-  const float *pointers[MR_MAX];
-  rg_gemm_tile tile = {.segments = 1, .k = in, .a = pointers, .c_stride = width, .low = -INFINITY, .high = INFINITY};
-  for (size_t point = 0; point < s->points; point++)
-    for (size_t column = b->begin; column < b->end; column += nr) {
-      tile.columns = min_size(b->end - column, nr);
-      tile.b = s->weights + point * s->matrix_floats + rg_pack_offset(s->kernels, in, column / nr);
-      for (size_t row = 0; row < b->count; row += tile_rows) {
-        tile.rows = min_size(b->count - row, tile_rows);
-        for (size_t i = 0; i < tile.rows; i++) pointers[i] = b->v + point * b->v_step + (row + i) * in;
-        tile.c = b->z + point * b->z_step + row * width + column - b->begin;
-        s->kernels->gemm(&tile);
-      }
-    }
+  const size_t in = s->geometry.x.channels, mr = s->kernels->mr;
+  const size_t rows = ceil_div(b->count, ceil_div(b->count, mr)); /* of a register tile */
+  const float *weights = s->weights + s->points * rg_pack_offset(s->kernels, in, b->panel);
+  const size_t width = rg_pack_width(s->kernels, s->geometry.y.channels, b->panel);
+  for (size_t point = 0; point < s->points; point++, weights += in * width) {
+    const float *v = b->v + point * b->v_step;
+    for (size_t i = 0; i < b->count; i++) b->rows[i / rows * mr + i % rows] = v + i * in;
+    const rg_gemm_block product = {.first = {.rows = rows,
+                                             .columns = b->columns,
+                                             .segments = 1,
+                                             .k = in,
+                                             .a = b->rows,
+                                             .b = weights,
+                                             .c = b->z + point * b->z_step,
+                                             .c_stride = b->columns,
+                                             .low = -INFINITY,
+                                             .high = INFINITY},
+                                   .rows = b->count,
+                                   .columns = b->columns};
+    s->kernels->gemm_block(&product);
+  }
 }
 
 static void activate(const winograd_state *s, const rg_finish *finish, const rg_winograd_output *out) {
@@ -126,20 +132,19 @@ static void transform_output(const block *b) {
   const winograd_state *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
   const rg_finish finish = rg_finish_of(s->activation);
-  const size_t channels = g->y.channels, width = (size_t)g->out[2], count = b->end - b->begin;
+  const size_t channels = g->y.channels, width = (size_t)g->out[2], first = b->panel * s->kernels->nr;
   rg_winograd_output out = {.m = s->m,
                             .z_step = b->z_step,
-                            .channels = count,
+                            .channels = b->columns,
                             .y_row = width * channels,
                             .y_pixel = channels,
-                            .bias = b->work->bias != NULL ? b->work->bias + b->begin : NULL,
+                            .bias = b->work->bias != NULL ? b->work->bias + first : NULL,
                             .low = finish.low,
                             .high = finish.high};
   for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
-    const size_t offset =
-        at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels + b->begin;
-    out.z = b->z + t * count;
+    const size_t offset = at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels + first;
+    out.z = b->z + t * b->columns;
     out.y = b->work->y + offset;
     out.residual = b->work->residual != NULL ? b->work->residual + offset : NULL;
     out.rows = min_size(s->m, (size_t)(g->out[1] - at.row));
@@ -151,6 +156,11 @@ static void transform_output(const block *b) {
 
 /* ---- threads ---- */
 
+/* Of a block's pointers: a register tile may have fewer rows than mr. */
+static size_t rows_bytes(const winograd_state *s) {
+  return rg_round_up((2 * s->block + s->kernels->mr) * sizeof(float *), RG_ALIGNMENT);
+}
+
 static void run_task(void *argument, size_t task) {
   const job *work = argument;
   const winograd_state *s = work->state;
@@ -159,18 +169,19 @@ static void run_task(void *argument, size_t task) {
   size_t begin, end, first_panel, end_panel;
   rg_threads_split(s->tiles, 1, s->tile_parts, task / s->panel_parts, &begin, &end);
   rg_threads_split(panels, 1, s->panel_parts, task % s->panel_parts, &first_panel, &end_panel);
-  block b = {.work = work,
-             .begin = first_panel * nr,
-             .end = min_size(end_panel * nr, g->y.channels),
-             .v = (float *)(work->scratch + task * s->scratch_bytes)};
+  block b = {.work = work, .rows = (const float **)(work->scratch + task * s->scratch_bytes)};
+  b.v = (float *)((char *)b.rows + rows_bytes(s));
   for (b.first = begin; b.first < end; b.first += b.count) {
     b.count = min_size(s->block, end - b.first);
     b.v_step = b.count * g->x.channels + GAP;
-    b.z_step = b.count * (b.end - b.begin) + GAP;
     b.z = b.v + s->points * b.v_step;
     transform_input(&b);
-    multiply(&b);
-    transform_output(&b);
+    for (b.panel = first_panel; b.panel < end_panel; b.panel++) {
+      b.columns = min_size(g->y.channels - b.panel * nr, nr);
+      b.z_step = b.count * b.columns + GAP;
+      multiply(&b);
+      transform_output(&b);
+    }
   }
 }
 
@@ -200,10 +211,10 @@ static bool applies(const rg_conv_geometry *g) {
 /* Who runs what, in blocks of equal size that fit the caches. */
 static rango_status cut(winograd_state *s, size_t threads) {
   const size_t in = s->geometry.x.channels, out = s->geometry.y.channels, panels = rg_pack_panels(s->kernels, out);
-  const size_t weights = s->points * s->matrix_floats * sizeof(float), tile = s->points * (in + out) * sizeof(float);
   const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : L2_BYTES_USUAL;
-  const size_t room = (weights <= l2 ? l2 / 2 : BLOCK_BYTES_FAR) / tile;
-  const size_t most = room > BLOCK_TILES_MIN ? room / s->kernels->mr * s->kernels->mr : BLOCK_TILES_MIN;
+  const size_t tile = s->points * (in + s->kernels->nr) * sizeof(float);
+  const size_t room = l2 / 2 / (s->points * in * sizeof(float)) / s->kernels->mr * s->kernels->mr;
+  const size_t most = room > BLOCK_TILES_MIN ? room : BLOCK_TILES_MIN;
   const size_t gaps = 2 * s->points * GAP * sizeof(float);
   s->panel_parts = out > s->tiles ? min_size(threads, panels) : 1;
   s->tile_parts = min_size(threads / s->panel_parts, s->tiles);
@@ -211,19 +222,18 @@ static rango_status cut(winograd_state *s, size_t threads) {
   s->block = ceil_div(own, ceil_div(own, most));
   RG_FAIL_IF(!rg_mul_size(s->block, tile, &s->scratch_bytes) || s->scratch_bytes > SIZE_MAX / 2 / threads,
              RANGO_ERROR_LIMIT, "scratch of a convolution is too large");
-  s->scratch_bytes = rg_round_up(s->scratch_bytes + gaps, RG_ALIGNMENT);
+  s->scratch_bytes = rg_round_up(s->scratch_bytes + gaps, RG_ALIGNMENT) + rows_bytes(s);
   return RANGO_OK;
 }
 
 static rango_status pack_weights(rg_prepare *prepare, winograd_state *s, const rango_tensor *weight) {
-  rg_winograd_weights weights = {s->kernels, s->m, s->geometry.x.channels, s->geometry.y.channels, 0};
+  const rg_winograd_weights weights = {s->kernels, s->m, s->geometry.x.channels, s->geometry.y.channels};
   rg_packed *packed;
   size_t bytes;
   char key[64];
-  RG_FAIL_IF(!rg_pack_count(s->kernels, weights.in, weights.out, &weights.matrix_floats) ||
-                 !rg_mul_size(weights.matrix_floats, s->points * sizeof(float), &bytes),
+  RG_FAIL_IF(!rg_pack_count(s->kernels, weights.in, weights.out, &bytes) ||
+                 !rg_mul_size(bytes, s->points * sizeof(float), &bytes),
              RANGO_ERROR_LIMIT, "packed weights are too large");
-  s->matrix_floats = weights.matrix_floats;
   snprintf(key, sizeof key, "winograd %zu, panels of %zu", s->m, s->kernels->nr);
   RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, rg_winograd_pack, &weights, &packed));
   prepare->packed[prepare->packed_count++] = packed;

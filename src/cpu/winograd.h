@@ -15,10 +15,10 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
 /* The weights of one convolution, transformed in double precision. `argument`: an rg_winograd_weights. */
 typedef struct rg_winograd_weights {
   const rg_kernels *kernels;
-  size_t m, in, out;    /* channels */
-  size_t matrix_floats; /* of one point's packed in x out matrix */
+  size_t m, in, out; /* channels */
 } rg_winograd_weights;
-/* `to`: (m + 2)^2 packed matrices; weight: [out][in][3][3], at any address. */
+/* `to`: for each panel of output channels the matrices of the (m + 2)^2 points, one after the other, each packed as
+ * that panel of an in x out matrix (kernels/pack.h). weight: [out][in][3][3], at any address. */
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument);
 
 #endif

@@ -76,7 +76,7 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
   for (size_t panel = 0; panel < panels; panel++) {
     const size_t first = panel * nr, width = rg_pack_width(self->kernels, self->out, panel);
     const size_t columns = self->out - first < width ? self->out - first : width;
-    float *at = (float *)to + rg_pack_offset(self->kernels, self->in, panel);
+    float *at = (float *)to + count * rg_pack_offset(self->kernels, self->in, panel);
     for (size_t c = 0; c < self->in; c++, at += width) {
       for (size_t j = 0; j < columns; j++) {
         float w[9];
@@ -85,7 +85,7 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
       }
       transform_taps(&p, taps, u, columns);
       for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < columns; j++) at[i * self->matrix_floats + j] = (float)u[i][j];
+        for (size_t j = 0; j < columns; j++) at[i * self->in * width + j] = (float)u[i][j];
     }
   }
   return RANGO_OK;
