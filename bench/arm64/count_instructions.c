@@ -1,6 +1,7 @@
 /*
  * A plugin for qemu that counts what an AArch64 program executes: all instructions, and those that multiply and add
- * vectors of float32 (FMLA). Prints both so far whenever the program calls getppid(). bench/arm64.sh builds and uses it.
+ * vectors of float32 (FMLA). Prints both so far whenever the program calls getppid(). bench/arm64.sh builds and uses
+ * it.
  *
  *   cc -O2 -shared -fPIC -o count.so bench/count_instructions.c
  *   qemu-aarch64 -plugin ./count.so PROGRAM
@@ -50,14 +51,14 @@ static void count_block(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     fused_here += is_fmla(word);
   }
   qemu_plugin_register_vcpu_tb_exec_inline(block, QEMU_PLUGIN_INLINE_ADD_U64, &executed, count);
-  if (fused_here > 0)
-    qemu_plugin_register_vcpu_tb_exec_inline(block, QEMU_PLUGIN_INLINE_ADD_U64, &fused, fused_here);
+  if (fused_here > 0) qemu_plugin_register_vcpu_tb_exec_inline(block, QEMU_PLUGIN_INLINE_ADD_U64, &fused, fused_here);
 }
 
 #define GETPPID 173 /* on AArch64 Linux */
 
 static void print(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                   uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
+  (void)id, (void)cpu, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
   if (number == GETPPID)
     fprintf(stderr, "executed %llu fmla %llu\n", (unsigned long long)executed, (unsigned long long)fused);
 }

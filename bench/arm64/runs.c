@@ -1,4 +1,5 @@
-/* Runs a network once, then RUNS times between two calls of getppid, which count_instructions.c takes as marks. One thread.
+/* Runs a network once, then RUNS times between two calls of getppid, which count_instructions.c takes as marks. One
+ * thread.
  *
  *   runs MODEL INPUT.npy OUTPUT.npy RUNS reference|generic|neon */
 #include <rango.h>
