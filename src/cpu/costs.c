@@ -85,16 +85,21 @@ static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, 
          product_seconds(costs, pixels, in * (double)query->kernel_h * (double)query->kernel_w, out, threads_of(query));
 }
 
-/* What the method must win by: its weights are larger, its rounding errors too. */
+/* What larger tiles must win by: their weights are larger, their rounding errors too. */
 #define WINOGRAD_GAIN 0.9
 
 size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
   if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || query->kernel_h != 3 || query->kernel_w != 3)
     return 0;
-  const double direct = direct_seconds(costs, query, 1.0);
-  const double four = winograd_seconds(costs, query, 4.0), six = winograd_seconds(costs, query, 6.0);
-  if (six < WINOGRAD_GAIN * four && six < WINOGRAD_GAIN * direct) return 6;
-  return four < WINOGRAD_GAIN * direct ? 4 : 0;
+  double best = direct_seconds(costs, query, 1.0);
+  size_t chosen = 0;
+  for (size_t m = 2; m <= 6; m += 2) {
+    const double seconds = winograd_seconds(costs, query, (double)m);
+    if (seconds >= WINOGRAD_GAIN * best) continue;
+    best = seconds;
+    chosen = m;
+  }
+  return chosen;
 }
 
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {

@@ -1,6 +1,7 @@
 /*
  * 3 x 3 convolutions of stride 1 by Winograd's method (kernels/winograd.h): (m + 2)^2 matrix products over tiles of
- * m x m pixels in place of nine over pixels, 4 (m = 4) or 5.06 (m = 6) times fewer multiply-adds. The price: transforms
+ * m x m pixels in place of nine over pixels: 2.25 (m = 2), 4 (m = 4) or 5.06 (m = 6) times fewer multiply-adds. The
+ * price: transforms
  * of input and output, and weights that are (m + 2)^2 / 9 times as large.
  */
 #ifndef RG_CPU_WINOGRAD_H

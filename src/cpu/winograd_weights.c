@@ -14,9 +14,10 @@ typedef struct points {
 } points;
 
 static points points_of(size_t m) {
+  static const double values[][3] = {
+      {1.0}, {RG_WINOGRAD4_A, RG_WINOGRAD4_B}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B, RG_WINOGRAD6_C}};
   points p = {.pairs = m / 2};
-  const double values[2][3] = {{RG_WINOGRAD4_A, RG_WINOGRAD4_B, 0}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B, RG_WINOGRAD6_C}};
-  memcpy(p.values, values[m == 6], sizeof p.values);
+  memcpy(p.values, values[m / 2 - 1], sizeof p.values);
   p.zero = 1.0;
   for (size_t i = 0; i < p.pairs; i++) {
     p.squares[i] = p.values[i] * p.values[i];

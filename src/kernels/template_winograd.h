@@ -21,6 +21,14 @@ RG_INLINE rg_vec sum3(rg_vec x0, float f0, rg_vec x1, float f1, rg_vec x2) {
   return v_fma(v_set1(f0), x0, sum2(x1, f1, x2));
 }
 
+/* t = B^T d, m = 2 */
+RG_INLINE void input2(const rg_vec d[4], rg_vec t[4]) {
+  t[0] = v_sub(d[2], d[0]);
+  t[1] = v_add(d[2], d[1]);
+  t[2] = v_sub(d[2], d[1]);
+  t[3] = v_sub(d[3], d[1]);
+}
+
 /* t = B^T d, m = 4 */
 RG_INLINE void input4(const rg_vec d[6], rg_vec t[6]) {
   const float a = RG_WINOGRAD4_A, b = RG_WINOGRAD4_B, aa = a * a, bb = b * b;
@@ -39,6 +47,21 @@ RG_INLINE void input6(const rg_vec d[8], rg_vec t[8]) {
   RG_PAIR(t[3], t[4], sum3(d[2], aa * cc, d[4], -(aa + cc), d[6]), sum3(d[1], aa * cc, d[3], -(aa + cc), d[5]), b);
   RG_PAIR(t[5], t[6], sum3(d[2], aa * bb, d[4], -(aa + bb), d[6]), sum3(d[1], aa * bb, d[3], -(aa + bb), d[5]), c);
   t[7] = v_fma(v_set1(p3), d[1], sum3(d[3], p2, d[5], p1, d[7]));
+}
+
+RG_INLINE void input_of(const size_t m, const rg_vec *d, rg_vec *t) {
+  if (m == 2)
+    input2(d, t);
+  else if (m == 4)
+    input4(d, t);
+  else
+    input6(d, t);
+}
+
+/* y = A^T z, m = 2 */
+RG_INLINE void output2(const rg_vec z[4], rg_vec y[2]) {
+  y[0] = v_add(z[0], v_add(z[1], z[2]));
+  y[1] = v_add(z[3], v_sub(z[1], z[2]));
 }
 
 /* y = A^T z, m = 4 */
@@ -69,9 +92,18 @@ RG_INLINE void output6(const rg_vec z[8], rg_vec y[6]) {
   y[5] = v_add(z[7], powers6(da, aa * aa * a, db, bb * bb * b, dc, cc * cc * c));
 }
 
-/* `lanes` channels from `c` on; `side` = m + 2. */
-RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size_t side, const bool whole,
-                               size_t lanes) {
+RG_INLINE void output_of(const size_t m, const rg_vec *z, rg_vec *y) {
+  if (m == 2)
+    output2(z, y);
+  else if (m == 4)
+    output4(z, y);
+  else
+    output6(z, y);
+}
+
+/* `lanes` channels from `c` on. */
+RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size_t m, const bool whole, size_t lanes) {
+  const size_t side = m + 2;
   rg_vec turned[RG_WINOGRAD_SIDE_MAX][RG_WINOGRAD_SIDE_MAX]; /* [column][row] */
   for (size_t j = 0; j < side; j++) {
     rg_vec column[RG_WINOGRAD_SIDE_MAX];
@@ -85,20 +117,14 @@ RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size
       const float *at = in->rows[i] + (j - in->begin) * in->steps[i] + c;
       column[i] = whole ? v_load(at) : v_load_n(at, lanes);
     }
-    if (side == 6)
-      input4(column, turned[j]);
-    else
-      input6(column, turned[j]);
+    input_of(m, column, turned[j]);
   }
   float *to = in->v + c;
   for (size_t i = 0; i < side; i++) {
     rg_vec row[RG_WINOGRAD_SIDE_MAX], out[RG_WINOGRAD_SIDE_MAX];
     RG_UNROLL
     for (size_t j = 0; j < side; j++) row[j] = turned[j][i];
-    if (side == 6)
-      input4(row, out);
-    else
-      input6(row, out);
+    input_of(m, row, out);
     RG_UNROLL
     for (size_t j = 0; j < side; j++, to += in->v_step) {
       if (whole)
@@ -109,17 +135,20 @@ RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size
   }
 }
 
-RG_INLINE void winograd_windows(const rg_winograd_input *in, const size_t side) {
+RG_INLINE void winograd_windows(const rg_winograd_input *in, const size_t m) {
   size_t c = 0;
-  for (; c + RG_LANES <= in->channels; c += RG_LANES) winograd_window(in, c, side, true, RG_LANES);
-  if (c < in->channels) winograd_window(in, c, side, false, in->channels - c);
+  for (; c + RG_LANES <= in->channels; c += RG_LANES) winograd_window(in, c, m, true, RG_LANES);
+  if (c < in->channels) winograd_window(in, c, m, false, in->channels - c);
 }
 
-static void winograd_input4(const rg_winograd_input *in) { winograd_windows(in, 6); }
-static void winograd_input6(const rg_winograd_input *in) { winograd_windows(in, 8); }
+static void winograd_input2(const rg_winograd_input *in) { winograd_windows(in, 2); }
+static void winograd_input4(const rg_winograd_input *in) { winograd_windows(in, 4); }
+static void winograd_input6(const rg_winograd_input *in) { winograd_windows(in, 6); }
 
 void RG_KERNEL_NAME(winograd_input)(const rg_winograd_input *in) {
-  if (in->m == 4)
+  if (in->m == 2)
+    winograd_input2(in);
+  else if (in->m == 4)
     winograd_input4(in);
   else
     winograd_input6(in);
@@ -137,19 +166,13 @@ RG_INLINE void winograd_tile(const rg_winograd_output *out, size_t c, const size
       const float *at = out->z + (i * side + j) * out->z_step + c;
       column[i] = whole ? v_load(at) : v_load_n(at, lanes);
     }
-    if (m == 4)
-      output4(column, turned[j]);
-    else
-      output6(column, turned[j]);
+    output_of(m, column, turned[j]);
   }
   for (size_t i = 0; i < out->rows; i++) {
     rg_vec row[RG_WINOGRAD_SIDE_MAX], y[RG_WINOGRAD_SIDE_MAX];
     RG_UNROLL
     for (size_t j = 0; j < side; j++) row[j] = turned[j][i];
-    if (m == 4)
-      output4(row, y);
-    else
-      output6(row, y);
+    output_of(m, row, y);
     RG_UNROLL
     for (size_t j = 0; j < m; j++) {
       if (j >= out->columns) break;
@@ -172,11 +195,14 @@ RG_INLINE void winograd_tiles(const rg_winograd_output *out, const size_t m) {
   if (c < out->channels) winograd_tile(out, c, m, false, out->channels - c);
 }
 
+static void winograd_output2(const rg_winograd_output *out) { winograd_tiles(out, 2); }
 static void winograd_output4(const rg_winograd_output *out) { winograd_tiles(out, 4); }
 static void winograd_output6(const rg_winograd_output *out) { winograd_tiles(out, 6); }
 
 void RG_KERNEL_NAME(winograd_output)(const rg_winograd_output *out) {
-  if (out->m == 4)
+  if (out->m == 2)
+    winograd_output2(out);
+  else if (out->m == 4)
     winograd_output4(out);
   else
     winograd_output6(out);

@@ -6,9 +6,9 @@
  *
  * with one matrix product over the channels for each of the window's (m + 2)^2 points. Channels-last.
  *
- * The points of interpolation are 0, +-a, +-b (, +-c) and infinity. Those below have the least error of the pairs
- * (triples) of sixteenths that were tried: with 64 channels 9e-7 of the largest output for m = 4, 6e-6 for m = 6; the
- * direct sum has 1.5e-7 (usual points 0, 1, 2 (, 1/2): 4e-6 and 7e-6).
+ * The points of interpolation are 0, infinity and pairs +-a: 1 for m = 2, and for m = 4 and m = 6 those of the
+ * sixteenths tried that have the least error: with 64 channels 9e-7 of the largest output for m = 4, 6e-6 for m = 6;
+ * the direct sum has 1.5e-7 (usual points 0, 1, 2 and 1/2: 4e-6 and 7e-6).
  */
 #ifndef RG_KERNELS_WINOGRAD_H
 #define RG_KERNELS_WINOGRAD_H
@@ -26,7 +26,7 @@
 
 /* v[point][c] = (B^T d B)[point] for c < channels; the point (i, j) is i * (m + 2) + j. */
 typedef struct rg_winograd_input {
-  size_t m;                                /* 4 or 6 */
+  size_t m;                                /* 2, 4 or 6 */
   const float *rows[RG_WINOGRAD_SIDE_MAX]; /* the window's rows, at column `begin`; zeros [channels] outside */
   size_t steps[RG_WINOGRAD_SIDE_MAX];      /* floats from a row's pixel to the next; 0 for the zeros */
   size_t begin, end;                       /* columns of the window that lie inside the image */
