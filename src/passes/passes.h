@@ -45,6 +45,8 @@ rango_status rg_pass_fuse_attention(rango_model *model, int *changes);
 rango_status rg_pass_fuse_matmul_add(rango_model *model, int *changes);
 /* Conv → rango.Conv */
 rango_status rg_pass_fuse_conv(rango_model *model, int *changes);
+/* Scales and shifts in front of rango.Dense and rango.Conv, where exact. */
+rango_status rg_pass_fold_scale(rango_model *model, int *changes);
 /* Into rango.Dense and rango.Conv; a residual Add, too. */
 rango_status rg_pass_fuse_activation(rango_model *model, int *changes);
 /* Pairs of rango.Dense or rango.Conv → one operator. */
