@@ -55,14 +55,21 @@ static float *random_floats(size_t count) {
 }
 
 static double peak_seconds(const rg_kernels *kernels) {
-  static volatile float kept;
   const double begin = seconds_now();
-  kept = kernels->peak(PEAK_ITERATIONS);
+  volatile const float kept = kernels->peak(PEAK_ITERATIONS);
+  (void)kept;
   return seconds_now() - begin;
 }
 
 static void pack(const rg_kernels *kernels, const problem *p, float *packed) {
-  const rg_pack_view view = {.b = p->b, .row = p->n, .column = 1, .k = p->k, .n = p->n, .scale = 1, .total = p->k};
+  const rg_pack_view view = {.b = p->b,
+                             .row = p->n,
+                             .column = 1,
+                             .k = p->k,
+                             .n = p->n,
+                             .scale = 1,
+                             .total = p->k,
+                             .narrow = rg_pack_is_narrow(kernels, p->k, p->n)};
   rg_pack_panel_range(kernels, &view, 0, rg_pack_panels(kernels, p->n), packed);
 }
 
