@@ -1,6 +1,7 @@
 /*
- * The fused operators of the lowered graph (docs/DESIGN.md): y = activation(linear + bias + residual), and Attention
- * (ops/attention.h). Made by passes/lower from checked operators, and checked here again. Images may be channels-last.
+ * The fused operators of the lowered graph (docs/DESIGN.md): y = activation(linear + bias + residual), Attention
+ * (ops/attention.h) and Lookup. Made by passes/lower from checked operators, and checked here again. Images may be
+ * channels-last.
  */
 #include "ops/attention.h"
 #include "ops/compute.h"
@@ -444,6 +445,41 @@ static rango_status compute_attention(rg_exec *exec) {
   return RANGO_OK;
 }
 
+/* ---- Lookup ---- */
+
+static rango_status infer_lookup(rg_infer *infer) {
+  const rg_fact *x = infer->inputs[0], *table = infer->inputs[1];
+  int64_t dims[RANGO_MAX_RANK];
+  if (table->rank != 2 || x->rank == 0 || (x->rank > 0 && differ(x->dims[x->rank - 1], 1)))
+    return rg_infer_fail(infer, "needs numbers [..., 1] and a table of rows");
+  if (x->rank > 0) {
+    memcpy(dims, x->dims, sizeof dims);
+    dims[x->rank - 1] = table->dims[1];
+  }
+  rg_fact_set(infer->outputs[0], table->type, x->rank, x->rank > 0 ? dims : NULL);
+  return RANGO_OK;
+}
+
+/* The table's last row is for numbers that have none. */
+static rango_status compute_lookup(rg_exec *exec) {
+  const rango_tensor *x, *table;
+  RG_TRY(rg_need_tensor(exec, 0, 1, &x));
+  RG_TRY(need_f32(exec, 1, 2, &table));
+  const int64_t n = table->shape.dims[0] - 1, columns = table->shape.dims[1], count = rg_tensor_elements(x);
+  rg_shape shape = x->shape;
+  if (table->shape.rank != 2 || n < 0 || shape.dims[shape.rank - 1] != 1 || !rg_type_is_integer(x->type))
+    return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "needs numbers [..., 1] and a table of rows");
+  shape.dims[shape.rank - 1] = columns;
+  rango_tensor *y;
+  RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &shape, &y));
+  for (int64_t i = 0; y && i < count; i++) {
+    const int64_t row = rg_tensor_get_i64(x, i);
+    memcpy((float *)y->data + i * columns, (const float *)table->data + (row < 0 || row > n ? n : row) * columns,
+           (size_t)columns * sizeof(float));
+  }
+  return RANGO_OK;
+}
+
 /* ---- Activation, Layout ---- */
 
 static rango_status compute_activation(rg_exec *exec) {
@@ -496,6 +532,7 @@ static const rg_op ops[] = {
      compute_low_rank_conv, macs_low_rank_conv},
     {RG_PRIVATE_DOMAIN, "Attention", 1, RG_OPSET_MAX, 3, 4, 1, 1, FLAGS, NULL, infer_attention, compute_attention,
      macs_attention},
+    {RG_PRIVATE_DOMAIN, "Lookup", 1, RG_OPSET_MAX, 2, 2, 1, 1, FLAGS, NULL, infer_lookup, compute_lookup, NULL},
     {RG_PRIVATE_DOMAIN, "Activation", 1, RG_OPSET_MAX, 1, 1, 1, 1, FLAGS | RG_OP_ELEMENTWISE, NULL,
      rg_infer_same_as_first, compute_activation, NULL},
     {RG_PRIVATE_DOMAIN, "Layout", 1, RG_OPSET_MAX, 1, 1, 1, 1, RG_OP_PRIVATE, NULL, rg_infer_same_as_first,

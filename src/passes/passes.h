@@ -49,6 +49,8 @@ rango_status rg_pass_fuse_conv(rango_model *model, int *changes);
 rango_status rg_pass_fold_scale(rango_model *model, int *changes);
 /* Into rango.Dense and rango.Conv; a residual Add, too. */
 rango_status rg_pass_fuse_activation(rango_model *model, int *changes);
+/* A product with one-hot rows → rango.Lookup */
+rango_status rg_pass_recognise_lookup(rango_model *model, int *changes);
 /* Pairs of rango.Dense or rango.Conv → one operator. */
 rango_status rg_pass_low_rank(rango_model *model, int *changes);
 /* Channels-last, and rango.Layout where needed. */
