@@ -44,10 +44,17 @@ static rango_status add_chunk(rg_arena *arena, size_t bytes, chunk **out) {
   size_t total;
   RG_FAIL_IF(!rg_add_size(bytes, rg_round_up(sizeof(chunk), ARENA_ALIGNMENT), &total), RANGO_ERROR_MEMORY,
              "out of memory: %zu bytes were needed", bytes);
-  RG_TRY(rg_calloc(1, total, RG_OUT(out)));
-  (*out)->bytes = bytes;
+  RG_TRY(rg_alloc(total, RG_OUT(out)));
+  **out = (chunk){.bytes = bytes};
   arena->total += total;
   return RANGO_OK;
+}
+
+/* Zeroes what is handed out, no more: pages that nothing is put on never become resident. */
+static void *take(chunk *from, size_t bytes) {
+  void *memory = chunk_memory(from) + from->used;
+  from->used += bytes;
+  return memset(memory, 0, bytes);
 }
 
 rango_status rg_arena_alloc(rg_arena *arena, size_t bytes, void **out) {
@@ -56,8 +63,7 @@ rango_status rg_arena_alloc(rg_arena *arena, size_t bytes, void **out) {
   bytes = rg_round_up(bytes ? bytes : 1, ARENA_ALIGNMENT);
   chunk *last = arena->last;
   if (last && last->bytes - last->used >= bytes) {
-    *out = chunk_memory(last) + last->used;
-    last->used += bytes;
+    *out = take(last, bytes);
     return RANGO_OK;
   }
   chunk *fresh;
@@ -71,8 +77,7 @@ rango_status rg_arena_alloc(rg_arena *arena, size_t bytes, void **out) {
     arena->last = fresh;
     if (arena->next_bytes < CHUNK_MAX) arena->next_bytes *= 2;
   }
-  fresh->used = bytes;
-  *out = chunk_memory(fresh);
+  *out = take(fresh, bytes);
   return RANGO_OK;
 }
 

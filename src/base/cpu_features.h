@@ -8,7 +8,6 @@ typedef struct rg_cpu {
   bool avx2, fma, f16c;                       /* x86-64 */
   bool avx512f, avx512bw, avx512dq, avx512vl; /* usable: the system saves their registers */
   bool neon, fp16, dotprod;                   /* AArch64 */
-  int cores;                                  /* in the process's affinity mask and cgroup quota */
   size_t l1_bytes, l2_bytes, l3_bytes;        /* data caches; 0: unknown */
 } rg_cpu;
 

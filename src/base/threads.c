@@ -1,6 +1,6 @@
 #include "base/threads.h"
 
-#include "base/cpu_features.h"
+#include "base/cpu_cores.h"
 #include "base/memory.h"
 
 #define THREADS_MAX 1024
@@ -39,7 +39,7 @@ rango_status rango_threads_create(int count, rango_threads **out) {
              "rango_threads_create: %d threads; use 0 (one for each core) to %d", count, THREADS_MAX);
   rango_threads *threads;
   RG_TRY(rg_calloc(1, sizeof *threads, RG_OUT(&threads)));
-  threads->count = count ? count : rg_cpu_features()->cores;
+  threads->count = count ? count : rg_cpu_cores();
 #if !defined(__APPLE__)
   if (threads->count > 1 && !(threads->pool = pthreadpool_create((size_t)threads->count))) {
     count = threads->count;

@@ -1,6 +1,7 @@
 /* This machine, as rango_cpu_get_info tells it. */
 #include <string.h>
 
+#include "base/cpu_cores.h"
 #include "base/cpu_features.h"
 #include "kernels/kernels.h"
 
@@ -42,7 +43,7 @@ rango_status rango_cpu_get_info(rango_cpu_info *out) {
   out->architecture = architecture();
   out->features = features_text(cpu);
   out->isa = rg_kernels_isa(kernels);
-  out->cores = cpu->cores;
+  out->cores = rg_cpu_cores();
   out->l1_bytes = cpu->l1_bytes;
   out->l2_bytes = cpu->l2_bytes;
   out->l3_bytes = cpu->l3_bytes;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/cpu_features.h"
+#include "base/cpu_cores.h"
 #include "base/memory.h"
 #include "linalg/lapack.h"
 
@@ -19,7 +19,7 @@ extern int openblas_get_num_threads(void) __attribute__((weak));
 int rg_linalg_set_threads(int threads) {
   if (!openblas_set_num_threads || !openblas_get_num_threads) return 0;
   int before = openblas_get_num_threads();
-  openblas_set_num_threads(threads > 0 ? threads : rg_cpu_features()->cores);
+  openblas_set_num_threads(threads > 0 ? threads : rg_cpu_cores());
   return before;
 }
 #else

@@ -80,14 +80,24 @@ static int64_t output_channels(const channels *layout) {
   return layout->rows_per_group ? layout->outer / layout->rows_per_group * layout->count : layout->count;
 }
 
+/* Elements [at, at + count) times `factor`. A weight in a mapped file may lie at any address. */
+static void scale_elements(const rango_tensor *weight, int64_t at, int64_t count, double factor, rango_tensor *out) {
+  if (weight->type != RANGO_FLOAT32) {
+    for (int64_t i = at; i < at + count; i++) rg_tensor_set_double(out, i, rg_tensor_get_double(weight, i) * factor);
+    return;
+  }
+  float *to = (float *)out->data + at;
+  memcpy(to, (const float *)weight->data + at, (size_t)count * sizeof *to);
+  for (int64_t i = 0; i < count; i++) to[i] = (float)(to[i] * factor);
+}
+
 static rango_status scaled_weight(const rango_tensor *weight, const channels *l, const affine *a, rango_tensor *out) {
   RG_TRY(rg_tensor_init(out, weight->type, &weight->shape));
   int64_t at = 0;
   for (int64_t o = 0; o < l->outer; o++) {
     int64_t first = l->rows_per_group ? o / l->rows_per_group * l->count : 0;
-    for (int64_t c = 0; c < l->count; c++)
-      for (int64_t i = 0; i < l->inner; i++, at++)
-        rg_tensor_set_double(out, at, rg_tensor_get_double(weight, at) * a->factor[first + c]);
+    for (int64_t c = 0; c < l->count; c++, at += l->inner)
+      scale_elements(weight, at, l->inner, a->factor[first + c], out);
   }
   return RANGO_OK;
 }
