@@ -1,6 +1,7 @@
 #include "passes/passes.h"
 
-#define ROUNDS_MAX 32 /* every round but the last removes something; chains settle in a few */
+#define ROUNDS_MAX 32 /* chains settle in a few */
+#define PASSES     (sizeof repeated / sizeof *repeated)
 
 rango_status rg_passes_canonical(rango_model *model) {
   static const rg_pass repeated[] = {
@@ -8,14 +9,15 @@ rango_status rg_passes_canonical(rango_model *model) {
       rg_pass_fold_batch_norm, rg_pass_fold_bias_add,   rg_pass_merge_constants, rg_pass_remove_dead,
   };
   int changes = 0;
+  size_t quiet = 0; /* passes since one changed the model: each has seen it as it is once all have been quiet */
   RG_TRY(rg_ops_resolve(model, false));
   RG_TRY(rg_pass_constant_inputs(model, &changes));
   RG_TRY(rg_pass_inline_functions(model, &changes));
   RG_TRY(rg_ops_resolve(model, false)); /* what attributes of calls have filled in is checked now */
-  for (int round = 0; round < ROUNDS_MAX; round++) {
+  for (size_t i = 0; quiet < PASSES && i < ROUNDS_MAX * PASSES; i++) {
     changes = 0;
-    for (size_t i = 0; i < sizeof repeated / sizeof *repeated; i++) RG_TRY(repeated[i](model, &changes));
-    if (!changes) break;
+    RG_TRY(repeated[i % PASSES](model, &changes));
+    quiet = changes ? 0 : quiet + 1;
   }
   return RANGO_OK;
 }
