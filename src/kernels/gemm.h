@@ -1,4 +1,4 @@
-/* What each instruction set's gemm.c and winograd.c define; used by its table.c alone. */
+/* What each instruction set's gemm.c, depthwise.c and winograd.c define; used by its table.c alone. */
 #ifndef RG_KERNELS_GEMM_H
 #define RG_KERNELS_GEMM_H
 

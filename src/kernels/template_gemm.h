@@ -1,5 +1,5 @@
 /*
- * The matrix product's register tile, the depthwise pixel and the peak loop, written once over simd.h. A folder's
+ * The matrix product's register tile and the peak loop, written once over simd.h. A folder's
  * gemm.c sets the tile's rows (RG_MR, 4, 6, 8 or 12) and includes this file; a tile has two vectors of columns.
  *
  * Each count of rows and each width (two vectors or one) is a function of its own, and accumulators are variables with
@@ -233,48 +233,6 @@ void RG_KERNEL_NAME(gemm_block)(const rg_gemm_block *block) {
     last.c += count * top.rows * top.c_stride;
     if (last.residual != NULL) last.residual += count * top.rows * top.residual_stride;
     RG_RUN_TILES(&last, 1);
-  }
-}
-
-#define RG_PIXELS 4 /* of a line that share each load of a weight */
-
-/* `pixels` pixels from `first` on, `lanes` channels from `c` on. */
-RG_INLINE void depthwise_of(const rg_depthwise_line *p, size_t first, size_t c, const size_t pixels, const bool whole,
-                            size_t lanes) {
-  const rg_vec bias = p->bias != NULL ? v_load_n(p->bias + c, lanes) : v_set1(0.0f);
-  rg_vec acc[RG_PIXELS];
-  RG_UNROLL
-  for (size_t i = 0; i < pixels; i++) acc[i] = bias;
-  for (size_t r = 0; r < p->rows; r++) {
-    if (p->x[r] == NULL) continue;
-    const float *x = p->x[r] + first * p->pixel_step + c, *w = p->weights + r * p->weight_row + c;
-    for (size_t t = 0; t < p->taps; t++, x += p->tap_step, w += p->channels) {
-      const rg_vec weight = whole ? v_load(w) : v_load_n(w, lanes);
-      RG_UNROLL
-      for (size_t i = 0; i < pixels; i++) {
-        const float *at = x + i * p->pixel_step;
-        acc[i] = v_fma(whole ? v_load(at) : v_load_n(at, lanes), weight, acc[i]);
-      }
-    }
-  }
-  RG_UNROLL
-  for (size_t i = 0; i < pixels; i++) {
-    const size_t at = (first + i) * p->channels + c;
-    if (p->residual != NULL) acc[i] = v_add(acc[i], v_load_n(p->residual + at, lanes));
-    v_store_n(p->out + at, v_min(v_set1(p->high), v_max(v_set1(p->low), acc[i])), lanes);
-  }
-}
-
-void RG_KERNEL_NAME(depthwise)(const rg_depthwise_line *line) {
-  const size_t channels = line->channels, whole = channels / RG_LANES * RG_LANES;
-  size_t i = 0;
-  for (; i + RG_PIXELS <= line->count; i += RG_PIXELS) {
-    for (size_t c = 0; c < whole; c += RG_LANES) depthwise_of(line, i, c, RG_PIXELS, true, RG_LANES);
-    if (whole < channels) depthwise_of(line, i, whole, RG_PIXELS, false, channels - whole);
-  }
-  for (; i < line->count; i++) {
-    for (size_t c = 0; c < whole; c += RG_LANES) depthwise_of(line, i, c, 1, true, RG_LANES);
-    if (whole < channels) depthwise_of(line, i, whole, 1, false, channels - whole);
   }
 }
 
