@@ -61,9 +61,11 @@ static inline rg_vec v_log(rg_vec x) {
   return v_select(v_is_nan(x), x, y);
 }
 
-/* With t = exp(2|x|) - 1: tanh|x| = t / (t + 2). Above 9.2 the result rounds to 1. */
+/* t = exp(2|x|) - 1: tanh|x| = t / (t + 2). Above 9.2 the result rounds to 1. */
+static inline rg_vec v_tanh_part(rg_vec x) { return v_expm1(v_min(v_set1(18.4f), v_mul(v_set1(2.0f), v_abs(x)))); }
+
 static inline rg_vec v_tanh(rg_vec x) {
-  const rg_vec t = v_expm1(v_min(v_set1(18.4f), v_mul(v_set1(2.0f), v_abs(x))));
+  const rg_vec t = v_tanh_part(x);
   const rg_vec y = v_copysign(v_div(t, v_add(t, v_set1(2.0f))), x);
   return v_select(v_is_nan(x), x, y);
 }

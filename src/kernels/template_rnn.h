@@ -22,12 +22,14 @@ RG_INLINE void row_product_strip(const rg_row_product *p, size_t column, const s
     rg_vec x[RG_ROW_PRODUCT_MAX];
     RG_UNROLL
     for (size_t i = 0; i < rows; i++) x[i] = v_set1(p->x[i * p->x_row + q]);
+    rg_vec line[ROW_SUMS];
     RG_UNROLL
     for (size_t v = 0; v < vectors; v++) {
-      const rg_vec line = v + 1 < vectors ? v_load(w + VECTORS(v)) : load_zero(w + VECTORS(v), tail);
-      RG_UNROLL
-      for (size_t i = 0; i < rows; i++) sum[i * vectors + v] = v_fma(x[i], line, sum[i * vectors + v]);
+      line[v] = v + 1 < vectors ? v_load(w + VECTORS(v)) : load_zero(w + VECTORS(v), tail);
+      if (rows > 1) RG_KEEP(line[v]);
     }
+    RG_UNROLL
+    for (size_t s = 0; s < rows * vectors; s++) sum[s] = v_fma(x[s / vectors], line[s % vectors], sum[s]);
   }
   RG_UNROLL
   for (size_t s = 0; s < rows * vectors; s++)
@@ -54,6 +56,15 @@ static void row_product(const rg_row_product *p) {
   functions[p->rows - 1](p);
 }
 
+/* 1 / sigmoid(x). */
+static inline rg_vec v_sigmoid_inverse(rg_vec x) { return v_one_plus_exp2(v_mul(v_set1(-LOG2_E), x)); }
+
+/* sigmoid(gate) tanh(x), by one division. */
+static inline rg_vec v_gated_tanh(rg_vec gate, rg_vec x) {
+  const rg_vec t = v_tanh_part(x);
+  return v_div(v_copysign(t, x), v_mul(v_sigmoid_inverse(gate), v_add(t, v_set1(2.0f))));
+}
+
 static void lstm_step(const float *gates, const float *peepholes, float *cell, float *h, size_t hidden) {
   const float *p = peepholes;
   for (size_t j = 0; j < hidden; j += RG_LANES) {
@@ -64,18 +75,17 @@ static void lstm_step(const float *gates, const float *peepholes, float *cell, f
       i = v_fma(load_zero(p + j, n), c, i);
       f = v_fma(load_zero(p + 2 * hidden + j, n), c, f);
     }
-    const rg_vec candidate = v_tanh(load_zero(gates + 3 * hidden + j, n));
-    c = v_fma(v_sigmoid(f), c, v_mul(v_sigmoid(i), candidate));
+    c = v_add(v_div(c, v_sigmoid_inverse(f)), v_gated_tanh(i, load_zero(gates + 3 * hidden + j, n)));
     if (p != NULL) o = v_fma(load_zero(p + hidden + j, n), c, o);
     store_some(cell + j, c, n);
-    store_some(h + j, v_mul(v_sigmoid(o), v_tanh(c)), n);
+    store_some(h + j, v_gated_tanh(o, c), n);
   }
 }
 
 static void gru_reset(const float *gates, const float *other, float *out, size_t hidden) {
   for (size_t j = 0; j < hidden; j += RG_LANES) {
     const size_t n = hidden - j < RG_LANES ? hidden - j : RG_LANES;
-    store_some(out + j, v_mul(v_sigmoid(load_zero(gates + hidden + j, n)), load_zero(other + j, n)), n);
+    store_some(out + j, v_div(load_zero(other + j, n), v_sigmoid_inverse(load_zero(gates + hidden + j, n))), n);
   }
 }
 

@@ -10,4 +10,13 @@
 #define RG_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* The vector stays in its register: gcc would read it again from memory for every product that uses it. */
+#if defined(__x86_64__)
+#define RG_KEEP(vector) __asm__("" : "+v"(vector))
+#elif defined(__aarch64__)
+#define RG_KEEP(vector) __asm__("" : "+w"(vector))
+#else
+#define RG_KEEP(vector) ((void)0)
+#endif
+
 #endif
