@@ -30,6 +30,7 @@ static rango_status run(rg_exec *exec) {
                         .a_column = state->a_column,
                         .k = state->right.k,
                         .b = b,
+                        .unpacked = state->right.unpacked ? &state->right : NULL,
                         .c = y->data};
   if (state->bias >= 0) product.bias = rg_exec_input(exec, state->bias)->data;
   if (state->residual >= 0) product.residual = rg_exec_input(exec, state->residual)->data;
@@ -51,10 +52,11 @@ static rango_status run(rg_exec *exec) {
 /* What both operators end with: packing, the plan, scratch. */
 static rango_status finish(rg_prepare *prepare, dense_state *state, size_t m) {
   RG_TRY(rg_fact_shape(prepare->outputs[0], &state->shape));
+  state->right.unpacked = rg_product_takes_sgemm(prepare, &state->right, m);
   RG_TRY(rg_right_prepare(&state->right, prepare));
   rg_gemm_plan(&state->gemm, prepare->kernels, prepare->threads, 1, m, state->right.n, 1, state->right.k,
                state->a_column == 1 ? 0 : state->right.k);
-  RG_TRY(rg_gemm_scratch_bytes(&state->gemm, &state->scratch));
+  if (!state->right.unpacked) RG_TRY(rg_gemm_scratch_bytes(&state->gemm, &state->scratch));
   prepare->scratch_bytes += rg_round_up(state->scratch, RG_ALIGNMENT);
   prepare->state = state;
   prepare->run = run;

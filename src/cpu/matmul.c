@@ -26,6 +26,7 @@ static rango_status run(rg_exec *exec) {
                               .a_items = state->a_items,
                               .b = b,
                               .b_items = state->b_items,
+                              .unpacked = state->right.unpacked ? &state->right : NULL,
                               .c = y->data,
                               .c_item = state->gemm.m * state->gemm.n};
   rg_product_run(&state->gemm, &product, (rg_activation){RG_ACT_NONE, 0, 0}, exec->threads, scratch);
@@ -79,10 +80,11 @@ static rango_status prepare_matmul(rg_prepare *prepare) {
                             .row = n,
                             .column = 1,
                             .scale = 1.0f};
+  const bool one_right = matrices == 1 && b_batch.rank <= a_batch.rank;
+  if (one_right) m *= rg_cpu_count(a, 0, a_batch.rank); /* the left's batch is more rows */
+  state->right.unpacked = rg_product_takes_sgemm(prepare, &state->right, m);
   RG_TRY(rg_right_prepare(&state->right, prepare));
-  if (matrices == 1 && b_batch.rank <= a_batch.rank) { /* one right operand: the left's batch is more rows */
-    m *= rg_cpu_count(a, 0, a_batch.rank);
-  } else {
+  if (!one_right) {
     rg_shape batch;
     if (!rg_broadcast_shape(&a_batch, &b_batch, &batch))
       RG_FAIL(RANGO_ERROR_ARGUMENT, "%s: the operands' batches don't fit", rg_node_text(prepare->node));
@@ -93,7 +95,7 @@ static rango_status prepare_matmul(rg_prepare *prepare) {
     RG_TRY(batch_offsets(prepare->arena, &b_batch, &batch, items, state->right.matrix_floats, &state->b_items));
   }
   rg_gemm_plan(&state->gemm, prepare->kernels, prepare->threads, items, m, n, 1, k, 0);
-  RG_TRY(rg_gemm_scratch_bytes(&state->gemm, &state->scratch));
+  if (!state->right.unpacked) RG_TRY(rg_gemm_scratch_bytes(&state->gemm, &state->scratch));
   prepare->scratch_bytes += rg_round_up(state->scratch, RG_ALIGNMENT);
   prepare->state = state;
   prepare->run = run;

@@ -13,15 +13,20 @@ size_t rg_cpu_count(const rg_fact *fact, int begin, int end);
 typedef struct rg_product {
   const float *a;
   size_t a_row, a_column, k;
-  const size_t *a_items; /* offsets, or NULL: 0 */
-  const float *b;        /* packed */
-  const size_t *b_items; /* offsets, or NULL: 0 */
-  float *c;              /* [items][m][n] */
+  const size_t *a_items;    /* offsets, or NULL: 0 */
+  const float *b;           /* packed, or */
+  const rg_right *unpacked; /* lying as this says (rg_product_takes_sgemm) */
+  const size_t *b_items;    /* offsets, or NULL: 0 */
+  float *c;                 /* [items][m][n] */
   size_t c_item;
   const float *bias;     /* [n] or NULL */
   const float *residual; /* like c, or NULL */
   size_t first_row;      /* that c and residual begin with */
 } rg_product;
+
+/* What right->unpacked has to be for a product of `m` rows by `right`: whether the kernel table has an sgemm and the
+ * product is one for it, large and with elements that can be read where they lie. */
+bool rg_product_takes_sgemm(const rg_prepare *prepare, const rg_right *right, size_t m);
 
 /* Runs a plan made with segments 1 and, where a_column isn't 1, pack_floats k. */
 void rg_product_run(const rg_gemm *gemm, const rg_product *product, rg_activation activation, rango_threads *threads,

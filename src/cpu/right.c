@@ -75,6 +75,8 @@ static uint64_t order_hash(const rg_right *right) {
 rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
   size_t bytes, total;
   right->constant = NULL;
+  right->matrix_floats = right->matrix_step;
+  if (right->unpacked) return RANGO_OK;
   RG_FAIL_IF(!rg_mul_size(right->taps, right->k, &total) ||
                  !rg_pack_count(right->kernels, total, right->n, &right->matrix_floats),
              RANGO_ERROR_LIMIT, "packed weights are too large");
@@ -114,8 +116,8 @@ static void pack_task(void *argument, size_t task) {
 }
 
 rango_status rg_right_get(const rg_right *right, rg_exec *exec, const float **out) {
-  if (right->constant != NULL) {
-    *out = right->constant;
+  if (right->constant != NULL || right->unpacked) {
+    *out = right->unpacked ? rg_exec_input(exec, right->input)->data : right->constant;
     return RANGO_OK;
   }
   size_t bytes;

@@ -14,15 +14,17 @@ typedef struct rg_right {
   size_t matrix_step, tap_step, row, column;
   const size_t *tap_order; /* [taps], following from the other fields of the node; NULL: 0, 1, ... */
   float scale;
+  bool unpacked;         /* left where it lies, for rg_product_run alone (product.h) */
   size_t matrix_floats;  /* of one packed */
   const float *constant; /* packed already, or NULL */
 } rg_right;
 
 /* Operand `input` of a node as one matrix: k x n as its two axes say, or n x k when `transposed`; unpacked, scale 1. */
 rg_right rg_right_matrix(const rg_prepare *prepare, int input, bool transposed);
-/* After all fields above matrix_floats are set: packs a constant input, or adds the scratch that packing will take. */
+/* After all fields above matrix_floats are set: packs a constant input, or adds the scratch that packing will take;
+ * neither where `unpacked`. */
 rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare);
-/* The packed operands, `matrix_floats` apart. */
+/* The operands, packed or not, `matrix_floats` apart. */
 rango_status rg_right_get(const rg_right *right, rg_exec *exec, const float **out);
 
 #endif

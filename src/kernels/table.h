@@ -38,6 +38,23 @@ typedef struct rg_gemm_block {
   size_t rows, columns, panel_step;
 } rg_gemm_block;
 
+/* A whole product in one call: c = alpha * a * b + beta * c. */
+typedef struct rg_sgemm {
+  size_t m, n, k;
+  const float *a, *b;
+  bool a_transposed, b_transposed; /* a lies as [k][a_row], b as [n][b_row]; otherwise [m][a_row] and [k][b_row] */
+  size_t a_row, b_row;
+  float alpha, beta;
+  float *c; /* [m][n] */
+} rg_sgemm;
+
+#if defined(RANGO_CBLAS)
+void rg_cblas_sgemm(const rg_sgemm *product);
+#define RG_SGEMM rg_cblas_sgemm
+#else
+#define RG_SGEMM NULL
+#endif
+
 /* Neighbouring pixels of a line of a depthwise convolution, all channels: for i < count
  * out[i][c] = clip(sum over r < rows, t < taps of x[r][i * pixel_step + t * tap_step + c] * weights[r * weight_row + t
  * * channels + c] + bias[c] + residual[i][c]). */
@@ -74,6 +91,7 @@ struct rg_kernels {
   size_t block_bytes; /* left operand of a block of rows: stays in the second-level cache while panels pass */
   void (*gemm)(const rg_gemm_tile *tile);
   void (*gemm_block)(const rg_gemm_block *block);
+  void (*sgemm)(const rg_sgemm *product); /* by a BLAS, with threads of its own; NULL in a build without */
   /* At most `narrow` columns, which lie one behind the other, `panel_step` elements apart (rg_pack_is_narrow). */
   void (*gemm_narrow)(const rg_gemm_block *block);
   size_t narrow; /* 0: gemm_narrow is NULL */

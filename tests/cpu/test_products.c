@@ -1,25 +1,10 @@
 /* Dense, Gemm, MatMul and low-rank pairs of dense layers against sums in double precision. */
+#include "matrix.h"
 #include "node_host.h"
 
 static const size_t rows_of[] = {1, 2, 3, 5, 8, 13, 17, 40, 100};
 static const size_t columns_of[] = {1, 4, 7, 8, 9, 16, 17, 31, 32, 33, 64, 70};
 static const size_t inner_of[] = {1, 2, 3, 8, 17, 64, 100};
-
-/* c[m][n] = a[m][k] * b[k][n], element (i, j) at i * row + j * column. */
-typedef struct matrix {
-  const float *data;
-  size_t row, column;
-} matrix;
-
-static void multiply(const matrix *a, const matrix *b, size_t m, size_t n, size_t k, double scale, double *c) {
-  for (size_t i = 0; i < m; i++)
-    for (size_t j = 0; j < n; j++) {
-      double sum = 0.0;
-      for (size_t q = 0; q < k; q++)
-        sum += (double)a->data[i * a->row + q * a->column] * (double)b->data[q * b->row + j * b->column];
-      c[i * n + j] = scale * sum;
-    }
-}
 
 static const float *values(const node_host *host, int input) { return host->inputs[input].data; }
 

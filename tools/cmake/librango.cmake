@@ -24,6 +24,19 @@ elseif(rango_cpu MATCHES "aarch64|arm64")
   rango_isa(neon -O2)
 endif()
 
+# Large products by a BLAS: src/kernels/table.h, sgemm.
+set(rango_blas "")
+if(RANGO_CBLAS)
+  rango_isa(cblas -O2)
+  if(APPLE)
+    find_library(RANGO_BLAS_LIBRARY Accelerate REQUIRED)
+  else()
+    find_library(RANGO_BLAS_LIBRARY NAMES openblas blis cblas REQUIRED)
+  endif()
+  set(rango_blas ${RANGO_BLAS_LIBRARY})
+  add_compile_definitions(RANGO_CBLAS)
+endif()
+
 # Kernels are compiled for speed; the rest for size as well, since devices carry it (tests/install/library.sh holds the bound).
 file(GLOB rango_kernels CONFIGURE_DEPENDS ${src}/kernels/*/*.c)
 set_property(SOURCE ${rango_kernels} APPEND PROPERTY COMPILE_OPTIONS -O3)
@@ -73,5 +86,5 @@ endif()
 foreach(library rango rango-static)
   target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${library} PRIVATE m Threads::Threads ${PTHREADPOOL_LIBRARY})
+  target_link_libraries(${library} PRIVATE m Threads::Threads ${PTHREADPOOL_LIBRARY} ${rango_blas})
 endforeach()

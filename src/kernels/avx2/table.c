@@ -10,6 +10,7 @@ const rg_kernels rg_kernels_avx2 = {
     .block_bytes = 192 << 10,
     .gemm = rg_avx2_gemm,
     .gemm_block = rg_avx2_gemm_block,
+    .sgemm = RG_SGEMM,
     .gemm_narrow = rg_avx2_gemm_narrow,
     .narrow = 4,
     .depthwise = rg_avx2_depthwise,

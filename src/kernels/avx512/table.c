@@ -9,6 +9,7 @@ const rg_kernels rg_kernels_avx512 = {
     .block_bytes = 192 << 10,
     .gemm = rg_avx512_gemm,
     .gemm_block = rg_avx512_gemm_block,
+    .sgemm = RG_SGEMM,
     .gemm_narrow = rg_avx512_gemm_narrow,
     .narrow = 8,
     .depthwise = rg_avx512_depthwise,

@@ -9,6 +9,7 @@ const rg_kernels rg_kernels_generic = {
     .block_bytes = 192 << 10,
     .gemm = rg_generic_gemm,
     .gemm_block = rg_generic_gemm_block,
+    .sgemm = RG_SGEMM,
     .depthwise = rg_generic_depthwise,
     .winograd_input = rg_generic_winograd_input,
     .winograd_output = rg_generic_winograd_output,

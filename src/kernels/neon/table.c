@@ -9,6 +9,7 @@ const rg_kernels rg_kernels_neon = {
     .block_bytes = 192 << 10,
     .gemm = rg_neon_gemm,
     .gemm_block = rg_neon_gemm_block,
+    .sgemm = RG_SGEMM,
     .depthwise = rg_neon_depthwise,
     .winograd_input = rg_neon_winograd_input,
     .winograd_output = rg_neon_winograd_output,
