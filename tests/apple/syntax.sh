@@ -16,7 +16,7 @@ skipped="^src/kernels/avx|^src/gpu/"
 [ -e "$work/libraries/cjson" ] || skipped="$skipped|^cli/"
 
 flags="-target arm64-apple-macos11 -nostdlibinc -fsyntax-only -std=gnu11 -isystem tests/apple/include
-  -isystem $work/libraries -Iinclude -Isrc -Wall -Wextra -Wshadow -Wno-unused-parameter -Werror"
+  -isystem $work/libraries -Iinclude -Isrc -DRANGO_CBLAS -Wall -Wextra -Wshadow -Wno-unused-parameter -Werror"
 sources=$(find src cli -name '*.c' | grep -vE "$skipped" | sort)
 # shellcheck disable=SC2086 # lists of words
 printf '%s\n' $sources | xargs -n 40 -P 2 clang $flags

@@ -16,6 +16,7 @@ extern FILE *__stdinp, *__stdoutp, *__stderrp;
 
 int printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int fprintf(FILE *file, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int sprintf(char *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int snprintf(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int vfprintf(FILE *file, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 int vsnprintf(char *to, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
