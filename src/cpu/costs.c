@@ -69,7 +69,8 @@ static double threads_of(const rg_cost_query *query) { return query->threads > 1
 /* Its weights are so large that a network's don't stay in the last-level cache from one run to the next: more than the
  * second-level cache holds comes from memory, and no faster with more threads. */
 static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query, double m) {
-  const double points = (m + 2.0) * (m + 2.0), in = (double)query->in, out = (double)query->out;
+  const double side = m + (double)query->kernel_h - 1.0, points = side * side, in = (double)query->in,
+               out = (double)query->out;
   const double tiles = (double)query->rows * ceil((double)query->height / m) * ceil((double)query->width / m);
   const double bytes = 4.0 * points * in * out;
   const double read = 1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
@@ -89,11 +90,13 @@ static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, 
 #define WINOGRAD_GAIN 0.9
 
 size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
-  if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || query->kernel_h != 3 || query->kernel_w != 3)
+  const int64_t taps = query->kernel_h;
+  if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || (taps != 3 && taps != 5) ||
+      query->kernel_w != taps)
     return 0;
   double best = direct_seconds(costs, query, 1.0);
   size_t chosen = 0;
-  for (size_t m = 2; m <= 6; m += 2) {
+  for (size_t m = 2; m <= (size_t)(9 - taps); m += 2) {
     const double seconds = winograd_seconds(costs, query, (double)m);
     if (seconds >= WINOGRAD_GAIN * best) continue;
     best = seconds;

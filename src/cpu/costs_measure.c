@@ -77,7 +77,7 @@ static void depthwise(const cost_bench *bench, const void *argument) {
 static void transform(const cost_bench *bench, const void *argument) {
   (void)argument;
   rg_winograd_input in = {
-      .m = 4, .end = 6, .channels = TRANSFORM_CHANNELS, .v = bench->c, .v_step = TRANSFORM_CHANNELS};
+      .side = 6, .end = 6, .channels = TRANSFORM_CHANNELS, .v = bench->c, .v_step = TRANSFORM_CHANNELS};
   for (size_t i = 0; i < 6; i++) {
     in.rows[i] = bench->a;
     in.steps[i] = TRANSFORM_CHANNELS;

@@ -23,7 +23,7 @@
 typedef struct winograd_state {
   rg_conv_geometry geometry;
   const rg_kernels *kernels;
-  size_t m, points;               /* pixels of a tile's side, (m + 2)^2 */
+  size_t m, side, points;         /* pixels of a tile's side, of a window's, of a window */
   size_t tiles_x, tiles_y;        /* of an image */
   size_t tiles, block;            /* of the batch; of a block */
   const float *weights;           /* [panels][points][channels in][columns of a panel] */
@@ -74,8 +74,8 @@ static void transform_input(const block *b) {
   const winograd_state *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
   const size_t channels = g->x.channels;
-  const int64_t side = (int64_t)s->m + 2, height = g->in[1], width = g->in[2];
-  rg_winograd_input in = {.m = s->m, .channels = channels, .v_step = b->v_step};
+  const int64_t side = (int64_t)s->side, height = g->in[1], width = g->in[2];
+  rg_winograd_input in = {.side = s->side, .channels = channels, .v_step = b->v_step};
   for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
     const int64_t top = at.row - g->pad[1], left = at.column - g->pad[2];
@@ -133,7 +133,8 @@ static void transform_output(const block *b) {
   const rg_conv_geometry *g = &s->geometry;
   const rg_finish finish = rg_finish_of(s->activation);
   const size_t channels = g->y.channels, width = (size_t)g->out[2], first = b->panel * s->kernels->nr;
-  rg_winograd_output out = {.m = s->m,
+  rg_winograd_output out = {.side = s->side,
+                            .m = s->m,
                             .z_step = b->z_step,
                             .channels = b->columns,
                             .y_row = width * channels,
@@ -203,9 +204,8 @@ static rango_status run(rg_exec *exec) {
 /* ---- preparing ---- */
 
 static bool applies(const rg_conv_geometry *g) {
-  return g->groups == 1 && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 && g->kernel[1] == 3 &&
-         g->kernel[2] == 3 && g->stride[1] == 1 && g->stride[2] == 1 && g->dilation[1] == 1 && g->dilation[2] == 1 &&
-         g->batch > 0 && g->y.pixels > 0;
+  return g->groups == 1 && g->in[0] == 1 && g->out[0] == 1 && g->kernel[0] == 1 && g->stride[1] == 1 &&
+         g->stride[2] == 1 && g->dilation[1] == 1 && g->dilation[2] == 1 && g->batch > 0 && g->y.pixels > 0;
 }
 
 /* Who runs what, in blocks of equal size that fit the caches. */
@@ -227,7 +227,8 @@ static rango_status cut(winograd_state *s, size_t threads) {
 }
 
 static rango_status pack_weights(rg_prepare *prepare, winograd_state *s, const rango_tensor *weight) {
-  const rg_winograd_weights weights = {s->kernels, s->m, s->geometry.x.channels, s->geometry.y.channels};
+  const rg_winograd_weights weights = {s->kernels, s->m, s->side + 1 - s->m, s->geometry.x.channels,
+                                       s->geometry.y.channels};
   rg_packed *packed;
   size_t bytes;
   char key[64];
@@ -249,8 +250,8 @@ static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g, int t
                                .in = (int64_t)g->x.channels,
                                .out = (int64_t)g->y.channels,
                                .group = 1,
-                               .kernel_h = 3,
-                               .kernel_w = 3,
+                               .kernel_h = g->kernel[1],
+                               .kernel_w = g->kernel[2],
                                .height = g->out[1],
                                .width = g->out[2],
                                .threads = threads,
@@ -279,7 +280,8 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->kernels = prepare->kernels;
   s->zeros = zeros;
   s->m = m;
-  s->points = (m + 2) * (m + 2);
+  s->side = m + (size_t)geometry.kernel[1] - 1;
+  s->points = s->side * s->side;
   s->tiles_y = ceil_div((size_t)geometry.out[1], m);
   s->tiles_x = ceil_div((size_t)geometry.out[2], m);
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;

@@ -3,6 +3,7 @@
 
 #include "cpu/winograd.h"
 
+#define R_MAX   5
 #define COLUMNS 32 /* output channels transformed side by side: at least every table's nr */
 
 typedef struct points {
@@ -13,11 +14,11 @@ typedef struct points {
   size_t pairs;
 } points;
 
-static points points_of(size_t m) {
+static points points_of(size_t side) {
   static const double values[][3] = {
-      {1.0}, {RG_WINOGRAD4_A, RG_WINOGRAD4_B}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B, RG_WINOGRAD6_C}};
-  points p = {.pairs = m / 2};
-  memcpy(p.values, values[m / 2 - 1], sizeof p.values);
+      {1.0}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B}, {RG_WINOGRAD8_A, RG_WINOGRAD8_B, RG_WINOGRAD8_C}};
+  points p = {.pairs = side / 2 - 1};
+  memcpy(p.values, values[p.pairs - 1], sizeof p.values);
   p.zero = 1.0;
   for (size_t i = 0; i < p.pairs; i++) {
     p.squares[i] = p.values[i] * p.values[i];
@@ -33,58 +34,60 @@ static points points_of(size_t m) {
 
 typedef double row[COLUMNS]; /* one for each output channel */
 
-/* u[point] = G w for `columns` channels: row p of G is (1, p, p^2) / norm, the last (0, 0, 1). */
-static void transform(const points *p, row *const w[3], row *const u[RG_WINOGRAD_SIDE_MAX], size_t columns) {
+/* u[point] = G w for `columns` channels: row p of G is (1, p, p^2, ...) / norm, the last (0, ..., 0, 1). */
+static void transform(const points *p, size_t r, row *const w[R_MAX], row *const u[RG_WINOGRAD_SIDE_MAX],
+                      size_t columns) {
   const double by_zero = 1.0 / p->zero;
   for (size_t j = 0; j < columns; j++) {
-    const double w0 = (*w[0])[j], w1 = (*w[1])[j], w2 = (*w[2])[j];
-    (*u[0])[j] = by_zero * w0;
+    const double w3 = r > 3 ? (*w[3])[j] : 0.0, w4 = r > 3 ? (*w[4])[j] : 0.0;
+    (*u[0])[j] = by_zero * (*w[0])[j];
     for (size_t i = 0; i < p->pairs; i++) {
-      const double even = w0 + p->squares[i] * w2, odd = p->values[i] * w1;
+      const double square = p->squares[i], even = (*w[0])[j] + square * ((*w[2])[j] + square * w4);
+      const double odd = p->values[i] * ((*w[1])[j] + square * w3);
       (*u[1 + 2 * i])[j] = (even + odd) / p->norms[i];
       (*u[2 + 2 * i])[j] = (even - odd) / p->norms[i];
     }
-    (*u[2 * p->pairs + 1])[j] = w2;
+    (*u[2 * p->pairs + 1])[j] = (*w[r - 1])[j];
   }
 }
 
-/* One input channel, `columns` output channels: taps[9] to u[side * side]. */
-static void transform_taps(const points *p, row taps[9], row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX],
-                           size_t columns) {
+/* One input channel, `columns` output channels: taps[r * r] to u[side * side]. */
+static void transform_taps(const points *p, size_t r, row taps[R_MAX * R_MAX],
+                           row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX], size_t columns) {
   const size_t side = 2 * p->pairs + 2;
-  row half[RG_WINOGRAD_SIDE_MAX][3]; /* G w */
-  for (size_t x = 0; x < 3; x++) {
-    row *const column[3] = {&taps[x], &taps[3 + x], &taps[6 + x]};
-    row *to[RG_WINOGRAD_SIDE_MAX];
+  row half[RG_WINOGRAD_SIDE_MAX][R_MAX]; /* G w */
+  row *from[R_MAX], *to[RG_WINOGRAD_SIDE_MAX];
+  for (size_t x = 0; x < r; x++) {
+    for (size_t k = 0; k < r; k++) from[k] = &taps[k * r + x];
     for (size_t i = 0; i < side; i++) to[i] = &half[i][x];
-    transform(p, column, to, columns);
+    transform(p, r, from, to, columns);
   }
   for (size_t i = 0; i < side; i++) {
-    row *const line[3] = {&half[i][0], &half[i][1], &half[i][2]};
-    row *to[RG_WINOGRAD_SIDE_MAX];
+    for (size_t k = 0; k < r; k++) from[k] = &half[i][k];
     for (size_t j = 0; j < side; j++) to[j] = &u[i * side + j];
-    transform(p, line, to, columns);
+    transform(p, r, from, to, columns);
   }
 }
 
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument) {
   const rg_winograd_weights *self = argument;
-  const points p = points_of(self->m);
-  const size_t count = (self->m + 2) * (self->m + 2), nr = self->kernels->nr,
-               panels = rg_pack_panels(self->kernels, self->out);
+  const size_t r = self->r, side = self->m + r - 1;
+  const points p = points_of(side);
+  const size_t count = side * side, nr = self->kernels->nr, panels = rg_pack_panels(self->kernels, self->out);
   const char *from = weight->data;
-  row taps[9], u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
+  row taps[R_MAX * R_MAX], u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
   for (size_t panel = 0; panel < panels; panel++) {
     const size_t first = panel * nr, width = rg_pack_width(self->kernels, self->out, panel);
     const size_t columns = self->out - first < width ? self->out - first : width;
     float *at = (float *)to + count * rg_pack_offset(self->kernels, self->in, panel);
     for (size_t c = 0; c < self->in; c++, at += width) {
       for (size_t j = 0; j < columns; j++) {
-        float w[9];
-        memcpy(w, from + ((first + j) * self->in + c) * sizeof w, sizeof w);
-        for (size_t t = 0; t < 9; t++) taps[t][j] = (double)w[t];
+        float w[R_MAX * R_MAX];
+        const size_t bytes = r * r * sizeof *w;
+        memcpy(w, from + ((first + j) * self->in + c) * bytes, bytes);
+        for (size_t t = 0; t < r * r; t++) taps[t][j] = (double)w[t];
       }
-      transform_taps(&p, taps, u, columns);
+      transform_taps(&p, r, taps, u, columns);
       for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < columns; j++) at[i * self->in * width + j] = (float)u[i][j];
     }

@@ -161,20 +161,21 @@ static void test_winograd(void **state) {
   static const int64_t shapes[][9] = {/* batch, in, out, height, width, pads: top, left, bottom, right */
                                       {1, 16, 16, 32, 32, 1, 1, 1, 1}, {2, 64, 48, 9, 10, 1, 1, 1, 1},
                                       {1, 17, 33, 24, 18, 0, 0, 0, 0}, {3, 32, 64, 12, 12, 2, 0, 1, 2},
-                                      {1, 96, 40, 14, 30, 0, 2, 2, 0}, {8, 72, 70, 2, 2, 1, 1, 1, 1}};
+                                      {1, 96, 40, 14, 30, 0, 2, 2, 0}, {8, 72, 70, 2, 2, 1, 1, 1, 1},
+                                      {1, 20, 50, 12, 12, 0, 0, 0, 0}, {2, 24, 16, 7, 9, 2, 2, 2, 2}};
   /* Those that don't bound the result: errors are relative to the largest. */
   static const rg_activation_kind activations[] = {RG_ACT_NONE, RG_ACT_RELU, RG_ACT_LEAKY_RELU, RG_ACT_SILU};
-  bool sides[7] = {false};
+  bool sides[2][7] = {{false}}; /* [5 x 5] */
   (void)state;
-  for (int turn = 1; turn < 13; turn++) {
-    const int64_t *shape = shapes[turn % 6];
+  for (int turn = 1; turn < 17; turn++) {
+    const int64_t *shape = shapes[turn % 8], taps = turn % 8 < 6 ? 3 : 5;
     const conv_case c = {2,
                          shape[0],
                          shape[1],
                          shape[2],
                          1,
                          {1, shape[3], shape[4]},
-                         {1, 3, 3},
+                         {1, taps, taps},
                          {1, 1, 1},
                          {1, 1, 1},
                          {0, shape[5], shape[6]},
@@ -184,22 +185,23 @@ static void test_winograd(void **state) {
       rg_costs costs;
       check_ok(rg_kernels_get(*isa, &kernels));
       rg_costs_init(&costs, kernels);
-      sides[rg_costs_winograd(&costs, &(rg_cost_query){.kind = RG_COST_CONV,
-                                                       .rows = c.batch,
-                                                       .in = c.in,
-                                                       .out = c.out,
-                                                       .group = 1,
-                                                       .kernel_h = 3,
-                                                       .kernel_w = 3,
-                                                       .height = output_size(&c, 1),
-                                                       .width = output_size(&c, 2),
-                                                       .plain = true})] = true;
+      sides[taps == 5][rg_costs_winograd(&costs, &(rg_cost_query){.kind = RG_COST_CONV,
+                                                                  .rows = c.batch,
+                                                                  .in = c.in,
+                                                                  .out = c.out,
+                                                                  .group = 1,
+                                                                  .kernel_h = taps,
+                                                                  .kernel_w = taps,
+                                                                  .height = output_size(&c, 1),
+                                                                  .width = output_size(&c, 2),
+                                                                  .plain = true})] = true;
     }
-    check_conv(&c, turn, activations[turn % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
+    check_conv(&c, turn, activations[turn / 2 % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
   }
-  assert_true(sides[2]); /* the method did run, with all sizes of tiles */
-  assert_true(sides[4]);
-  assert_true(sides[6]);
+  assert_true(sides[0][2]); /* the method did run, with all sizes of tiles */
+  assert_true(sides[0][4]);
+  assert_true(sides[0][6]);
+  assert_true(sides[1][4]);
 }
 
 /* The transpose by its definition: every input pixel is added to what its window covers. */
