@@ -132,12 +132,12 @@ static inline double exp_row(const float *x, float shift, float *y, size_t n) {
     rg_vec s = zero;
     size_t i = begin;
     for (; i + RG_LANES <= end; i += RG_LANES) {
-      const rg_vec e = v_exp(v_add(v_load(x + i), minus));
+      const rg_vec e = v_exp_share(v_add(v_load(x + i), minus));
       if (y) v_store(y + i, e);
       s = v_add(s, e);
     }
     if (i < end) {
-      const rg_vec e = v_exp(v_add(load_some(x + i, end - i, v_set1(-__builtin_inff())), minus));
+      const rg_vec e = v_exp_share(v_add(load_some(x + i, end - i, v_set1(-__builtin_inff())), minus));
       if (y) store_some(y + i, e, end - i);
       s = v_add(s, e);
     }
@@ -166,7 +166,7 @@ static void softmax_columns(const float *x, float *y, size_t stride, size_t rows
     rg_vec largest = v_set1(-__builtin_inff()), sum = zero;
     for (size_t r = 0; r < rows; r++) largest = v_max(largest, load_some(x + r * stride + c, n, zero));
     for (size_t r = 0; r < rows; r++) {
-      const rg_vec e = v_exp(v_sub(load_some(x + r * stride + c, n, zero), largest));
+      const rg_vec e = v_exp_share(v_sub(load_some(x + r * stride + c, n, zero), largest));
       if (!logarithm) store_some(y + r * stride + c, e, n);
       sum = v_add(sum, e);
     }
