@@ -201,8 +201,17 @@ static rango_status visit(rg_graph *graph, void *argument) {
   return RANGO_OK;
 }
 
+static rango_status look_for_norm(rg_graph *graph, void *found) {
+  for (const rg_node *node = graph->first; node; node = node->next)
+    if (is_inference(node)) *(bool *)found = true;
+  return RANGO_OK;
+}
+
 rango_status rg_pass_fold_batch_norm(rango_model *model, int *changes) {
   folding f = {0};
+  bool found = false;
+  RG_TRY(rg_model_visit_graphs(model, false, look_for_norm, &found));
+  if (!found) return RANGO_OK; /* facts take time */
   RG_TRY(rg_pass_facts_create(model, &f.facts));
   rango_status status = rg_model_visit_graphs(model, false, visit, &f);
   rg_pass_facts_clear(&f.facts);

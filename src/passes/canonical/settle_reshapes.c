@@ -23,10 +23,15 @@ static bool settle(const rg_fact *target, const rg_fact *input, int64_t *sizes) 
   return open <= 1;
 }
 
+static bool has_computed_target(const rg_node *node) {
+  const rg_value *target = rg_node_input(node, 1);
+  return rg_node_is(node, "Reshape") && target && !rg_value_constant(target);
+}
+
 static rango_status settle_node(settling *s, rg_node *node) {
   int64_t sizes[RANGO_MAX_RANK];
   rg_value *target = rg_node_input(node, 1), *constant;
-  if (!rg_node_is(node, "Reshape") || !target || rg_value_constant(target)) return RANGO_OK;
+  if (!has_computed_target(node)) return RANGO_OK;
   const rg_fact *fact = rg_pass_fact(&s->facts, target), *input = rg_pass_fact(&s->facts, rg_node_input(node, 0));
   if (rg_node_int(node, "allowzero", 0) || !settle(fact, input, sizes)) return RANGO_OK;
   rango_tensor tensor;
@@ -39,6 +44,9 @@ static rango_status settle_node(settling *s, rg_node *node) {
 
 rango_status rg_pass_settle_reshapes(rango_model *model, int *changes) {
   settling s = {0};
+  const rg_node *first = model->graph->first;
+  while (first && !has_computed_target(first)) first = first->next;
+  if (!first) return RANGO_OK; /* facts take time */
   RG_TRY(rg_pass_facts_create(model, &s.facts));
   rango_status status = RANGO_OK;
   /* The main graph alone: a body's sizes may change from round to round. */
