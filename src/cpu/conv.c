@@ -40,40 +40,6 @@ rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activa
                         .activation = activation};
 }
 
-/* ---- an input in row-major order ---- */
-
-typedef struct conversion {
-  const rg_conv *conv;
-  const float *from; /* [batch][channels][pixels] */
-  float *to;         /* [batch][pixels][channels] */
-  size_t parts;      /* of an image */
-} conversion;
-
-static void convert_task(void *argument, size_t task) {
-  const conversion *work = argument;
-  const rg_image *image = &work->conv->geometry.x;
-  const size_t at = task / work->parts * image->image_step;
-  size_t begin, end;
-  rg_threads_split(image->pixels, 16, work->parts, task % work->parts, &begin, &end);
-  work->conv->gemm.kernels->vector->transpose(work->from + at + begin, image->pixels,
-                                              work->to + at + begin * image->channels, image->channels, image->channels,
-                                              end - begin);
-}
-
-rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out) {
-  const float *from = rg_exec_input(exec, index)->data;
-  *out = from;
-  if (!conv->convert) return RANGO_OK;
-  const size_t batch = conv->geometry.batch, count = batch * conv->geometry.x.image_step;
-  float *to;
-  RG_TRY(rg_exec_scratch(exec, count * sizeof(float), RG_OUT(&to)));
-  const bool split = exec->threads != NULL && count > 16384 && batch < (size_t)rango_threads_count(exec->threads);
-  conversion work = {conv, from, to, split ? (size_t)rango_threads_count(exec->threads) : 1};
-  rg_threads_run(exec->threads, convert_task, &work, batch * work.parts);
-  *out = to;
-  return RANGO_OK;
-}
-
 /* ---- preparing ---- */
 
 /* How windows become rows, and what of the product's plan follows from it. */
@@ -107,11 +73,10 @@ rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg
   rg_conv_geometry *g = &conv->geometry;
   RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y, g));
   g->x = rg_image_of(parts->x, RG_CHANNELS_LAST);
-  conv->convert = parts->x_layout != RG_CHANNELS_LAST && g->x.channels > 1;
-  if (conv->convert) prepare->scratch_bytes += rg_round_up(g->batch * g->x.image_step * sizeof(float), RG_ALIGNMENT);
   g->y = rg_image_of(parts->y, parts->y_layout);
   conv->residual = rg_image_of(parts->y, parts->residual_layout);
   conv->pointwise = rg_conv_is_pointwise(g);
+  RG_TRY(rg_conv_stage_prepare(prepare, parts->x_layout, conv));
   conv->per_image = parts->y_layout != RG_CHANNELS_LAST || parts->residual_layout != RG_CHANNELS_LAST;
   /* W is [groups * group_out][group_in][taps]. */
   conv->right = (rg_right){.kernels = prepare->kernels,

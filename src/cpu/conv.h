@@ -5,8 +5,18 @@
 #include "cpu/image.h"
 #include "cpu/right.h"
 
+/* How the input is made ready before the product (conv_stage.c). The convolution's geometry is then of the result. */
+typedef struct rg_conv_stage {
+  bool needed;
+  bool row_major;        /* what comes */
+  bool border;           /* zeros around it are made part of the image */
+  int64_t in[3], pad[3]; /* where there is a border: the image's size, and where it begins */
+  size_t pixels, lines;  /* of an image that comes; of one that is made, in pieces to copy */
+} rg_conv_stage;
+
 typedef struct rg_conv {
   rg_conv_geometry geometry;
+  rg_conv_stage stage;
   rg_image residual; /* where a residual's elements lie */
   rg_right right;
   rg_gemm gemm;
@@ -16,7 +26,6 @@ typedef struct rg_conv {
     RG_CONV_RUNS,  /* few channels: a pointer for each row of a window, whose pixels lie together */
     RG_CONV_GATHER /* few channels of a group, or taps apart: a window's elements are copied into scratch */
   } mode;
-  bool convert;       /* the input is row-major: made channels-last in scratch first */
   bool per_image;     /* each image is a product of its own: outputs are row-major */
   const float *zeros; /* a segment's: what lies outside the image */
   size_t scratch;
@@ -33,7 +42,9 @@ typedef struct rg_conv_parts {
 /* Plans the product and packs the weight; adds what rg_right_get and rg_conv_input take to prepare->scratch_bytes, but
  * not conv->scratch. */
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv);
-/* The node's input `index` channels-last. */
+/* Settles conv->stage for an input of that layout, and adds its scratch. */
+rango_status rg_conv_stage_prepare(rg_prepare *prepare, rg_layout x_layout, rg_conv *conv);
+/* The node's input `index` as conv->geometry.x says, channels-last. */
 rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out);
 
 typedef struct rg_conv_operands {
