@@ -20,15 +20,28 @@ class DimBinding(ctypes.Structure):
     _fields_ = [("symbol", ctypes.c_char_p), ("value", ctypes.c_int64)]
 
 
+RESULTS = {  # what doesn't return a status
+    "rango_version": ctypes.c_char_p,
+    "rango_error_message": ctypes.c_char_p,
+    "rango_tensor_type": ctypes.c_int,
+    "rango_tensor_rank": ctypes.c_int,
+    "rango_tensor_dims": ctypes.POINTER(ctypes.c_int64),
+    "rango_tensor_data": ctypes.c_void_p,
+    "rango_tensor_bytes": ctypes.c_size_t,
+    "rango_model_output_count": ctypes.c_size_t,
+    "rango_analysis_macs": ctypes.c_int64,
+}
+STATUSES = ["rango_model_load", "rango_session_create", "rango_session_run", "rango_tensor_wrap",
+            "rango_analysis_create", "rango_cpu_measure_peak"]
+
+
 def library(path):
+    """The library with its functions looked up, as an extension module's are when it is imported."""
     lib = ctypes.CDLL(path)
-    for name in ("rango_version", "rango_error_message"):
-        getattr(lib, name).restype = ctypes.c_char_p
-    lib.rango_tensor_data.restype = ctypes.c_void_p
-    lib.rango_tensor_dims.restype = ctypes.POINTER(ctypes.c_int64)
-    lib.rango_tensor_bytes.restype = ctypes.c_size_t
-    lib.rango_model_output_count.restype = ctypes.c_size_t
-    lib.rango_analysis_macs.restype = ctypes.c_int64
+    for name in STATUSES:
+        getattr(lib, name).restype = ctypes.c_int
+    for name, result in RESULTS.items():
+        getattr(lib, name).restype = result
     return lib
 
 
