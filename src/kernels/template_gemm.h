@@ -31,7 +31,7 @@
 #include RG_TILE_SUMS
 #else
 /* Tiles of many rows take longer over a line of weights than the next takes to come, and processors don't fetch beyond
- * the end of a page by themselves: RG_PREFETCH_BYTES, where gemm.c sets it, is two pages. */
+ * the end of a page by themselves: RG_PREFETCH_BYTES, where gemm.c sets it, is two to four pages. */
 #ifdef RG_PREFETCH_BYTES
 #define RG_PREFETCH(b, width)                                                                                          \
   do {                                                                                                                 \

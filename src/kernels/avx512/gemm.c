@@ -2,5 +2,5 @@
 #include "kernels/avx512/simd.h"
 
 #define RG_MR             8
-#define RG_PREFETCH_BYTES 8192
+#define RG_PREFETCH_BYTES 16384
 #include "kernels/template_gemm.h"
