@@ -21,7 +21,7 @@ if(rango_cpu MATCHES "x86_64|amd64")
   rango_isa(avx2 -mavx2 -mfma -mf16c)
   rango_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c)
 elseif(rango_cpu MATCHES "aarch64|arm64")
-  rango_isa(neon -O2)
+  rango_isa(neon -O2 $<$<C_COMPILER_ID:GNU>:-frename-registers>) # gcc 12 moves sums to and fro otherwise
 endif()
 
 # Large products by a BLAS: src/kernels/table.h, sgemm.
