@@ -194,10 +194,11 @@ struct rango_model {
     size_t count, capacity;
   } tensors; /* every tensor of the model: cleared with it */
   uint64_t file_bytes;
-  struct rg_names *names; /* who has which name (graph/names.h) */
-  int64_t suffixes;       /* handed out to make names unique */
-  void *_Atomic infos;    /* rango_model_input's answers (graph/info.c), made when first asked for */
-  void *_Atomic runtime;  /* the engine's: lowered programs and packed weights (engine/engine.h) */
+  struct rg_names *names;       /* who has which name (graph/names.h) */
+  int64_t suffixes;             /* handed out to make names unique */
+  struct rg_facts **kept_facts; /* while passes run in a row (passes/row.h): what the last one knew, or NULL */
+  void *_Atomic infos;          /* rango_model_input's answers (graph/info.c), made when first asked for */
+  void *_Atomic runtime;        /* the engine's: lowered programs and packed weights (engine/engine.h) */
   void (*runtime_free)(void *runtime);
 };
 

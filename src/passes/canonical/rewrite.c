@@ -24,20 +24,6 @@ rango_status rg_value_become_constant(rg_value *value, rango_tensor *tensor) {
   return RANGO_OK;
 }
 
-rango_status rg_pass_facts_create(const rango_model *model, rg_pass_facts *out) {
-  out->value_count = model->value_count;
-  return rg_facts_create(model, NULL, 0, NULL, 0, &out->facts);
-}
-
-void rg_pass_facts_clear(rg_pass_facts *facts) {
-  rg_facts_free(facts->facts);
-  *facts = (rg_pass_facts){0};
-}
-
-const rg_fact *rg_pass_fact(const rg_pass_facts *facts, const rg_value *value) {
-  return value && value->id < facts->value_count ? rg_facts_of(facts->facts, value) : NULL;
-}
-
 bool rg_value_is_private(const rg_value *value) {
   return value->uses.count == 1 && !value->output_uses && value->uses.items[0].node->graph == value->graph;
 }

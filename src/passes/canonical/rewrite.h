@@ -2,7 +2,7 @@
 #ifndef RG_PASSES_CANONICAL_REWRITE_H
 #define RG_PASSES_CANONICAL_REWRITE_H
 
-#include "passes/passes.h"
+#include "passes/row.h"
 
 /* Takes away a node whose output 0 (the only one that is used) is the same as `with`. Names of graph outputs stay: then
  * the producer of `with` takes the output over, or, where that can't be, *done is false and nothing has changed. */
@@ -10,16 +10,6 @@ rango_status rg_bypass_node(rg_node *node, rg_value *with, bool *done);
 
 /* Makes a value without producer an initializer; takes over *tensor's content. */
 rango_status rg_value_become_constant(rg_value *value, rango_tensor *tensor);
-
-/* What inference knows, for values that were there when it ran; new ones have no fact (NULL). */
-typedef struct rg_pass_facts {
-  rg_facts *facts;
-  int value_count;
-} rg_pass_facts;
-
-rango_status rg_pass_facts_create(const rango_model *model, rg_pass_facts *out);
-void rg_pass_facts_clear(rg_pass_facts *facts);
-const rg_fact *rg_pass_fact(const rg_pass_facts *facts, const rg_value *value);
 
 /* A value used once, by a node of its own graph, and not a graph output: it may change its meaning together with its
  * user. */

@@ -9,6 +9,7 @@
 #include "cpu/cpu.h"
 #include "passes/lower/lower.h"
 #include "passes/lower/min_cut.h"
+#include "passes/row.h"
 
 #define LAST          0     /* the source: channels-last */
 #define ROWS          1     /* the sink: row-major */
@@ -238,10 +239,10 @@ static rango_status visit(rg_graph *graph, void *argument) {
 }
 
 rango_status rg_pass_layout(rango_model *model, int *changes) {
-  rg_facts *facts;
-  RG_TRY(rg_facts_create(model, NULL, 0, NULL, 0, &facts));
-  visiting v = {facts, changes};
+  rg_pass_facts facts;
+  RG_TRY(rg_pass_facts_create(model, &facts));
+  visiting v = {facts.facts, changes};
   rango_status status = rg_model_visit_graphs(model, false, visit, &v);
-  rg_facts_free(facts);
+  rg_pass_facts_clear(&facts);
   return status;
 }

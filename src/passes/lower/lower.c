@@ -4,15 +4,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "passes/row.h"
+
 rango_status rg_passes_lower(rango_model *model) {
   /* What recognition leaves behind still counts as a user: it has to go before fusion looks for single users. */
   static const rg_pass passes[] = {rg_pass_recognise_gelu, rg_pass_recognise_norm,  rg_pass_fuse_attention,
                                    rg_pass_remove_dead,    rg_pass_fuse_matmul_add, rg_pass_fuse_conv,
                                    rg_pass_fold_scale,     rg_pass_fuse_activation, rg_pass_recognise_lookup,
                                    rg_pass_low_rank,       rg_pass_remove_dead,     rg_pass_layout};
-  int changes = 0;
-  for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) RG_TRY(passes[i](model, &changes));
-  return RANGO_OK;
+  return rg_passes_row(model, passes, sizeof passes / sizeof *passes, 1);
 }
 
 /* ---- visiting ---- */
@@ -44,11 +44,11 @@ static rango_status visit_graph(rg_graph *graph, void *argument) {
 }
 
 rango_status rg_lower_nodes(rango_model *model, rg_lower_visit visit, int *changes) {
-  rg_facts *facts;
-  RG_TRY(rg_facts_create(model, NULL, 0, NULL, 0, &facts));
-  visiting v = {visit, facts, changes};
+  rg_pass_facts facts;
+  RG_TRY(rg_pass_facts_create(model, &facts));
+  visiting v = {visit, facts.facts, changes};
   rango_status status = rg_model_visit_graphs(model, false, visit_graph, &v);
-  rg_facts_free(facts);
+  rg_pass_facts_clear(&facts);
   return status;
 }
 
