@@ -8,11 +8,6 @@
 #include "cpu/families.h"
 #include "cpu/winograd.h"
 
-/* With fewer channels than this, those of one pixel are too short a run for a pointer: a window's row is one. */
-#define FEW_CHANNELS 33
-/* The same where a window's row can't be one, and copying the window is what is left. */
-#define VERY_FEW_CHANNELS 8
-
 static void item_of(const void *source, size_t item, rg_gemm_item *out) {
   const rg_conv_operands *operands = source;
   const rg_conv *conv = operands->conv;
@@ -46,7 +41,7 @@ rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activa
 static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
   const rg_conv_geometry *g = &conv->geometry;
   const bool apart = g->groups > 1 || g->dilation[2] > 1; /* taps of a window's row don't lie together */
-  const bool few = g->group_in < (apart ? VERY_FEW_CHANNELS : FEW_CHANNELS) && !conv->pointwise;
+  const bool few = g->group_in < (apart ? RG_CONV_VERY_FEW_CHANNELS : RG_CONV_FEW_CHANNELS) && !conv->pointwise;
   size_t segments = 1, k = g->taps * g->group_in, pack_floats = 0;
   float *zeros;
   if (few && apart) {

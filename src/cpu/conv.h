@@ -14,6 +14,11 @@ typedef struct rg_conv_stage {
   size_t pixels, lines;  /* of an image that comes; of one that is made, in pieces to copy */
 } rg_conv_stage;
 
+/* With fewer channels than this, those of one pixel are too short a run for a pointer: a window's row is one. */
+#define RG_CONV_FEW_CHANNELS 33
+/* The same where a window's row can't be one, and copying the window is what is left. */
+#define RG_CONV_VERY_FEW_CHANNELS 8
+
 typedef struct rg_conv {
   rg_conv_geometry geometry;
   rg_conv_stage stage;

@@ -1,11 +1,12 @@
 /*
- * Milliseconds of a layer, from a few rates:
+ * Milliseconds of a layer, from a few rates that `rango tune` measures:
  *
- *   overhead + max(multiply-adds in whole tiles / rate, bytes of weights / bandwidth)
+ *   overhead + sqrt((multiply-adds / rate + tiles + pointers to windows)^2 + (bytes / bandwidth)^2)
  *
- * Columns are rounded up to half a tile, since the kernels compute that many (a rank of 5 costs what 16 does with
- * AVX-512). The rate grows with the number of rows that a weight serves, from one row's to a whole tile's. A 3 x 3
- * convolution takes the faster of that and Winograd's method: products of fewer rows, plus its transforms' bytes.
+ * Multiply-adds are those that the kernels do: columns come in panels, half panels and, where they are few, groups of
+ * four; a tile takes a little beside them, which shows where a rank is small. Bytes are the weights, the input and the
+ * output, each once, at the bandwidth of the cache that holds them all. A 3 x 3 convolution takes the faster of that
+ * and Winograd's method: products of fewer rows, plus its transforms' bytes.
  */
 #include "cpu/costs.h"
 
@@ -16,12 +17,14 @@
 
 #include "base/cpu_features.h"
 #include "base/file.h"
+#include "cpu/conv.h"
 
 #define FILE_BYTES_MAX 65536
 
 void rg_costs_init(rg_costs *costs, const rg_kernels *kernels) {
   const rg_cpu *cpu = rg_cpu_features();
-  *costs = (rg_costs){.mr = (double)kernels->mr, .nr = (double)kernels->nr, .rates = kernels->costs};
+  *costs = (rg_costs){
+      .mr = (double)kernels->mr, .nr = (double)kernels->nr, .narrow = (double)kernels->narrow, .rates = kernels->costs};
   strncpy(costs->isa, kernels->isa, RG_COSTS_ISA - 1);
   costs->cache_bytes = cpu->l3_bytes > 0   ? (double)cpu->l3_bytes / 2.0
                        : cpu->l2_bytes > 0 ? (double)cpu->l2_bytes
@@ -40,29 +43,30 @@ void rg_costs_free(rg_costs *costs) { rg_free(costs); }
 
 /* ---- the model ---- */
 
-/* Seconds of the multiply-adds of rows x k x n. */
+/* Seconds of the multiply-adds of rows x k x n, and of what each tile takes beside them. */
 static double compute_seconds(const rg_costs *costs, double rows, double k, double n) {
   const rg_kernel_costs *rates = &costs->rates;
-  const double half = costs->nr / 2.0;
-  const double whole_columns = floor(n / costs->nr) * costs->nr, rest = n - whole_columns;
-  const double full = rest > half ? whole_columns + costs->nr : whole_columns,
-               halves = rest > 0 && rest <= half ? half : 0;
-  const double share = fmin(rows / costs->mr, 1.0); /* of a tile's rows that there are */
-  const double rate = rates->gflops_row + (rates->gflops - rates->gflops_row) * share;
-  const double rate_half =
-      rates->gflops_row * rates->gflops_half / rates->gflops * (1.0 - share) + rates->gflops_half * share;
-  return 2e-9 * rows * k * (full / rate + halves / rate_half);
+  const double macs = rows * k, tile = 1e-9 * rates->tile_ns * ceil(rows / costs->mr);
+  const double rest = fmod(n, costs->nr), groups = ceil(rest / 4.0);
+  const bool narrow = rest <= costs->narrow && k >= 48.0 * groups; /* as rg_pack_is_narrow */
+  const double whole = floor(n / costs->nr) + (rest > costs->nr / 2.0 && !narrow ? 1.0 : 0.0);
+  const double seconds = whole * (2e-9 * macs * costs->nr / rates->gflops + tile);
+  if (rest == 0.0 || (rest > costs->nr / 2.0 && !narrow)) return seconds;
+  if (narrow) return seconds + groups * (8e-9 * macs / rates->gflops_narrow + 1e-9 * rates->narrow_ns * rows);
+  return seconds + 1e-9 * macs * costs->nr / rates->gflops_half + tile;
 }
 
-/* Seconds that reading weights takes. */
-static double read_seconds(const rg_costs *costs, double weights) {
-  const double bytes = 4.0 * weights;
-  return 1e-9 * bytes / (bytes <= costs->cache_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
+static double read_seconds(const rg_costs *costs, double floats) {
+  const double bytes = 4.0 * floats;
+  const rg_kernel_costs *rates = &costs->rates;
+  return 1e-9 * bytes /
+         (bytes <= 0.75 * costs->l2_bytes ? rates->gbytes_l2
+          : bytes <= costs->cache_bytes   ? rates->gbytes_cache
+                                          : rates->gbytes_ram);
 }
 
-static double product_seconds(const rg_costs *costs, double rows, double k, double n, double threads) {
-  return fmax(compute_seconds(costs, rows, k, n) / threads, read_seconds(costs, k * n));
-}
+/* Multiply-adds and reading overlap, though not wholly where they take alike. */
+static double together(double compute, double read) { return hypot(compute, read); }
 
 static double threads_of(const rg_cost_query *query) { return query->threads > 1 ? (double)query->threads : 1.0; }
 
@@ -74,16 +78,47 @@ static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query
   const double tiles = (double)query->rows * ceil((double)query->height / m) * ceil((double)query->width / m);
   const double bytes = 4.0 * points * in * out;
   const double read = 1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
-  const double transform = 4e-9 * points * tiles * (in + out) / costs->rates.gbytes_transform;
+  const double lanes = costs->nr / 2.0; /* transforms take whole vectors of channels */
+  const double channels = lanes * (ceil(in / lanes) + ceil(out / lanes));
+  const double transform = 4e-9 * points * tiles * channels / costs->rates.gbytes_transform;
   return fmax(points * compute_seconds(costs, tiles, in, out) / threads_of(query), read) +
          transform / threads_of(query);
+}
+
+/* Seconds of finding a convolution's windows: pointers to their runs, and runs that are copied at the image's border or
+ * because a group's channels are too few for a pointer. */
+static double window_seconds(const rg_costs *costs, const rg_cost_query *query, double group) {
+  const double pixels = (double)query->rows * (double)query->height * (double)query->width;
+  const double taps = (double)query->kernel_h * (double)query->kernel_w, in = (double)query->in / group;
+  if (taps == 1.0) return 0.0;
+  if (group == 1.0 && in < RG_CONV_FEW_CHANNELS) { /* a run a row of the window */
+    const double border = fmin(1.0, ((double)query->kernel_w - 1.0) / (double)query->width);
+    return 1e-9 * pixels * (double)query->kernel_h * (costs->rates.pointer_ns + border * costs->rates.copy_ns);
+  }
+  if (in < RG_CONV_VERY_FEW_CHANNELS) return 1e-9 * pixels * group * taps * costs->rates.pointer_ns * (1.0 + in / 8.0);
+  return 1e-9 * pixels * group * taps * costs->rates.pointer_ns;
 }
 
 static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, double group) {
   const double in = (double)query->in / group, out = (double)query->out / group;
   const double pixels = (double)query->rows * (double)query->height * (double)query->width;
-  return group *
-         product_seconds(costs, pixels, in * (double)query->kernel_h * (double)query->kernel_w, out, threads_of(query));
+  const double k = in * (double)query->kernel_h * (double)query->kernel_w;
+  const double compute = group * compute_seconds(costs, pixels, k, out) + window_seconds(costs, query, group);
+  return together(compute / threads_of(query), read_seconds(costs, group * (k * out + pixels * (in + out))));
+}
+
+/* One channel in and one out a group. */
+static double depthwise_seconds(const rg_costs *costs, const rg_cost_query *query) {
+  const double values = (double)query->rows * (double)query->height * (double)query->width * (double)query->in;
+  const double taps = (double)query->kernel_h * (double)query->kernel_w;
+  return together(2e-9 * values * taps / costs->rates.gflops_depthwise / threads_of(query),
+                  read_seconds(costs, 2.0 * values));
+}
+
+static double dense_seconds(const rg_costs *costs, const rg_cost_query *query) {
+  const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
+  return together(compute_seconds(costs, rows, in, out) / threads_of(query),
+                  read_seconds(costs, in * out + rows * (in + out)));
 }
 
 /* What larger tiles must win by: their weights are larger, their rounding errors too. */
@@ -94,6 +129,7 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
   if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || (taps != 3 && taps != 5) ||
       query->kernel_w != taps)
     return 0;
+  if ((double)query->in < costs->nr / 4.0) return 0; /* a first layer's few channels leave vectors empty */
   double best = direct_seconds(costs, query, 1.0);
   size_t chosen = 0;
   for (size_t m = 2; m <= (size_t)(9 - taps); m += 2) {
@@ -107,14 +143,12 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
 
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {
   const double overhead = 1e-3 * costs->rates.overhead_us;
-  const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
-  if (query->kind == RG_COST_DENSE) return overhead + 1e3 * product_seconds(costs, rows, in, out, threads_of(query));
-  const double group = query->group > 0 ? (double)query->group : 1.0;
-  if (group > 1.0 && group == in && group == out)
-    return overhead + 2e-6 * rows * (double)query->height * (double)query->width * in * (double)query->kernel_h *
-                          (double)query->kernel_w / costs->rates.gflops_depthwise;
+  if (query->kind == RG_COST_DENSE) return overhead + 1e3 * dense_seconds(costs, query);
+  const int64_t group = query->group > 0 ? query->group : 1;
+  if (group > 1 && group == query->in && group == query->out) return overhead + 1e3 * depthwise_seconds(costs, query);
   const size_t m = rg_costs_winograd(costs, query);
-  return overhead + 1e3 * (m > 0 ? winograd_seconds(costs, query, (double)m) : direct_seconds(costs, query, group));
+  return overhead +
+         1e3 * (m > 0 ? winograd_seconds(costs, query, (double)m) : direct_seconds(costs, query, (double)group));
 }
 
 /* ---- the file: one JSON object of numbers and the instruction set's name ---- */
@@ -129,15 +163,21 @@ typedef struct field {
 static const field fields[] = {
     {"mr", offsetof(rg_costs, mr)},
     {"nr", offsetof(rg_costs, nr)},
+    {"narrow", offsetof(rg_costs, narrow)},
     {"cache_bytes", offsetof(rg_costs, cache_bytes)},
     {"l2_bytes", offsetof(rg_costs, l2_bytes)},
     RATE(gflops),
     RATE(gflops_half),
-    RATE(gflops_row),
+    RATE(gflops_narrow),
     RATE(gflops_depthwise),
+    RATE(gbytes_l2),
     RATE(gbytes_cache),
     RATE(gbytes_ram),
     RATE(gbytes_transform),
+    RATE(tile_ns),
+    RATE(narrow_ns),
+    RATE(pointer_ns),
+    RATE(copy_ns),
     RATE(overhead_us),
 };
 #define FIELD_COUNT (sizeof fields / sizeof *fields)
@@ -185,8 +225,10 @@ static rango_status read_text(const char *path, const char *text, rg_costs *cost
     const char *value = value_of(text, fields[i].name);
     char *end = NULL;
     const double number = value != NULL ? strtod(value, &end) : 0.0;
-    RG_FAIL_IF(value == NULL || end == value || !isfinite(number) || number <= 0.0, RANGO_ERROR_FORMAT,
-               "%s: \"%s\" is missing or not a positive number: run `rango tune` again", path, fields[i].name);
+    RG_FAIL_IF(value == NULL || end == value || !isfinite(number) || number < 0.0 ||
+                   (number == 0.0 && fields[i].offset != offsetof(rg_costs, narrow)),
+               RANGO_ERROR_FORMAT, "%s: \"%s\" is missing or not a positive number: run `rango tune` again", path,
+               fields[i].name);
     *(double *)((char *)costs + fields[i].offset) = number;
   }
   return RANGO_OK;

@@ -10,6 +10,7 @@
 struct rg_costs {
   char isa[RG_COSTS_ISA];
   double mr, nr;      /* the register tile that the rates are of */
+  double narrow;      /* columns that gemm_narrow takes; 0: there is none */
   double cache_bytes; /* weights of a layer up to this come from cache */
   double l2_bytes;    /* the second-level cache */
   rg_kernel_costs rates;

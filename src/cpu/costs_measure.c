@@ -3,10 +3,13 @@
 
 #include "base/checked.h"
 #include "base/cpu_features.h"
+#include "cpu/conv.h"
 #include "cpu/costs.h"
 #include "cpu/product.h"
 
 #define READ_BYTES_MAX (256u << 20)
+#define PROBE_TILES    16 /* of rows */
+#define ROWS_MAX       16 /* of a tile */
 
 typedef struct cost_bench {
   const rg_kernels *kernels;
@@ -49,9 +52,29 @@ static void product(const cost_bench *bench, const void *argument) {
   rg_product_run(&gemm, &operands, (rg_activation){RG_ACT_NONE, 0, 0}, NULL, bench->scratch);
 }
 
-#define DEPTHWISE_CHANNELS 256
+/* Few columns, one behind the other. */
+static void narrow_product(const cost_bench *bench, const void *argument) {
+  const sizes *size = argument;
+  const float *rows[PROBE_TILES * ROWS_MAX];
+  for (size_t i = 0; i < size->m; i++) rows[i] = bench->a + i * size->k;
+  const rg_gemm_block block = {.first = {.rows = bench->kernels->mr,
+                                         .segments = 1,
+                                         .k = size->k,
+                                         .a = rows,
+                                         .b = bench->b,
+                                         .c = bench->c,
+                                         .c_stride = size->n,
+                                         .low = -1e30f,
+                                         .high = 1e30f},
+                               .rows = size->m,
+                               .columns = size->n,
+                               .panel_step = size->k};
+  bench->kernels->gemm_narrow(&block);
+}
+
+#define DEPTHWISE_CHANNELS 64
 #define DEPTHWISE_TAPS     9
-#define DEPTHWISE_PIXELS   64
+#define DEPTHWISE_PIXELS   28
 
 static void depthwise(const cost_bench *bench, const void *argument) {
   (void)argument;
@@ -85,6 +108,45 @@ static void transform(const cost_bench *bench, const void *argument) {
   bench->kernels->winograd_input(&in);
 }
 
+/* Finding the windows of an image of WINDOW_CHANNELS channels: `argument` is a convolution. */
+#define WINDOW_CHANNELS 8
+#define WINDOW_WIDTH    64
+
+static void find_windows(const cost_bench *bench, const void *argument) {
+  const rg_conv *conv = argument;
+  const rg_conv_operands operands = {.conv = conv, .x = bench->a};
+  const size_t mr = bench->kernels->mr;
+  for (size_t i = 0; i + mr <= conv->geometry.y.pixels; i += mr)
+    rg_conv_rows(&operands, 0, i, mr, bench->c, bench->scratch);
+}
+
+/* 3 x 3 windows over `width` columns, a run a row of the window, as in a convolution of few channels. */
+static rg_conv window_conv(const cost_bench *bench, size_t width, const float *zeros) {
+  const size_t pixels = WINDOW_WIDTH * WINDOW_WIDTH;
+  const int64_t high = (int64_t)(pixels / width), wide = (int64_t)width;
+  return (rg_conv){
+      .geometry = {.batch = 1,
+                   .groups = 1,
+                   .group_in = WINDOW_CHANNELS,
+                   .group_out = 1,
+                   .taps = 9,
+                   .in = {1, high, wide},
+                   .out = {1, high, wide},
+                   .kernel = {1, 3, 3},
+                   .stride = {1, 1, 1},
+                   .dilation = {1, 1, 1},
+                   .pad = {0, 1, 1},
+                   .x = {.channels = WINDOW_CHANNELS,
+                         .pixels = pixels,
+                         .image_step = pixels * WINDOW_CHANNELS,
+                         .pixel_step = WINDOW_CHANNELS,
+                         .channel_step = 1},
+                   .y = {.pixels = pixels}},
+      .gemm = {.kernels = bench->kernels, .segments = 3, .k = 3 * WINDOW_CHANNELS, .pack_floats = 9 * WINDOW_CHANNELS},
+      .mode = RG_CONV_RUNS,
+      .zeros = zeros};
+}
+
 typedef struct stretch {
   const float *data;
   size_t floats;
@@ -95,19 +157,49 @@ static void read_stretch(const cost_bench *bench, const void *argument) {
   bench->c[0] = bench->kernels->read(part->data, part->floats);
 }
 
-/* Rates of multiply-adds. */
-static void measure_rates(cost_bench *bench, rg_costs *costs) {
-  const size_t rows = 16 * bench->kernels->mr, nr = bench->kernels->nr;
-  const sizes whole = {rows, 4 * nr, 256}, half = {rows, nr / 2, 256}, row = {1, 4 * nr, 256};
+/* Seconds of products of `size` with k = K_SHORT and k = K_LONG: what takes time beside the multiply-adds is in both.
+ */
+#define K_SHORT 16
+#define K_LONG  256
+
+static void measure_slope(const cost_bench *bench, void (*call)(const cost_bench *, const void *), sizes size,
+                          double *gflops, double *beside) {
+  size.k = K_SHORT;
+  const double brief = best_seconds(bench, call, &size, 64);
+  size.k = K_LONG;
+  const double lengthy = best_seconds(bench, call, &size, 4), work = 2.0 * (double)(size.m * size.n);
+  const double seconds = lengthy > brief ? (lengthy - brief) / (K_LONG - K_SHORT) : lengthy / K_LONG;
+  *gflops = 1e-9 * work / seconds;
+  *beside = brief > K_SHORT * seconds ? brief - K_SHORT * seconds : 1e-10;
+}
+
+static void measure_products(const cost_bench *bench, rg_costs *costs) {
+  const size_t rows = PROBE_TILES * bench->kernels->mr, nr = bench->kernels->nr;
   rg_kernel_costs *rates = &costs->rates;
-  rates->gflops = 2e-9 * (double)(whole.m * whole.n * whole.k) / best_seconds(bench, product, &whole, 4);
-  rates->gflops_half = 2e-9 * (double)(half.m * half.n * half.k) / best_seconds(bench, product, &half, 16);
-  rates->gflops_row = 2e-9 * (double)(row.n * row.k) / best_seconds(bench, product, &row, 64);
+  const sizes least = {1, 1, 1};
+  double beside;
+  rates->overhead_us = 1e6 * best_seconds(bench, product, &least, 256);
+  measure_slope(bench, product, (sizes){rows, 4 * nr, 0}, &rates->gflops, &beside);
+  rates->tile_ns = 1e9 * beside / (4.0 * PROBE_TILES);
+  measure_slope(bench, product, (sizes){rows, nr / 2, 0}, &rates->gflops_half, &beside);
+  rates->gflops_narrow = rates->gflops_half;
+  rates->narrow_ns = rates->tile_ns;
+  if (bench->kernels->narrow == 0) return;
+  measure_slope(bench, narrow_product, (sizes){rows, 4, 0}, &rates->gflops_narrow, &beside);
+  rates->narrow_ns = 1e9 * beside / (double)rows;
+}
+
+/* The rest that is compute. */
+static void measure_convolutions(const cost_bench *bench, rg_costs *costs) {
+  static const float zeros[3 * WINDOW_CHANNELS];
+  const rg_conv wide = window_conv(bench, WINDOW_WIDTH, zeros), tight = window_conv(bench, 2, zeros);
+  const double pointers = 3.0 * (double)wide.geometry.y.pixels;
+  rg_kernel_costs *rates = &costs->rates;
   rates->gflops_depthwise =
       2e-9 * DEPTHWISE_CHANNELS * DEPTHWISE_TAPS * DEPTHWISE_PIXELS / best_seconds(bench, depthwise, NULL, 16);
   rates->gbytes_transform = 4e-9 * TRANSFORM_POINTS * TRANSFORM_CHANNELS / best_seconds(bench, transform, NULL, 256);
-  const sizes least = {1, 1, 1};
-  rates->overhead_us = 1e6 * best_seconds(bench, product, &least, 256);
+  rates->pointer_ns = 1e9 * best_seconds(bench, find_windows, &wide, 4) / pointers;
+  rates->copy_ns = 1e9 * best_seconds(bench, find_windows, &tight, 4) / pointers; /* every run is at a border */
 }
 
 static rango_status measure_reading(cost_bench *bench, rg_costs *costs) {
@@ -117,7 +209,9 @@ static rango_status measure_reading(cost_bench *bench, rg_costs *costs) {
   float *data;
   RG_TRY(rg_alloc(bytes, RG_OUT(&data)));
   for (size_t i = 0; i < bytes / sizeof(float); i++) data[i] = 1.0f;
-  const stretch cached = {data, near / sizeof(float)}, memory = {data, bytes / sizeof(float)};
+  const stretch close = {data, l2 / 2 / sizeof(float)}, cached = {data, near / sizeof(float)};
+  const stretch memory = {data, bytes / sizeof(float)};
+  costs->rates.gbytes_l2 = 0.5e-9 * (double)l2 / best_seconds(bench, read_stretch, &close, 8);
   costs->rates.gbytes_cache = 1e-9 * (double)near / best_seconds(bench, read_stretch, &cached, 4);
   costs->rates.gbytes_ram = 1e-9 * (double)bytes / best_seconds(bench, read_stretch, &memory, 1);
   rg_free(data);
@@ -125,8 +219,8 @@ static rango_status measure_reading(cost_bench *bench, rg_costs *costs) {
 }
 
 static rango_status make_operands(cost_bench *bench) {
-  const size_t rows = 16 * bench->kernels->mr, nr = bench->kernels->nr, k = 256;
-  const size_t image = (DEPTHWISE_PIXELS + DEPTHWISE_TAPS) * DEPTHWISE_CHANNELS;
+  const size_t rows = PROBE_TILES * bench->kernels->mr, nr = bench->kernels->nr, k = K_LONG;
+  const size_t image = WINDOW_WIDTH * WINDOW_WIDTH * WINDOW_CHANNELS; /* depthwise takes less */
   const size_t a = rows * k > image ? rows * k : image, b = k * 4 * nr > image ? k * 4 * nr : image;
   const size_t c = rows * 4 * nr > image ? rows * 4 * nr : image;
   rg_gemm gemm;
@@ -147,15 +241,17 @@ static rango_status report(bool (*progress)(void *, double, const char *), void 
 rango_status rg_costs_measure(const rg_kernels *kernels, double seconds,
                               bool (*progress)(void *user, double fraction, const char *stage), void *user,
                               rg_costs **out) {
-  cost_bench probes = {.kernels = kernels, .seconds = seconds / 8.0};
+  cost_bench probes = {.kernels = kernels, .seconds = seconds / 13.0};
   rg_costs *costs = NULL;
   rango_status status = RANGO_OK;
   *out = NULL;
   RG_TRY_DONE(rg_costs_default(kernels, &costs));
   RG_TRY_DONE(make_operands(&probes));
   RG_TRY_DONE(report(progress, user, 0.0));
-  measure_rates(&probes, costs);
-  RG_TRY_DONE(report(progress, user, 6.0 / 8.0));
+  measure_products(&probes, costs);
+  RG_TRY_DONE(report(progress, user, 7.0 / 13.0));
+  measure_convolutions(&probes, costs);
+  RG_TRY_DONE(report(progress, user, 10.0 / 13.0));
   RG_TRY_DONE(measure_reading(&probes, costs));
   RG_TRY_DONE(report(progress, user, 1.0));
   *out = costs;

@@ -72,13 +72,18 @@ typedef struct rg_depthwise_line {
 
 /* What work costs on one thread (cpu/costs.c has the model). Rates of multiply-adds, one being two operations. */
 typedef struct rg_kernel_costs {
-  double gflops;      /* whole tiles: mr rows, nr columns */
-  double gflops_half; /* at most nr / 2 columns */
-  double gflops_row;  /* one row, weights in the second-level cache */
+  double gflops;        /* whole panels: nr columns */
+  double gflops_half;   /* at most nr / 2 columns */
+  double gflops_narrow; /* groups of four columns of gemm_narrow; without it, as gflops_half */
   double gflops_depthwise;
-  double gbytes_cache;     /* reading weights that the last-level cache holds */
-  double gbytes_ram;       /* reading weights from memory */
-  double gbytes_transform; /* of Winograd's method: transformed pixels written or read */
+  double gbytes_l2;        /* reading what the second-level cache holds */
+  double gbytes_cache;     /* what the last-level cache holds */
+  double gbytes_ram;       /* from memory */
+  double gbytes_transform; /* Winograd's transforms */
+  double tile_ns;          /* of a tile, beside its multiply-adds */
+  double narrow_ns;        /* of a row of four dot products of gemm_narrow, the same */
+  double pointer_ns;       /* of a pointer to a run of a window */
+  double copy_ns;          /* of a run of a window that is copied */
   double overhead_us;      /* of a layer */
 } rg_kernel_costs;
 

@@ -12,8 +12,11 @@ static void check_model(const rg_costs *costs, size_t nr) {
   assert_true(dense(costs, 64, 512, 512) > dense(costs, 64, 512, 256));
   assert_true(dense(costs, 64, 512, 256) > dense(costs, 32, 512, 256));
   assert_true(dense(costs, 1, 4096, 4096) > dense(costs, 1, 4096, 256) + dense(costs, 1, 256, 4096));
-  /* Columns come in half tiles: a rank of 1 costs what half a tile does, one more column another half. */
-  assert_true(dense(costs, 64, 512, 1) == dense(costs, 64, 512, half));
+  /* Columns come in half tiles: one more than fit dot products costs what half a tile does, one more than that another
+   * half. */
+  const int64_t narrow = (int64_t)costs->narrow;
+  assert_true(dense(costs, 64, 512, narrow + 1) > 0.95 * dense(costs, 64, 512, half));
+  assert_true(narrow == 0 || dense(costs, 64, 512, 4) < 0.6 * dense(costs, 64, 512, half));
   assert_true(dense(costs, 64, 512, half + 1) > dense(costs, 64, 512, half));
   const rg_cost_query conv = {.kind = RG_COST_CONV,
                               .rows = 1,
@@ -24,7 +27,9 @@ static void check_model(const rg_costs *costs, size_t nr) {
                               .kernel_w = 3,
                               .height = 16,
                               .width = 16};
-  assert_true(rg_costs_milliseconds(costs, &conv) == dense(costs, 256, 576, 64));
+  /* The product of its windows, and finding them. */
+  assert_true(rg_costs_milliseconds(costs, &conv) > dense(costs, 256, 576, 64));
+  assert_true(rg_costs_milliseconds(costs, &conv) < 1.1 * dense(costs, 256, 576, 64));
   rg_cost_query plain = conv;
   plain.plain = true; /* four to five times fewer multiply-adds */
   assert_true(rg_costs_milliseconds(costs, &plain) < 0.7 * rg_costs_milliseconds(costs, &conv));
