@@ -116,7 +116,7 @@ static rango_status run(rg_exec *exec) {
   rango_tensor *y;
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
-  RG_TRY(rg_conv_input(conv, exec, 0, &operands.x));
+  RG_TRY(rg_conv_input(conv, exec, rg_exec_input(exec, 0)->data, &operands.x));
   RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
   RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
   y->layout = state->layout;

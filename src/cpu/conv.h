@@ -49,8 +49,8 @@ typedef struct rg_conv_parts {
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv);
 /* Settles conv->stage for an input of that layout, and adds its scratch. */
 rango_status rg_conv_stage_prepare(rg_prepare *prepare, rg_layout x_layout, rg_conv *conv);
-/* The node's input `index` as conv->geometry.x says, channels-last. */
-rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out);
+/* What comes, `from`, as conv->geometry.x says: channels-last. */
+rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, const float *from, const float **out);
 
 typedef struct rg_conv_operands {
   const rg_conv *conv;

@@ -70,8 +70,7 @@ static void run_task(void *argument, size_t task) {
   }
 }
 
-rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, int index, const float **out) {
-  const float *from = rg_exec_input(exec, index)->data;
+rango_status rg_conv_input(const rg_conv *conv, rg_exec *exec, const float *from, const float **out) {
   *out = from;
   if (!conv->stage.needed) return RANGO_OK;
   const size_t count = conv->geometry.batch * conv->geometry.x.image_step;

@@ -184,9 +184,9 @@ static rango_status run_staged_conv(const conv_state *state, rg_exec *exec, rg_c
   float *middle;
   RG_TRY(rg_exec_scratch(exec, state->pair.middle_bytes, RG_OUT(&middle)));
   first->y = middle;
-  second->x = middle;
   rg_gemm_args args = rg_conv_args(first, (rg_activation){RG_ACT_NONE, 0, 0});
   rg_gemm_run(&state->first.gemm, &args, exec->threads, scratch);
+  RG_TRY(rg_conv_input(&state->second, exec, middle, &second->x));
   args = rg_conv_args(second, state->activation);
   rg_gemm_run(&state->second.gemm, &args, exec->threads, scratch);
   return RANGO_OK;
@@ -200,7 +200,7 @@ static rango_status run_conv(rg_exec *exec) {
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
   y->layout = state->layout;
-  RG_TRY(rg_conv_input(&state->first, exec, X, &first.x));
+  RG_TRY(rg_conv_input(&state->first, exec, rg_exec_input(exec, X)->data, &first.x));
   RG_TRY(rg_right_get(&state->first.right, exec, &first.b));
   RG_TRY(rg_right_get(&state->second.right, exec, &second.b));
   RG_TRY(rg_exec_scratch(exec, state->pair.scratch, &scratch));
