@@ -48,7 +48,7 @@ static double compute_seconds(const rg_costs *costs, double rows, double k, doub
   const rg_kernel_costs *rates = &costs->rates;
   const double macs = rows * k, tile = 1e-9 * rates->tile_ns * ceil(rows / costs->mr);
   const double rest = fmod(n, costs->nr), groups = ceil(rest / 4.0);
-  const bool narrow = rest <= costs->narrow && k >= 48.0 * groups; /* as rg_pack_is_narrow */
+  const bool narrow = rest <= costs->narrow && k >= 32.0 * groups; /* as rg_pack_is_narrow */
   const double whole = floor(n / costs->nr) + (rest > costs->nr / 2.0 && !narrow ? 1.0 : 0.0);
   const double seconds = whole * (2e-9 * macs * costs->nr / rates->gflops + tile);
   if (rest == 0.0 || (rest > costs->nr / 2.0 && !narrow)) return seconds;

@@ -24,8 +24,8 @@ bool rg_pack_count(const rg_kernels *kernels, size_t k, size_t n, size_t *out) {
 
 bool rg_pack_is_narrow(const rg_kernels *kernels, size_t k, size_t n) {
   const size_t left = n % kernels->nr;
-  /* Adding up the lanes of four columns takes as long as what 48 elements of k save; measured on Zen 4. */
-  return left > 0 && left <= kernels->narrow && k >= 48 * ((left + 3) / 4);
+  /* Adding up the lanes of four columns takes as long as what 32 elements of k save; measured on Zen 4. */
+  return left > 0 && left <= kernels->narrow && k >= 32 * ((left + 3) / 4);
 }
 
 /* Weights in a mapped file may lie at any address. */

@@ -134,7 +134,7 @@ RG_INLINE void tiles_of(const rg_gemm_tile *first, size_t count, const size_t ro
 
 /* Sums of a row: enough to hide an addition's latency, no more than there are registers for. */
 #define RG_SUMS(rows)                                                                                                  \
-  ((rows) == 1 && RG_MR > 4 && RG_LANES < 16 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1)
+  ((rows) == 1 && RG_MR >= 8 && RG_LANES < 16 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1)
 
 #define RG_TILE(rows)                                                                                                  \
   static void tiles_whole_##rows(const rg_gemm_tile *first, size_t count) {                                            \

@@ -51,7 +51,11 @@ RG_INLINE void narrow_of(const rg_gemm_tile *t, size_t step, size_t count, size_
   for (size_t i = 0; i < rows; i++) {
     __m128 sum = _mm_add_ps(sums[i], bias);
     if (t->residual != NULL) sum = _mm_add_ps(sum, _mm_maskload_ps(t->residual + (row + i) * t->residual_stride, mask));
-    _mm_maskstore_ps(t->c + (row + i) * t->c_stride, mask, _mm_min_ps(high, _mm_max_ps(low, sum)));
+    sum = _mm_min_ps(high, _mm_max_ps(low, sum));
+    if (count == 4) /* a masked store takes many cycles on AMD's processors */
+      _mm_storeu_ps(t->c + (row + i) * t->c_stride, sum);
+    else
+      _mm_maskstore_ps(t->c + (row + i) * t->c_stride, mask, sum);
   }
 }
 
