@@ -135,9 +135,10 @@ static bool map_weight(const rg_node *node, const rango_tensor *w, int64_t chann
 
 /* to = w times its channels' scales; sums[out] += w times their shifts. */
 static void scale_weight(const weight_map *map, const affine *f, const float *w, float *to, double *sums) {
-  for (int64_t out = 0; out < map->outs; out++)
+  for (int64_t out = 0; out < map->outs; out++) {
+    const int64_t first = out / map->group_outs * map->group_ins;
+    int64_t channel = first / map->each, left = map->each - first % map->each; /* inputs of the channel */
     for (int64_t in = 0; in < map->ins; in++) {
-      const int64_t channel = (out / map->group_outs * map->group_ins + in) / map->each;
       for (int64_t i = 0; i < map->rest; i++) {
         const int64_t at = out * map->out_step + in * map->in_step + i;
         float weight; /* in a mapped file it may lie at any address */
@@ -145,7 +146,11 @@ static void scale_weight(const weight_map *map, const affine *f, const float *w,
         to[at] = (float)(weight * f->scale[channel]);
         sums[out] += weight * f->shift[channel];
       }
+      if (--left > 0) continue;
+      channel++;
+      left = map->each;
     }
+  }
 }
 
 static rango_status replace_input(rg_node *node, int input, const char *name, rango_tensor *tensor) {
