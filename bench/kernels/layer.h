@@ -91,7 +91,7 @@ static inline rango_status layer_run_direct_(rg_exec *exec) {
   const layer *l = exec->host;
   rg_conv_operands operands = {.conv = conv, .y = l->output.data};
   void *scratch;
-  RG_TRY(rg_conv_input(conv, exec, 0, &operands.x));
+  RG_TRY(rg_conv_input(conv, exec, l->inputs[0].data, &operands.x));
   RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
   RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
   const rg_gemm_args args = rg_conv_args(&operands, (rg_activation){RG_ACT_NONE, 0, 0});
