@@ -37,6 +37,9 @@ rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activa
 
 /* ---- preparing ---- */
 
+/* Inputs of groups that are multiplied as one: each costs as many multiplications by zero as there are groups. */
+#define MERGED_INPUTS_MAX 32
+
 /* How windows become rows, and what of the product's plan follows from it. */
 static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
   const rg_conv_geometry *g = &conv->geometry;
@@ -64,12 +67,26 @@ static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
   return rg_gemm_scratch_bytes(&conv->gemm, &conv->scratch);
 }
 
+/* How many groups to multiply as one, the blocks of its matrix's diagonal: a group of few outputs takes no less time
+ * than half a register tile, and few inputs are short runs. (An infinity then makes NaN of its neighbours, as
+ * Winograd's transforms do.) */
+static size_t groups_merged(const rg_prepare *prepare, const rg_conv_geometry *g, int weight) {
+  if (g->groups == 1 || g->group_in > MERGED_INPUTS_MAX || prepare->inputs[weight]->constant == NULL) return 1;
+  size_t merged = prepare->kernels->nr / 2 / g->group_out;
+  while (merged > 1 && (g->groups % merged != 0 || merged * g->group_in > MERGED_INPUTS_MAX)) merged--;
+  return merged > 0 ? merged : 1;
+}
+
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv) {
   rg_conv_geometry *g = &conv->geometry;
   RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y, g));
   g->x = rg_image_of(parts->x, RG_CHANNELS_LAST);
   g->y = rg_image_of(parts->y, parts->y_layout);
   conv->residual = rg_image_of(parts->y, parts->residual_layout);
+  const size_t merged = groups_merged(prepare, g, parts->weight);
+  g->groups /= merged;
+  g->group_in *= merged;
+  g->group_out *= merged;
   conv->pointwise = rg_conv_is_pointwise(g);
   RG_TRY(rg_conv_stage_prepare(prepare, parts->x_layout, conv));
   conv->per_image = parts->y_layout != RG_CHANNELS_LAST || parts->residual_layout != RG_CHANNELS_LAST;
@@ -80,6 +97,7 @@ rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg
                            .taps = g->taps,
                            .k = g->group_in,
                            .n = g->group_out,
+                           .merged = merged,
                            .matrix_step = g->group_out * g->group_in * g->taps,
                            .tap_step = 1,
                            .row = g->taps,

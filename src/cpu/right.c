@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/threads.h"
@@ -40,6 +41,28 @@ static void pack_panels(const rg_right *right, const float *from, size_t matrix,
 /* Columns that lie behind each other are given back to the system while packing goes on, so that a large weight is
  * never held twice. */
 #define FORGET_BYTES ((size_t)1 << 20)
+
+/* The tensor of merged groups with the zeros beside their blocks: [matrices * n][k][taps], to be freed. */
+static rango_status spread_groups(const rg_right *right, const rango_tensor *weight, float **out) {
+  const size_t inputs = right->k / right->merged, outputs = right->n / right->merged, block = inputs * right->taps;
+  const uint8_t *from = weight->data;
+  RG_TRY(rg_calloc(right->matrices * right->n * right->k * right->taps, sizeof(float), RG_OUT(out)));
+  for (size_t o = 0; o < right->matrices * right->n; o++) {
+    const size_t at = o * right->k * right->taps + o / outputs % right->merged * block;
+    memcpy(*out + at, from + o * block * sizeof(float), block * sizeof(float));
+  }
+  return RANGO_OK;
+}
+
+static rango_status pack_groups(void *to, const rango_tensor *weight, const void *argument) {
+  const rg_right *right = argument;
+  float *from;
+  RG_TRY(spread_groups(right, weight, &from));
+  for (size_t matrix = 0; matrix < right->matrices; matrix++)
+    pack_panels(right, from, matrix, 0, rg_pack_panels(right->kernels, right->n), to);
+  rg_free(from);
+  return RANGO_OK;
+}
 
 static rango_status pack_constant(void *to, const rango_tensor *weight, const void *argument) {
   const rg_right *right = argument;
@@ -92,7 +115,8 @@ rango_status rg_right_prepare(rg_right *right, rg_prepare *prepare) {
            right->kernels->mr, right->kernels->nr, right->matrices, right->taps, right->k, right->n, right->matrix_step,
            right->tap_step, right->row, right->column, (double)right->scale, order_hash(right));
   rg_packed *packed;
-  RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, pack_constant, right, &packed));
+  RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, right->merged > 1 ? pack_groups : pack_constant, right,
+                       &packed));
   prepare->packed[prepare->packed_count++] = packed;
   right->constant = rg_packed_data(packed);
   return RANGO_OK;

@@ -14,7 +14,9 @@ typedef struct rg_right {
   size_t matrix_step, tap_step, row, column;
   const size_t *tap_order; /* [taps], following from the other fields of the node; NULL: 0, 1, ... */
   float scale;
-  bool unpacked;         /* left where it lies, for rg_product_run alone (product.h) */
+  size_t merged; /* over 1: a matrix has that many of a convolution's groups as blocks on its diagonal; the tensor,
+                    which must be constant, is [matrices * n][k / merged][taps] */
+  bool unpacked; /* left where it lies, for rg_product_run alone (product.h) */
   size_t matrix_floats;  /* of one packed */
   const float *constant; /* packed already, or NULL */
 } rg_right;
