@@ -147,8 +147,7 @@ static inline double layer_clock(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Seconds of one run, from `repeat` runs in the thread's own time. */
-static inline double layer_seconds(layer *l, int repeat) {
+static inline void layer_run(layer *l, int repeat) {
   rg_exec exec = {.node = l->node,
                   .input_count = l->node->input_count,
                   .output_count = 1,
@@ -157,11 +156,16 @@ static inline double layer_seconds(layer *l, int repeat) {
                   .host = l,
                   .output = layer_output_,
                   .scratch = layer_scratch_};
-  const double begin = layer_clock();
   for (int i = 0; i < repeat; i++) {
     l->scratch_used = 0;
     layer_need(l->prepare.run(&exec));
   }
+}
+
+/* Seconds of one run, from `repeat` runs in the thread's own time. */
+static inline double layer_seconds(layer *l, int repeat) {
+  const double begin = layer_clock();
+  layer_run(l, repeat);
   return (layer_clock() - begin) / repeat;
 }
 
