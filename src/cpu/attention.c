@@ -5,6 +5,7 @@
  * 2022). Blocks don't depend on the number of threads.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/threads.h"
@@ -87,46 +88,84 @@ static void pack_matrix(const attention_job *job, size_t item, const room *r) {
   rg_pack_panel_range(s->kernels, &values, 0, rg_pack_panels(s->kernels, s->columns), r->values);
 }
 
-/* c [rows][n] = a [rows][k] times a packed operand. */
-static void multiply(const rg_kernels *kernels, const float *a, size_t a_row, size_t rows, size_t k, const float *b,
-                     size_t n, float *c, size_t c_row, const float **pointers) {
-  const size_t tiles = (rows + kernels->mr - 1) / kernels->mr, tile_rows = (rows + tiles - 1) / tiles;
-  for (size_t i = 0; i < rows; i++) pointers[i / tile_rows * kernels->mr + i % tile_rows] = a + i * a_row;
+/* c [rows][n] = a [rows][k] times the first k of a packed operand's b_rows rows. */
+typedef struct product {
+  const float *a, *b;
+  float *c;
+  size_t a_row, c_row, b_rows;
+  size_t rows, n, k;
+} product;
+
+static void multiply(const rg_kernels *kernels, const product *p, const float **pointers) {
+  const size_t tiles = (p->rows + kernels->mr - 1) / kernels->mr, tile_rows = (p->rows + tiles - 1) / tiles;
+  for (size_t i = 0; i < p->rows; i++) pointers[i / tile_rows * kernels->mr + i % tile_rows] = p->a + i * p->a_row;
   const rg_gemm_block block = {.first = {.rows = tile_rows,
                                          .segments = 1,
-                                         .k = k,
+                                         .k = p->k,
                                          .a = pointers,
-                                         .b = b,
-                                         .c = c,
-                                         .c_stride = c_row,
+                                         .b = p->b,
+                                         .c = p->c,
+                                         .c_stride = p->c_row,
                                          .low = -INFINITY,
                                          .high = INFINITY},
-                               .rows = rows,
-                               .columns = n,
-                               .panel_step = kernels->nr * k};
+                               .rows = p->rows,
+                               .columns = p->n,
+                               .panel_step = kernels->nr * p->b_rows};
   kernels->gemm_block(&block);
+}
+
+/* Weights of rows [begin, end), from their scores for the first `seen` keys; mask is the matrix's, or NULL. */
+static void weigh(const attention_state *s, const float *mask, size_t begin, size_t end, size_t seen, const room *r) {
+  const rg_vector_kernels *vector = s->kernels->vector;
+  const size_t mask_row = row_step(s, &s->a.mask);
+  if (mask != NULL) mask += begin * mask_row;
+  if (!s->a.causal) {
+    vector->attention_weights(mask, mask_row, r->scores, s->score_row, end - begin, seen, r->sums);
+    return;
+  }
+  for (size_t i = begin; i < end; i++) {
+    float *scores = r->scores + (i - begin) * s->score_row;
+    const size_t own = i + 1 < seen ? i + 1 : seen;
+    vector->attention_weights(mask, 0, scores, 0, 1, own, r->sums + (i - begin));
+    memset(scores + own, 0, (seen - own) * sizeof *scores);
+    if (mask != NULL) mask += mask_row;
+  }
 }
 
 /* Rows [begin, end) of a matrix. */
 static void attend(const attention_job *job, size_t item, size_t begin, size_t end, const room *r) {
   const attention_state *s = job->state;
-  const rg_vector_kernels *vector = s->kernels->vector;
   const size_t rows = end - begin, q_row = row_step(s, &s->a.q), q_column = column_step(s, &s->a.q);
-  const size_t y_row = row_step(s, &s->a.y), mask_row = row_step(s, &s->a.mask);
-  const float *q = job->q + rg_attention_at(&s->a, &s->a.q, (int64_t)item) + begin * q_row, *mask = job->mask;
+  const size_t y_row = row_step(s, &s->a.y), panels = rg_round_up(end, s->kernels->nr);
+  const size_t seen = s->a.causal && panels < s->keys ? panels : s->keys; /* whole panels */
+  const float *q = job->q + rg_attention_at(&s->a, &s->a.q, (int64_t)item) + begin * q_row, *mask = NULL;
   float *y = job->y + rg_attention_at(&s->a, &s->a.y, (int64_t)item) + begin * y_row;
-  if (mask != NULL) mask += rg_attention_at(&s->a, &s->a.mask, (int64_t)item) + (int64_t)(begin * mask_row);
-  if (q_column != 1) {
-    for (size_t i = 0; i < rows; i++)
-      for (size_t d = 0; d < s->inner; d++) r->queries[i * s->inner + d] = q[i * q_row + d * q_column];
-    q = r->queries;
-  }
-  multiply(s->kernels, q, q_column != 1 ? s->inner : q_row, rows, s->inner, r->keys, s->keys, r->scores, s->score_row,
-           r->pointers);
-  vector->attention_weights(mask, mask_row, r->scores, s->score_row, rows, s->keys, r->sums);
-  multiply(s->kernels, r->scores, s->score_row, rows, s->keys, r->values, s->columns, y, y_row, r->pointers);
+  if (job->mask != NULL) mask = job->mask + rg_attention_at(&s->a, &s->a.mask, (int64_t)item);
+  for (size_t i = 0; q_column != 1 && i < rows; i++)
+    for (size_t d = 0; d < s->inner; d++) r->queries[i * s->inner + d] = q[i * q_row + d * q_column];
+  const product scores = {.a = q_column != 1 ? r->queries : q,
+                          .a_row = q_column != 1 ? s->inner : q_row,
+                          .b = r->keys,
+                          .b_rows = s->inner,
+                          .c = r->scores,
+                          .c_row = s->score_row,
+                          .rows = rows,
+                          .n = seen,
+                          .k = s->inner};
+  const product result = {.a = r->scores,
+                          .a_row = s->score_row,
+                          .b = r->values,
+                          .b_rows = s->keys,
+                          .c = y,
+                          .c_row = y_row,
+                          .rows = rows,
+                          .n = s->columns,
+                          .k = seen};
+  multiply(s->kernels, &scores, r->pointers);
+  weigh(s, mask, begin, end, seen, r);
+  multiply(s->kernels, &result, r->pointers);
   for (size_t i = 0; i < rows; i++)
-    vector->unary(RG_UNARY_LINEAR, 1.0f / r->sums[i], 0.0f, y + i * y_row, y + i * y_row, s->columns);
+    s->kernels->vector->unary(RG_UNARY_LINEAR, 1.0f / r->sums[i], 0.0f, y + i * y_row, y + i * y_row, s->columns);
 }
 
 static void run_task(void *argument, size_t task) {

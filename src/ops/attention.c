@@ -129,6 +129,7 @@ const char *rg_attention_read(const rg_node *node, const rg_fact *q_fact, const 
   const operand *const operands[] = {&q, &k, &v, mask_fact ? &mask : NULL};
   if (!broadcast_batches(operands, 4, out)) return "the batches don't fit each other";
   out->scale = rg_node_float(node, "scale", 1.0f);
+  out->causal = rg_node_int(node, "causal", 0) != 0;
   if (!read_result(node, out, concrete)) return "the result's axes don't fit it";
   if (!concrete) return NULL;
   const int rank = out->batch_rank + 2;

@@ -7,6 +7,7 @@
  *   q_pick, k_pick, v_pick   [axis, index]: an axis that is left out of them, and the place on it that is read
  *   axes                     axis i of y is axis axes[i] of [batch..., row, column]; none: as they come
  *   scale                    1
+ *   causal                   1: row i sees keys 0 … i alone
  *
  * q is [batch..., rows, inner], k [batch..., keys, inner], v [batch..., keys, columns]; batches are broadcast.
  */
@@ -27,6 +28,7 @@ typedef struct rg_attention {
   int y_rank;
   int64_t y_dims[RANGO_MAX_RANK];
   float scale;
+  bool causal;
   /* Only where all sizes are numbers: */
   int64_t items; /* product of batch */
   rg_attention_view q, k, v, mask, y;

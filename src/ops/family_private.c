@@ -390,19 +390,20 @@ static int64_t macs_attention(const rg_node *node, const rg_fact *const *inputs,
                       attention.inner + attention.columns);
 }
 
-/* Weights of one query for all keys, which sum to one. */
-static void weigh(const rg_attention *a, const float *query, const float *keys, const float *mask, float *weights) {
+/* Weights of one query for the first `count` keys, which sum to one. */
+static void weigh(const rg_attention *a, const float *query, const float *keys, const float *mask, int64_t count,
+                  float *weights) {
   const int64_t *q = a->q.strides + a->batch_rank, *k = a->k.strides + a->batch_rank;
   const int64_t mask_step = a->mask.strides[a->batch_rank + 1];
   float largest = -INFINITY, sum = 0;
-  for (int64_t j = 0; j < a->keys; j++) {
+  for (int64_t j = 0; j < count; j++) {
     float score = 0;
     for (int64_t d = 0; d < a->inner; d++) score += query[d * q[1]] * keys[j * k[0] + d * k[1]];
     weights[j] = a->scale * score + (mask ? mask[j * mask_step] : 0);
     if (weights[j] > largest) largest = weights[j];
   }
-  for (int64_t j = 0; j < a->keys; j++) sum += weights[j] = expf(weights[j] - largest);
-  for (int64_t j = 0; j < a->keys; j++) weights[j] /= sum;
+  for (int64_t j = 0; j < count; j++) sum += weights[j] = expf(weights[j] - largest);
+  for (int64_t j = 0; j < count; j++) weights[j] /= sum;
 }
 
 /* All queries of one matrix; mask may be NULL. */
@@ -410,10 +411,11 @@ static void attend(const rg_attention *a, const float *q, const float *k, const 
                    float *weights, float *y) {
   const int row = a->batch_rank, column = row + 1;
   for (int64_t i = 0; i < a->rows; i++) {
-    weigh(a, q + i * a->q.strides[row], k, mask ? mask + i * a->mask.strides[row] : NULL, weights);
+    const int64_t seen = a->causal && i < a->keys ? i + 1 : a->keys;
+    weigh(a, q + i * a->q.strides[row], k, mask ? mask + i * a->mask.strides[row] : NULL, seen, weights);
     for (int64_t c = 0; c < a->columns; c++) {
       float sum = 0;
-      for (int64_t j = 0; j < a->keys; j++) sum += weights[j] * v[j * a->v.strides[row] + c * a->v.strides[column]];
+      for (int64_t j = 0; j < seen; j++) sum += weights[j] * v[j * a->v.strides[row] + c * a->v.strides[column]];
       y[i * a->y.strides[row] + c * a->y.strides[column]] = sum;
     }
   }

@@ -41,6 +41,8 @@ rango_status rg_pass_recognise_gelu(rango_model *model, int *changes);
 rango_status rg_pass_recognise_norm(rango_model *model, int *changes);
 /* softmax(q kᵀ + mask) v → rango.Attention */
 rango_status rg_pass_fuse_attention(rango_model *model, int *changes);
+/* Attention → rango.Attention, where it is plain */
+rango_status rg_pass_recognise_attention(rango_model *model, int *changes);
 /* MatMul(x, W) + b, Gemm → rango.Dense */
 rango_status rg_pass_fuse_matmul_add(rango_model *model, int *changes);
 /* Conv → rango.Conv */

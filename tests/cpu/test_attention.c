@@ -68,7 +68,8 @@ static double masked(const node_host *host, const size_t *at) {
 static void attend(const node_host *host, const form *const *f, const sizes *s, double scale, size_t *at, double *y) {
   double *weights = malloc(s->keys * sizeof *weights), largest = -INFINITY, sum = 0;
   const size_t row = at[2];
-  for (size_t j = 0; j < s->keys; j++) {
+  const size_t seen = rg_node_int(host->node, "causal", 0) && row < s->keys ? row + 1 : s->keys;
+  for (size_t j = 0; j < seen; j++) {
     double score = 0;
     for (size_t d = 0; d < s->inner; d++) {
       at[3] = d;
@@ -81,11 +82,11 @@ static void attend(const node_host *host, const form *const *f, const sizes *s, 
     weights[j] = scale * score + masked(host, at);
     largest = fmax(largest, weights[j]);
   }
-  for (size_t j = 0; j < s->keys; j++) sum += weights[j] = exp(weights[j] - largest);
+  for (size_t j = 0; j < seen; j++) sum += weights[j] = exp(weights[j] - largest);
   for (size_t c = 0; c < s->columns; c++) {
     y[c] = 0;
     at[3] = c;
-    for (size_t j = 0; j < s->keys; j++) {
+    for (size_t j = 0; j < seen; j++) {
       at[2] = j;
       y[c] += weights[j] / sum * element(host, 2, f[2], at);
     }
@@ -161,6 +162,7 @@ static void check_case(size_t turn, const form *const *f, const sizes *s) {
   node_begin(&host, RG_PRIVATE_DOMAIN, "Attention", 4, turn);
   check_ok(rg_node_set_float(host.node, "scale", (float)scale));
   if (turned) check_ok(rg_node_set_ints(host.node, "axes", (const int64_t[]){0, 2, 1, 3}, 4));
+  check_ok(rg_node_set_int(host.node, "causal", turn % 7 < 2));
   place_operand(&host, 0, f[0], s->batch, s->heads, s->rows, s->inner);
   place_operand(&host, 1, f[1], s->batch, turn % 4 == 3 ? 1 : s->heads, s->keys, s->inner);
   place_operand(&host, 2, f[2], s->batch, s->heads, s->keys, s->columns);
@@ -193,6 +195,7 @@ static void test_large(void **state) {
   (void)state;
   const form *const f[] = {&forms[0], &forms[0], &forms[0]};
   check_case(4, f, &(sizes){1, 2, 130, 200, 16, 16});
+  check_case(7, f, &(sizes){1, 2, 130, 100, 16, 16}); /* causal: later blocks see more keys */
   check_case(5, f, &(sizes){1, 1, 20, 5000, 8, 8});
 }
 

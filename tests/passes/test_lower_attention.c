@@ -145,8 +145,51 @@ static void test_wide_mask(void **state) {
   rango_model_free(model);
 }
 
+/* The operator of opset 23; `flat`: heads and their sizes share an axis. */
+typedef struct operator_case {
+  bool flat, causal, mask, last; /* last: its result is the model's */
+  float scale;                   /* 0: the default */
+  int64_t kv_heads;
+  int expected;
+} operator_case;
+
+static void check_operator(const operator_case *c) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  const int64_t shape[] = {2, LENGTH, WIDTH};
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 3, DIMS(-1, LENGTH, WIDTH)), *in[3];
+  for (int i = 0; i < 3; i++) {
+    const int64_t heads = i == 0 ? HEADS : c->kv_heads;
+    in[i] = dense(g, x, (const char *[]){"wq", "wk", "wv"}[i], heads * SIZE);
+    if (!c->flat) in[i] = transpose(g, reshape(g, in[i], 4, DIMS(0, 0, heads, SIZE)), 4, DIMS(0, 2, 1, 3));
+  }
+  rg_value *y = model_node(g, "Attention", in[0], in[1], in[2],
+                           c->mask ? model_weights(g, "mask", 1, 2, DIMS(LENGTH, LENGTH)) : NULL);
+  rg_node *node = y->producer;
+  node->version = 23;
+  check_ok(rg_node_set_int(node, "is_causal", c->causal));
+  if (c->scale != 0) check_ok(rg_node_set_float(node, "scale", c->scale));
+  if (c->flat) check_ok(rg_node_set_int(node, "q_num_heads", HEADS));
+  if (c->flat) check_ok(rg_node_set_int(node, "kv_num_heads", c->kv_heads));
+  check_ok(rg_graph_add_output(g, c->last ? y : model_node(g, "Relu", y, NULL, NULL, NULL)));
+  rango_model *low = lowered(model);
+  rg_node *attention = model_find(low, "Attention");
+  assert_int_equal(strcmp(attention->domain, RG_PRIVATE_DOMAIN) == 0, c->expected);
+  check_same(model, 3, shape);
+  rango_model_free(low);
+  rango_model_free(model);
+}
+
+static void test_operator(void **state) {
+  (void)state;
+  for (int i = 0; i < 16; i++) check_operator(&(operator_case){i & 1, i & 2, false, i & 4, i & 8 ? 0.3f : 0, HEADS, 1});
+  check_operator(&(operator_case){true, false, true, true, 0, HEADS, 0});
+  check_operator(&(operator_case){true, true, false, true, 0, 1, 0});
+  check_operator(&(operator_case){false, false, false, true, 0, 1, 0});
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_kept),
-                                     cmocka_unit_test(test_wide_mask)};
+                                     cmocka_unit_test(test_wide_mask), cmocka_unit_test(test_operator)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
