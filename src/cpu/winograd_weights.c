@@ -37,18 +37,22 @@ typedef double row[COLUMNS]; /* one for each output channel */
 /* u[point] = G w for `columns` channels: row p of G is (1, p, p^2, ...) / norm, the last (0, ..., 0, 1). */
 static void transform(const points *p, size_t r, row *const w[R_MAX], row *const u[RG_WINOGRAD_SIDE_MAX],
                       size_t columns) {
+  static const row none;
   const double by_zero = 1.0 / p->zero;
-  for (size_t j = 0; j < columns; j++) {
-    const double w3 = r > 3 ? (*w[3])[j] : 0.0, w4 = r > 3 ? (*w[4])[j] : 0.0;
-    (*u[0])[j] = by_zero * (*w[0])[j];
-    for (size_t i = 0; i < p->pairs; i++) {
-      const double square = p->squares[i], even = (*w[0])[j] + square * ((*w[2])[j] + square * w4);
-      const double odd = p->values[i] * ((*w[1])[j] + square * w3);
-      (*u[1 + 2 * i])[j] = (even + odd) / p->norms[i];
-      (*u[2 + 2 * i])[j] = (even - odd) / p->norms[i];
+  const double *w0 = *w[0], *w1 = *w[1], *w2 = *w[2], *w3 = r > 3 ? *w[3] : none, *w4 = r > 3 ? *w[4] : none;
+  double *restrict first = *u[0];
+  for (size_t j = 0; j < columns; j++) first[j] = by_zero * w0[j];
+  for (size_t i = 0; i < p->pairs; i++) {
+    const double square = p->squares[i], by_norm = 1.0 / p->norms[i], value = p->values[i] * by_norm;
+    double *restrict plus = *u[1 + 2 * i], *restrict minus = *u[2 + 2 * i];
+    for (size_t j = 0; j < columns; j++) {
+      const double even = by_norm * (w0[j] + square * (w2[j] + square * w4[j]));
+      const double odd = value * (w1[j] + square * w3[j]);
+      plus[j] = even + odd;
+      minus[j] = even - odd;
     }
-    (*u[2 * p->pairs + 1])[j] = (*w[r - 1])[j];
   }
+  memcpy(*u[2 * p->pairs + 1], *w[r - 1], columns * sizeof(double));
 }
 
 /* One input channel, `columns` output channels: taps[r * r] to u[side * side]. */
