@@ -22,6 +22,9 @@ static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form 
 
 static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, int64_t kh, int64_t kw, int64_t h,
                                 int64_t w) {
+  bool plain = true;
+  for (int axis = 0; axis < site->spatial; axis++)
+    plain = plain && site->window.stride[axis] == 1 && site->window.dilation[axis] == 1;
   return (rg_cost_query){.kind = RG_COST_CONV,
                          .rows = 1,
                          .in = in,
@@ -30,20 +33,17 @@ static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, in
                          .kernel_h = kh,
                          .kernel_w = kw,
                          .height = h,
-                         .width = w};
+                         .width = w,
+                         .plain = plain};
 }
 
 static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank) {
   double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions, r = (double)rank;
   int64_t c = site->channels, kh = site->kernel_h, kw = site->kernel_w, h = site->output_h, w = site->output_w;
   int64_t outputs = site->outputs;
-  if (form == RG_FORM_DENSE) {
-    rg_cost_query query = conv_query(site, c, outputs, kh, kw, h, w);
-    query.plain = true;
-    for (int axis = 0; axis < site->spatial; axis++)
-      query.plain = query.plain && site->window.stride[axis] == 1 && site->window.dilation[axis] == 1;
-    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions, milliseconds(job, query)};
-  }
+  if (form == RG_FORM_DENSE)
+    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions,
+                     milliseconds(job, conv_query(site, c, outputs, kh, kw, h, w))};
   if (form == RG_FORM_PAIR)
     return (rg_cost){r * (m + n) + n, r * (m + n) * positions,
                      milliseconds(job, conv_query(site, c, rank, kh, kw, h, w)) +

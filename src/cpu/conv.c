@@ -35,6 +35,21 @@ rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activa
                         .activation = activation};
 }
 
+rango_status rg_conv_run(rg_exec *exec, const float *from, rg_conv_operands *operands, rg_activation activation,
+                         void *scratch) {
+  const rg_conv *conv = operands->conv;
+  if (conv->winograd != NULL) {
+    operands->x = from;
+    rg_winograd_run(conv->winograd, operands, activation, exec->threads, scratch);
+    return RANGO_OK;
+  }
+  RG_TRY(rg_conv_input(conv, exec, from, &operands->x));
+  RG_TRY(rg_right_get(&conv->right, exec, &operands->b));
+  const rg_gemm_args args = rg_conv_args(operands, activation);
+  rg_gemm_run(&conv->gemm, &args, exec->threads, scratch);
+  return RANGO_OK;
+}
+
 /* ---- preparing ---- */
 
 /* Inputs of groups that are multiplied as one: each costs as many multiplications by zero as there are groups. */
@@ -79,6 +94,12 @@ static size_t groups_merged(const rg_prepare *prepare, const rg_conv_geometry *g
 
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv) {
   rg_conv_geometry *g = &conv->geometry;
+  *conv = (rg_conv){0};
+  RG_TRY(rg_winograd_prepare(prepare, parts, &conv->winograd));
+  if (conv->winograd != NULL) {
+    conv->scratch = rg_winograd_scratch_bytes(conv->winograd);
+    return RANGO_OK;
+  }
   RG_TRY(rg_conv_geometry_read(prepare->node, parts->suffix, parts->x, prepare->inputs[parts->weight], parts->y, g));
   g->x = rg_image_of(parts->x, RG_CHANNELS_LAST);
   g->y = rg_image_of(parts->y, parts->y_layout);
@@ -129,21 +150,16 @@ typedef struct conv_state {
 
 static rango_status run(rg_exec *exec) {
   const conv_state *state = exec->state;
-  const rg_conv *conv = &state->conv;
-  rg_conv_operands operands = {.conv = conv};
+  rg_conv_operands operands = {.conv = &state->conv};
   rango_tensor *y;
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
-  RG_TRY(rg_conv_input(conv, exec, rg_exec_input(exec, 0)->data, &operands.x));
-  RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
-  RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
+  RG_TRY(rg_exec_scratch(exec, state->conv.scratch, &scratch));
   y->layout = state->layout;
   operands.y = y->data;
   if (state->bias) operands.bias = rg_exec_input(exec, 2)->data;
   if (state->residual) operands.residual = rg_exec_input(exec, 3)->data;
-  const rg_gemm_args args = rg_conv_args(&operands, state->activation);
-  rg_gemm_run(&conv->gemm, &args, exec->threads, scratch);
-  return RANGO_OK;
+  return rg_conv_run(exec, rg_exec_input(exec, 0)->data, &operands, state->activation, scratch);
 }
 
 static rango_status prepare_conv(rg_prepare *prepare) {
@@ -158,7 +174,6 @@ static rango_status prepare_conv(rg_prepare *prepare) {
                                .residual_layout = residual ? node->inputs[3]->layout : node->outputs[0]->layout,
                                .weight = 1};
   RG_TRY(rg_depthwise_prepare(prepare, &parts, residual));
-  if (prepare->run == NULL) RG_TRY(rg_winograd_prepare(prepare, &parts, residual));
   if (prepare->run != NULL) return RANGO_OK;
   conv_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));

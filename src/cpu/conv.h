@@ -20,6 +20,7 @@ typedef struct rg_conv_stage {
 #define RG_CONV_VERY_FEW_CHANNELS 8
 
 typedef struct rg_conv {
+  const struct rg_winograd *winograd; /* not NULL: runs it (winograd.h), and but for `scratch` nothing below is set */
   rg_conv_geometry geometry;
   rg_conv_stage stage;
   rg_image residual; /* where a residual's elements lie */
@@ -44,8 +45,8 @@ typedef struct rg_conv_parts {
   int weight; /* input */
 } rg_conv_parts;
 
-/* Plans the product and packs the weight; adds what rg_right_get and rg_conv_input take to prepare->scratch_bytes, but
- * not conv->scratch. */
+/* Chooses the method, plans it and packs the weight; adds what rg_right_get and rg_conv_input take to
+ * prepare->scratch_bytes, but not conv->scratch. */
 rango_status rg_conv_prepare(rg_prepare *prepare, const rg_conv_parts *parts, rg_conv *conv);
 /* Settles conv->stage for an input of that layout, and adds its scratch. */
 rango_status rg_conv_stage_prepare(rg_prepare *prepare, rg_layout x_layout, rg_conv *conv);
@@ -61,7 +62,11 @@ typedef struct rg_conv_operands {
   size_t first_row; /* that y and residual begin with */
 } rg_conv_operands;
 
-/* The callbacks for rg_gemm_run and rg_gemm_run_rows. `operands` must outlive them. */
+/* y = activation(convolution of `from` + bias + residual), all of it; operands' x and b are set here. `scratch`:
+ * conv->scratch. */
+rango_status rg_conv_run(rg_exec *exec, const float *from, rg_conv_operands *operands, rg_activation activation,
+                         void *scratch);
+/* The callbacks for rg_gemm_run and rg_gemm_run_rows, where conv->winograd is NULL. `operands` must outlive them. */
 rg_gemm_args rg_conv_args(const rg_conv_operands *operands, rg_activation activation);
 
 /* `rows` of those callbacks: conv_rows.c. */

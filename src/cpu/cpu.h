@@ -63,7 +63,7 @@ typedef struct rg_cost_query {
   int64_t rows, in, out; /* dense: rows x in x out. Conv: rows = batch, channels in and out */
   int64_t group, kernel_h, kernel_w, height, width; /* conv: output size */
   int threads;                                      /* 0: one */
-  bool plain; /* conv: alone, of stride and dilation 1, so that Winograd's method may run it */
+  bool plain; /* conv: of stride and dilation 1, so that Winograd's method may run it */
 } rg_cost_query;
 rango_status rg_costs_default(const rg_kernels *kernels, rg_costs **out);
 rango_status rg_costs_load(const char *path,

@@ -24,14 +24,13 @@ typedef struct pair {
   size_t scratch; /* besides middle_bytes where staged */
 } pair_plan;
 
-static rango_status plan_pair(rg_prepare *prepare, pair_plan *pair, bool aligned) {
+/* `staged_scratch`: of the half that takes more, run alone. */
+static rango_status plan_pair(rg_prepare *prepare, pair_plan *pair, bool aligned, size_t staged_scratch) {
   const size_t threads = prepare->threads > 0 ? (size_t)prepare->threads : 1, m = pair->first.m, r = pair->second.k;
   size_t first, second, all;
   pair->fused = aligned && (threads == 1 || m >= 2 * threads * prepare->kernels->mr);
   if (!pair->fused) {
-    RG_TRY(rg_gemm_scratch_bytes(&pair->first, &first));
-    RG_TRY(rg_gemm_scratch_bytes(&pair->second, &second));
-    pair->scratch = first > second ? first : second;
+    pair->scratch = staged_scratch;
     prepare->scratch_bytes += rg_round_up(pair->middle_bytes, RG_ALIGNMENT) + rg_round_up(pair->scratch, RG_ALIGNMENT);
     return RANGO_OK;
   }
@@ -157,7 +156,10 @@ static rango_status prepare_dense(rg_prepare *prepare) {
   rg_gemm_plan(&pair->second, prepare->kernels, prepare->threads, 1, m, state->w2.n, 1, state->w2.k, 0);
   RG_FAIL_IF(!rg_mul_size(m, state->w1.n * sizeof(float), &pair->middle_bytes), RANGO_ERROR_LIMIT, "%s: too many rows",
              rg_node_text(prepare->node));
-  RG_TRY(plan_pair(prepare, pair, true));
+  size_t first, second;
+  RG_TRY(rg_gemm_scratch_bytes(&pair->first, &first));
+  RG_TRY(rg_gemm_scratch_bytes(&pair->second, &second));
+  RG_TRY(plan_pair(prepare, pair, true, first > second ? first : second));
   RG_TRY(rg_fact_shape(prepare->outputs[0], &state->shape));
   state->b1 = has(prepare, B1);
   state->b2 = has(prepare, B2);
@@ -184,12 +186,8 @@ static rango_status run_staged_conv(const conv_state *state, rg_exec *exec, rg_c
   float *middle;
   RG_TRY(rg_exec_scratch(exec, state->pair.middle_bytes, RG_OUT(&middle)));
   first->y = middle;
-  rg_gemm_args args = rg_conv_args(first, (rg_activation){RG_ACT_NONE, 0, 0});
-  rg_gemm_run(&state->first.gemm, &args, exec->threads, scratch);
-  RG_TRY(rg_conv_input(&state->second, exec, middle, &second->x));
-  args = rg_conv_args(second, state->activation);
-  rg_gemm_run(&state->second.gemm, &args, exec->threads, scratch);
-  return RANGO_OK;
+  RG_TRY(rg_conv_run(exec, rg_exec_input(exec, X)->data, first, (rg_activation){RG_ACT_NONE, 0, 0}, scratch));
+  return rg_conv_run(exec, middle, second, state->activation, scratch);
 }
 
 static rango_status run_conv(rg_exec *exec) {
@@ -200,15 +198,15 @@ static rango_status run_conv(rg_exec *exec) {
   void *scratch;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &state->shape, &y));
   y->layout = state->layout;
-  RG_TRY(rg_conv_input(&state->first, exec, rg_exec_input(exec, X)->data, &first.x));
-  RG_TRY(rg_right_get(&state->first.right, exec, &first.b));
-  RG_TRY(rg_right_get(&state->second.right, exec, &second.b));
   RG_TRY(rg_exec_scratch(exec, state->pair.scratch, &scratch));
   first.bias = data(exec, state->b1, B1);
   second.bias = data(exec, state->b2, B2);
   second.residual = data(exec, state->residual, R);
   second.y = y->data;
   if (!state->pair.fused) return run_staged_conv(state, exec, &first, &second, scratch);
+  RG_TRY(rg_conv_input(&state->first, exec, rg_exec_input(exec, X)->data, &first.x));
+  RG_TRY(rg_right_get(&state->first.right, exec, &first.b));
+  RG_TRY(rg_right_get(&state->second.right, exec, &second.b));
   const size_t r = state->second.right.k;
   const rg_product product = {.a_row = r,
                               .a_column = 1,
@@ -263,12 +261,14 @@ static rango_status prepare_conv(rg_prepare *prepare) {
   RG_TRY(rg_conv_prepare(prepare, &second, &state->second));
   state->pair.first = state->first.gemm;
   state->pair.second = state->second.gemm;
-  const rg_image *between = &state->first.geometry.y;
-  RG_FAIL_IF(!rg_mul_size(state->first.geometry.batch, between->image_step * sizeof(float), &state->pair.middle_bytes),
+  const rg_image between = rg_image_of(&middle, RG_CHANNELS_LAST);
+  RG_FAIL_IF(!rg_mul_size((size_t)middle.dims[0], between.image_step * sizeof(float), &state->pair.middle_bytes),
              RANGO_ERROR_LIMIT, "%s: the image is too large", rg_node_text(node));
-  const bool aligned = state->second.pointwise && !state->second.per_image && state->first.geometry.groups == 1 &&
+  const bool aligned = state->first.winograd == NULL && state->second.winograd == NULL && state->second.pointwise &&
+                       !state->second.per_image && state->first.geometry.groups == 1 &&
                        state->second.geometry.groups == 1;
-  RG_TRY(plan_pair(prepare, &state->pair, aligned));
+  const size_t scratch = state->first.scratch > state->second.scratch ? state->first.scratch : state->second.scratch;
+  RG_TRY(plan_pair(prepare, &state->pair, aligned, scratch));
   RG_TRY(rg_fact_shape(prepare->outputs[0], &state->shape));
   state->b1 = has(prepare, B1);
   state->b2 = has(prepare, B2);

@@ -20,7 +20,7 @@
 #define BLOCK_TILES_MIN 32
 #define MR_MAX          16 /* rows of any table's register tile */
 
-typedef struct winograd_state {
+struct rg_winograd {
   rg_conv_geometry geometry;
   const rg_kernels *kernels;
   size_t m, side, points;         /* pixels of a tile's side, of a window's, of a window */
@@ -30,15 +30,12 @@ typedef struct winograd_state {
   const float *zeros;             /* [channels] */
   size_t tile_parts, panel_parts; /* a task is one part of each */
   size_t scratch_bytes;           /* of a task */
-  bool bias, residual;
-  rg_activation activation;
-  rg_shape shape;
-} winograd_state;
+};
 
 typedef struct job {
-  const winograd_state *state;
-  const float *x, *bias, *residual;
-  float *y;
+  const rg_winograd *state;
+  const rg_conv_operands *operands;
+  rg_activation activation;
   char *scratch;
 } job;
 
@@ -65,13 +62,13 @@ typedef struct place {
   int64_t row, column;
 } place;
 
-static place place_of(const winograd_state *s, size_t index) {
+static place place_of(const rg_winograd *s, size_t index) {
   const size_t image = index / (s->tiles_y * s->tiles_x), at = index % (s->tiles_y * s->tiles_x);
   return (place){image, (int64_t)(at / s->tiles_x * s->m), (int64_t)(at % s->tiles_x * s->m)};
 }
 
 static void transform_input(const block *b) {
-  const winograd_state *s = b->work->state;
+  const rg_winograd *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
   const size_t channels = g->x.channels;
   const int64_t side = (int64_t)s->side, height = g->in[1], width = g->in[2];
@@ -88,7 +85,8 @@ static void transform_input(const block *b) {
       in.rows[i] = s->zeros;
       in.steps[i] = there ? channels : 0;
       if (there)
-        in.rows[i] = b->work->x + at.image * g->x.image_step + (size_t)(row * width + left + before) * channels;
+        in.rows[i] =
+            b->work->operands->x + at.image * g->x.image_step + (size_t)(row * width + left + before) * channels;
     }
     in.v = b->v + t * channels;
     s->kernels->winograd_input(&in);
@@ -96,7 +94,7 @@ static void transform_input(const block *b) {
 }
 
 static void multiply(const block *b) {
-  const winograd_state *s = b->work->state;
+  const rg_winograd *s = b->work->state;
   const size_t in = s->geometry.x.channels, mr = s->kernels->mr;
   const size_t rows = ceil_div(b->count, ceil_div(b->count, mr)); /* of a register tile */
   const float *weights = s->weights + s->points * rg_pack_offset(s->kernels, in, b->panel);
@@ -120,7 +118,7 @@ static void multiply(const block *b) {
   }
 }
 
-static void activate(const winograd_state *s, const rg_finish *finish, const rg_winograd_output *out) {
+static void activate(const rg_winograd *s, const rg_finish *finish, const rg_winograd_output *out) {
   for (size_t i = 0; i < out->rows; i++)
     for (size_t j = 0; j < out->columns; j++) {
       float *pixel = out->y + i * out->y_row + j * out->y_pixel;
@@ -129,9 +127,9 @@ static void activate(const winograd_state *s, const rg_finish *finish, const rg_
 }
 
 static void transform_output(const block *b) {
-  const winograd_state *s = b->work->state;
+  const rg_winograd *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
-  const rg_finish finish = rg_finish_of(s->activation);
+  const rg_finish finish = rg_finish_of(b->work->activation);
   const size_t channels = g->y.channels, width = (size_t)g->out[2], first = b->panel * s->kernels->nr;
   rg_winograd_output out = {.side = s->side,
                             .m = s->m,
@@ -139,15 +137,15 @@ static void transform_output(const block *b) {
                             .channels = b->columns,
                             .y_row = width * channels,
                             .y_pixel = channels,
-                            .bias = b->work->bias != NULL ? b->work->bias + first : NULL,
+                            .bias = b->work->operands->bias != NULL ? b->work->operands->bias + first : NULL,
                             .low = finish.low,
                             .high = finish.high};
   for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
     const size_t offset = at.image * g->y.image_step + ((size_t)at.row * width + (size_t)at.column) * channels + first;
     out.z = b->z + t * b->columns;
-    out.y = b->work->y + offset;
-    out.residual = b->work->residual != NULL ? b->work->residual + offset : NULL;
+    out.y = b->work->operands->y + offset;
+    out.residual = b->work->operands->residual != NULL ? b->work->operands->residual + offset : NULL;
     out.rows = min_size(s->m, (size_t)(g->out[1] - at.row));
     out.columns = min_size(s->m, (size_t)(g->out[2] - at.column));
     s->kernels->winograd_output(&out);
@@ -158,13 +156,13 @@ static void transform_output(const block *b) {
 /* ---- threads ---- */
 
 /* Of a block's pointers: a register tile may have fewer rows than mr. */
-static size_t rows_bytes(const winograd_state *s) {
+static size_t rows_bytes(const rg_winograd *s) {
   return rg_round_up((2 * s->block + s->kernels->mr) * sizeof(float *), RG_ALIGNMENT);
 }
 
 static void run_task(void *argument, size_t task) {
   const job *work = argument;
-  const winograd_state *s = work->state;
+  const rg_winograd *s = work->state;
   const rg_conv_geometry *g = &s->geometry;
   const size_t nr = s->kernels->nr, panels = rg_pack_panels(s->kernels, g->y.channels);
   size_t begin, end, first_panel, end_panel;
@@ -186,19 +184,14 @@ static void run_task(void *argument, size_t task) {
   }
 }
 
-static rango_status run(rg_exec *exec) {
-  const winograd_state *s = exec->state;
-  const size_t tasks = s->tile_parts * s->panel_parts;
-  job work = {.state = s, .x = rg_exec_input(exec, 0)->data};
-  rango_tensor *y;
-  RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &s->shape, &y));
-  RG_TRY(rg_exec_scratch(exec, tasks * s->scratch_bytes, RG_OUT(&work.scratch)));
-  y->layout = RG_CHANNELS_LAST;
-  work.y = y->data;
-  if (s->bias) work.bias = rg_exec_input(exec, 2)->data;
-  if (s->residual) work.residual = rg_exec_input(exec, 3)->data;
-  rg_threads_run(exec->threads, run_task, &work, tasks);
-  return RANGO_OK;
+size_t rg_winograd_scratch_bytes(const rg_winograd *winograd) {
+  return winograd->tile_parts * winograd->panel_parts * winograd->scratch_bytes;
+}
+
+void rg_winograd_run(const rg_winograd *winograd, const rg_conv_operands *operands, rg_activation activation,
+                     rango_threads *threads, void *scratch) {
+  job work = {winograd, operands, activation, scratch};
+  rg_threads_run(threads, run_task, &work, winograd->tile_parts * winograd->panel_parts);
 }
 
 /* ---- preparing ---- */
@@ -209,7 +202,7 @@ static bool applies(const rg_conv_geometry *g) {
 }
 
 /* Who runs what, in blocks of equal size that fit the caches. */
-static rango_status cut(winograd_state *s, size_t threads) {
+static rango_status cut(rg_winograd *s, size_t threads) {
   const size_t in = s->geometry.x.channels, out = s->geometry.y.channels, panels = rg_pack_panels(s->kernels, out);
   const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : L2_BYTES_USUAL;
   const size_t tile = s->points * (in + s->kernels->nr) * sizeof(float);
@@ -226,7 +219,7 @@ static rango_status cut(winograd_state *s, size_t threads) {
   return RANGO_OK;
 }
 
-static rango_status pack_weights(rg_prepare *prepare, winograd_state *s, const rango_tensor *weight) {
+static rango_status pack_weights(rg_prepare *prepare, rg_winograd *s, const rango_tensor *weight) {
   const rg_winograd_weights weights = {s->kernels, s->m, s->side + 1 - s->m, s->geometry.x.channels,
                                        s->geometry.y.channels};
   rg_packed *packed;
@@ -260,9 +253,10 @@ static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g, int t
   return rg_costs_winograd(&costs, &query);
 }
 
-rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual) {
+rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, const rg_winograd **out) {
   const rango_tensor *weight = prepare->inputs[parts->weight]->constant;
   rg_conv_geometry geometry;
+  *out = NULL;
   if (parts->x_layout != RG_CHANNELS_LAST || parts->y_layout != RG_CHANNELS_LAST ||
       parts->residual_layout != RG_CHANNELS_LAST || weight == NULL)
     return RANGO_OK;
@@ -272,7 +266,7 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   geometry.y = rg_image_of(parts->y, RG_CHANNELS_LAST);
   const size_t m = applies(&geometry) ? choose(prepare->kernels, &geometry, prepare->threads) : 0;
   if (m == 0) return RANGO_OK;
-  winograd_state *s;
+  rg_winograd *s;
   float *zeros;
   RG_TRY(rg_arena_calloc(prepare->arena, 1, sizeof *s, RG_OUT(&s)));
   RG_TRY(rg_arena_calloc(prepare->arena, geometry.x.channels, sizeof *zeros, RG_OUT(&zeros)));
@@ -287,12 +281,6 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;
   RG_TRY(pack_weights(prepare, s, weight));
   RG_TRY(cut(s, prepare->threads > 0 ? (size_t)prepare->threads : 1));
-  s->bias = prepare->input_count > 2 && prepare->inputs[2] != NULL;
-  s->residual = residual;
-  s->activation = rg_activation_read(prepare->node);
-  RG_TRY(rg_fact_shape(parts->y, &s->shape));
-  prepare->scratch_bytes += s->tile_parts * s->panel_parts * s->scratch_bytes;
-  prepare->state = s;
-  prepare->run = run;
+  *out = s;
   return RANGO_OK;
 }

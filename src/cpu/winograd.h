@@ -9,9 +9,15 @@
 
 #include "cpu/conv.h"
 
-/* Sets prepare->run where the method applies (one group, all channels-last, constant weight) and the cost table says
- * that it wins; otherwise leaves it NULL. */
-rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, bool residual);
+typedef struct rg_winograd rg_winograd;
+
+/* *out becomes NULL where the method doesn't apply (more than one group, not channels-last, weight not constant) or the
+ * cost table says that it doesn't win; otherwise its plan, in the prepared node's arena, weights packed. */
+rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, const rg_winograd **out);
+size_t rg_winograd_scratch_bytes(const rg_winograd *winograd);
+/* operands' x, bias, residual and y, all channels-last. `scratch`: rg_winograd_scratch_bytes. */
+void rg_winograd_run(const rg_winograd *winograd, const rg_conv_operands *operands, rg_activation activation,
+                     rango_threads *threads, void *scratch);
 
 /* The weights of one convolution, transformed in double precision. `argument`: an rg_winograd_weights. */
 typedef struct rg_winograd_weights {
