@@ -19,7 +19,7 @@
 #define RG_RUN_TILES run_tiles
 #endif
 
-#if RG_MR <= 8
+#if RG_MR <= 8 && RG_MR != 6
 #define RG_SLOTS         8
 #define RG_EACH_SLOT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 #else
@@ -40,6 +40,7 @@
   } while (0)
 #else
 #define RG_PREFETCH(b, width) ((void)0)
+#define RG_PREFETCH_SUMS      0
 #endif
 
 #define RG_SLOT_DECLARE(j)                                                                                             \
@@ -76,7 +77,7 @@ RG_INLINE void tile_sums(const rg_gemm_tile *t, const size_t rows, const size_t 
     RG_EACH_SLOT(RG_SLOT_POINT)
     size_t q = 0;
     for (; q + sums <= k; q += sums, b += sums * width) {
-      if (sums == 1) RG_PREFETCH(b, width);
+      if (sums <= RG_PREFETCH_SUMS) RG_PREFETCH(b, sums * width);
       RG_EACH_SLOT(RG_SLOT_STEP)
     }
     if (sums > 1)
@@ -136,12 +137,15 @@ RG_INLINE void tiles_of(const rg_gemm_tile *first, size_t count, const size_t ro
 #define RG_SUMS(rows)                                                                                                  \
   ((rows) == 1 && RG_MR >= 8 && RG_LANES < 16 ? 8 : (rows)*4 <= RG_MR ? 4 : (rows)*2 <= RG_MR ? 2 : 1)
 
+/* The same for one vector of columns. */
+#define RG_SUMS_HALF(rows) (RG_MR == 6 && (rows) > 1 ? 12 / (rows) < 4 ? 12 / (rows) : 4 : RG_SUMS(rows))
+
 #define RG_TILE(rows)                                                                                                  \
   static void tiles_whole_##rows(const rg_gemm_tile *first, size_t count) {                                            \
     tiles_of(first, count, rows, 2, RG_SUMS(rows));                                                                    \
   }                                                                                                                    \
   static void tiles_half_##rows(const rg_gemm_tile *first, size_t count) {                                             \
-    tiles_of(first, count, rows, 1, RG_SUMS(rows));                                                                    \
+    tiles_of(first, count, rows, 1, RG_SUMS_HALF(rows));                                                               \
   }
 RG_TILE(1)
 RG_TILE(2)

@@ -3,4 +3,5 @@
 
 #define RG_MR             6
 #define RG_PREFETCH_BYTES 8192
+#define RG_PREFETCH_SUMS  2
 #include "kernels/template_gemm.h"

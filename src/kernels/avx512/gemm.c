@@ -3,4 +3,5 @@
 
 #define RG_MR             8
 #define RG_PREFETCH_BYTES 16384
+#define RG_PREFETCH_SUMS  1
 #include "kernels/template_gemm.h"
