@@ -110,7 +110,7 @@ static double dense_cost(const rg_costs *costs, int64_t rows, int64_t in, int64_
 }
 
 static double conv_cost(const rg_costs *costs, const sample *s, int64_t in, int64_t out, int64_t kernel_h,
-                        int64_t kernel_w, bool plain) {
+                        int64_t kernel_w) {
   return rg_costs_milliseconds(costs, &(rg_cost_query){.kind = RG_COST_CONV,
                                                        .rows = s->size.batch,
                                                        .in = in,
@@ -120,7 +120,7 @@ static double conv_cost(const rg_costs *costs, const sample *s, int64_t in, int6
                                                        .kernel_w = kernel_w,
                                                        .height = s->size.height,
                                                        .width = s->size.width,
-                                                       .plain = plain});
+                                                       .plain = true});
 }
 
 static double predict(const rg_costs *costs, const sample *s) {
@@ -131,11 +131,11 @@ static double predict(const rg_costs *costs, const sample *s) {
   case DENSE_PAIR:
     return dense_cost(costs, s->rows, s->in, s->rank) + dense_cost(costs, s->rows, s->rank, s->out);
   case CONV:
-    return conv_cost(costs, s, s->in, s->out, h, w, true);
+    return conv_cost(costs, s, s->in, s->out, h, w);
   case CONV_PAIR:
-    return conv_cost(costs, s, s->in, s->rank, h, w, false) + conv_cost(costs, s, s->rank, s->out, 1, 1, false);
+    return conv_cost(costs, s, s->in, s->rank, h, w) + conv_cost(costs, s, s->rank, s->out, 1, 1);
   default:
-    return conv_cost(costs, s, s->in, s->rank, h, 1, false) + conv_cost(costs, s, s->rank, s->out, 1, w, false);
+    return conv_cost(costs, s, s->in, s->rank, h, 1) + conv_cost(costs, s, s->rank, s->out, 1, w);
   }
 }
 

@@ -84,21 +84,17 @@ static inline rango_status layer_scratch_(rg_exec *exec, size_t bytes, void **ou
   return RANGO_OK;
 }
 
-/* After all inputs and attributes. False where the backend has no kernel for it. `direct`: a convolution as the product
- * of its windows, whatever the backend would choose. */
 static inline rango_status layer_run_direct_(rg_exec *exec) {
   const rg_conv *conv = exec->state;
-  const layer *l = exec->host;
+  layer *l = exec->host;
   rg_conv_operands operands = {.conv = conv, .y = l->output.data};
   void *scratch;
-  RG_TRY(rg_conv_input(conv, exec, l->inputs[0].data, &operands.x));
-  RG_TRY(rg_right_get(&conv->right, exec, &operands.b));
   RG_TRY(rg_exec_scratch(exec, conv->scratch, &scratch));
-  const rg_gemm_args args = rg_conv_args(&operands, (rg_activation){RG_ACT_NONE, 0, 0});
-  rg_gemm_run(&conv->gemm, &args, exec->threads, scratch);
-  return RANGO_OK;
+  return rg_conv_run(exec, l->inputs[0].data, &operands, (rg_activation){RG_ACT_NONE, 0, 0}, scratch);
 }
 
+/* After all inputs and attributes. False where the backend has no kernel for it. `direct`: a convolution of one image
+ * as the product of its windows, whatever the backend would choose. */
 static inline bool layer_ready(layer *l, const rg_shape *shape, bool direct) {
   const int inputs = l->node->input_count;
   for (int i = 0; i < inputs; i++) {
@@ -125,8 +121,9 @@ static inline bool layer_ready(layer *l, const rg_shape *shape, bool direct) {
   l->prepare.cache = l->cache;
   l->prepare.arena = l->arena;
   if (direct) {
+    /* Winograd's method wants a residual channels-last, though there is none. */
     const rg_conv_parts parts = {
-        "", l->fact_of[0], l->fact_of[inputs], RG_CHANNELS_LAST, RG_CHANNELS_LAST, RG_CHANNELS_LAST, 1};
+        "", l->fact_of[0], l->fact_of[inputs], RG_CHANNELS_LAST, RG_CHANNELS_LAST, RG_ROW_MAJOR, 1};
     rg_conv *conv;
     layer_need(rg_arena_alloc(l->arena, sizeof *conv, RG_OUT(&conv)));
     layer_need(rg_conv_prepare(&l->prepare, &parts, conv));

@@ -1,8 +1,8 @@
 /*
  * What low-rank pairs gain, on one thread: each layer whole and as pairs of several ranks, prepared by the CPU backend
  * as the engine does, taking turns; a figure is the fastest of 25 rounds in the thread's own time. A gain in time is
- * held to the gain in multiply-adds. The whole layer is the direct product; where the backend would run Winograd's
- * method for it, that is a line of its own.
+ * held to the gain in multiply-adds. The whole layer is the direct product; what the backend makes of it, which may be
+ * Winograd's method, is a line of its own, and it may choose that for a pair's 3 x 3 half, too.
  *
  *   tools/build release low_rank_pairs && build/release/bench/kernels/low_rank_pairs [ISA]
  */

@@ -52,9 +52,6 @@ rango_status rg_conv_run(rg_exec *exec, const float *from, rg_conv_operands *ope
 
 /* ---- preparing ---- */
 
-/* Inputs of groups that are multiplied as one: each costs as many multiplications by zero as there are groups. */
-#define MERGED_INPUTS_MAX 32
-
 /* How windows become rows, and what of the product's plan follows from it. */
 static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
   const rg_conv_geometry *g = &conv->geometry;
@@ -86,9 +83,9 @@ static rango_status plan(rg_prepare *prepare, rg_conv *conv) {
  * than half a register tile, and few inputs are short runs. (An infinity then makes NaN of its neighbours, as
  * Winograd's transforms do.) */
 static size_t groups_merged(const rg_prepare *prepare, const rg_conv_geometry *g, int weight) {
-  if (g->groups == 1 || g->group_in > MERGED_INPUTS_MAX || prepare->inputs[weight]->constant == NULL) return 1;
+  if (g->groups == 1 || g->group_in > RG_CONV_MERGED_INPUTS || prepare->inputs[weight]->constant == NULL) return 1;
   size_t merged = prepare->kernels->nr / 2 / g->group_out;
-  while (merged > 1 && (g->groups % merged != 0 || merged * g->group_in > MERGED_INPUTS_MAX)) merged--;
+  while (merged > 1 && (g->groups % merged != 0 || merged * g->group_in > RG_CONV_MERGED_INPUTS)) merged--;
   return merged > 0 ? merged : 1;
 }
 

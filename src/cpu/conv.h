@@ -18,6 +18,9 @@ typedef struct rg_conv_stage {
 #define RG_CONV_FEW_CHANNELS 33
 /* The same where a window's row can't be one, and copying the window is what is left. */
 #define RG_CONV_VERY_FEW_CHANNELS 8
+/* Inputs of groups that are multiplied as one, at most: each costs as many multiplications by zero as there are groups.
+ */
+#define RG_CONV_MERGED_INPUTS 32
 
 typedef struct rg_conv {
   const struct rg_winograd *winograd; /* not NULL: runs it (winograd.h), and but for `scratch` nothing below is set */

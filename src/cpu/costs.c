@@ -141,14 +141,22 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
   return chosen;
 }
 
+/* Groups that are left when the convolution has made one of several (groups_merged of conv.c). */
+static int64_t groups_left(const rg_costs *costs, const rg_cost_query *query) {
+  const int64_t groups = query->group > 0 ? query->group : 1, in = query->in / groups, out = query->out / groups;
+  int64_t merged = groups > 1 && out > 0 && in <= RG_CONV_MERGED_INPUTS ? (int64_t)(costs->nr / 2.0) / out : 1;
+  while (merged > 1 && (groups % merged != 0 || merged * in > RG_CONV_MERGED_INPUTS)) merged--;
+  return merged > 1 ? groups / merged : groups;
+}
+
 double rg_costs_milliseconds(const rg_costs *costs, const rg_cost_query *query) {
   const double overhead = 1e-3 * costs->rates.overhead_us;
   if (query->kind == RG_COST_DENSE) return overhead + 1e3 * dense_seconds(costs, query);
   const int64_t group = query->group > 0 ? query->group : 1;
   if (group > 1 && group == query->in && group == query->out) return overhead + 1e3 * depthwise_seconds(costs, query);
   const size_t m = rg_costs_winograd(costs, query);
-  return overhead +
-         1e3 * (m > 0 ? winograd_seconds(costs, query, (double)m) : direct_seconds(costs, query, (double)group));
+  return overhead + 1e3 * (m > 0 ? winograd_seconds(costs, query, (double)m)
+                                 : direct_seconds(costs, query, (double)groups_left(costs, query)));
 }
 
 /* ---- the file: one JSON object of numbers and the instruction set's name ---- */
