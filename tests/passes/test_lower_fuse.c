@@ -139,6 +139,18 @@ static void test_activations(void **state) {
   activation_case("Elu", 0.5f, 0, RG_ACT_NONE);
 }
 
+/* What a file would rather not hold is computed once, too: a constant that grows. */
+static void test_growing_constants(void **state) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 3, DIMS(-1, 60, 50));
+  rg_value *table = op2(g, "Expand", model_weights(g, "row", 1, 2, DIMS(60, 1)), model_ints(g, 3, DIMS(1, 60, 50)));
+  finish(model, op2(g, "Mul", x, table));
+  assert_int_equal(lowered_count(model, "Expand"), 0);
+  check_same(model, 3, DIMS(2, 60, 50));
+  rango_model_free(model);
+}
+
 /* ---- pairs ---- */
 
 static void dense_pair(int64_t rank, bool between, int expected) {
@@ -208,6 +220,7 @@ int main(void) {
                                      cmocka_unit_test(test_gemm),
                                      cmocka_unit_test(test_conv_residual),
                                      cmocka_unit_test(test_activations),
+                                     cmocka_unit_test(test_growing_constants),
                                      cmocka_unit_test(test_dense_pairs),
                                      cmocka_unit_test(test_conv_pairs)};
   return cmocka_run_group_tests(tests, NULL, NULL);

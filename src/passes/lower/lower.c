@@ -9,10 +9,10 @@
 rango_status rg_passes_lower(rango_model *model) {
   /* What recognition leaves behind still counts as a user: it has to go before fusion looks for single users. */
   static const rg_pass passes[] = {
-      rg_pass_recognise_gelu,  rg_pass_recognise_norm,   rg_pass_fuse_attention, rg_pass_recognise_attention,
-      rg_pass_remove_dead,     rg_pass_fuse_matmul_add,  rg_pass_fuse_conv,      rg_pass_fold_scale,
-      rg_pass_fuse_activation, rg_pass_recognise_lookup, rg_pass_low_rank,       rg_pass_remove_dead,
-      rg_pass_layout};
+      rg_pass_fold_large_constants, rg_pass_recognise_gelu,  rg_pass_recognise_norm,   rg_pass_fuse_attention,
+      rg_pass_recognise_attention,  rg_pass_remove_dead,     rg_pass_fuse_matmul_add,  rg_pass_fuse_conv,
+      rg_pass_fold_scale,           rg_pass_fuse_activation, rg_pass_recognise_lookup, rg_pass_low_rank,
+      rg_pass_remove_dead,          rg_pass_layout};
   return rg_passes_row(model, passes, sizeof passes / sizeof *passes, 1);
 }
 
