@@ -73,9 +73,10 @@ static double threads_of(const rg_cost_query *query) { return query->threads > 1
 /* Its weights are so large that a network's don't stay in the last-level cache from one run to the next: more than the
  * second-level cache holds comes from memory, and no faster with more threads. */
 static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query, double m) {
-  const double side = m + (double)query->kernel_h - 1.0, points = side * side, in = (double)query->in,
-               out = (double)query->out;
-  const double tiles = (double)query->rows * ceil((double)query->height / m) * ceil((double)query->width / m);
+  const double in = (double)query->in, out = (double)query->out;
+  const double tall = query->kernel_h > 1 ? m : 1.0, wide = query->kernel_w > 1 ? m : 1.0; /* a tile */
+  const double points = (tall + (double)query->kernel_h - 1.0) * (wide + (double)query->kernel_w - 1.0);
+  const double tiles = (double)query->rows * ceil((double)query->height / tall) * ceil((double)query->width / wide);
   const double bytes = 4.0 * points * in * out;
   const double read = 1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
   const double lanes = costs->nr / 2.0; /* transforms take whole vectors of channels */
@@ -125,9 +126,9 @@ static double dense_seconds(const rg_costs *costs, const rg_cost_query *query) {
 #define WINOGRAD_GAIN 0.9
 
 size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
-  const int64_t taps = query->kernel_h;
+  const int64_t h = query->kernel_h, w = query->kernel_w, taps = h > w ? h : w;
   if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || (taps != 3 && taps != 5) ||
-      query->kernel_w != taps)
+      (h != w && h != 1 && w != 1))
     return 0;
   if ((double)query->in < costs->nr / 4.0) return 0; /* a first layer's few channels leave vectors empty */
   double best = direct_seconds(costs, query, 1.0);

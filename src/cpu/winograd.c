@@ -24,6 +24,7 @@ struct rg_winograd {
   rg_conv_geometry geometry;
   const rg_kernels *kernels;
   size_t m, side, points;         /* pixels of a tile's side, of a window's, of a window */
+  bool line, upright;             /* tiles and windows are lines, of a column of the image */
   size_t tiles_x, tiles_y;        /* of an image */
   size_t tiles, block;            /* of the batch; of a block */
   const float *weights;           /* [panels][points][channels in][columns of a panel] */
@@ -64,31 +65,43 @@ typedef struct place {
 
 static place place_of(const rg_winograd *s, size_t index) {
   const size_t image = index / (s->tiles_y * s->tiles_x), at = index % (s->tiles_y * s->tiles_x);
-  return (place){image, (int64_t)(at / s->tiles_x * s->m), (int64_t)(at % s->tiles_x * s->m)};
+  const size_t height = s->line && !s->upright ? 1 : s->m, width = s->upright ? 1 : s->m;
+  return (place){image, (int64_t)(at / s->tiles_x * height), (int64_t)(at % s->tiles_x * width)};
+}
+
+/* Points `in` at the pixels of a line that begins at (row, column), or at zeros. */
+static void point_line(const rg_winograd *s, const float *image, int64_t row, int64_t column, rg_winograd_input *in) {
+  const rg_conv_geometry *g = &s->geometry;
+  for (size_t i = 0; i < s->side; i++, row += s->upright, column += !s->upright) {
+    const bool there = row >= 0 && row < g->in[1] && column >= 0 && column < g->in[2];
+    in->rows[i] = there ? image + (size_t)(row * g->in[2] + column) * g->x.channels : s->zeros;
+  }
+}
+
+/* The same of a window. */
+static void point_window(const rg_winograd *s, const float *image, int64_t top, int64_t left, rg_winograd_input *in) {
+  const rg_conv_geometry *g = &s->geometry;
+  const int64_t side = (int64_t)s->side, height = g->in[1], width = g->in[2];
+  const int64_t before = left < 0 ? -left : 0, beyond = left + side > width ? left + side - width : 0;
+  in->begin = (size_t)(before < side ? before : side);
+  in->end = (size_t)(beyond < side ? side - beyond : 0);
+  for (int64_t i = 0; i < side; i++) {
+    const int64_t row = top + i;
+    const bool there = row >= 0 && row < height && in->begin < in->end;
+    in->rows[i] = there ? image + (size_t)(row * width + left + before) * g->x.channels : s->zeros;
+    in->steps[i] = there ? g->x.channels : 0;
+  }
 }
 
 static void transform_input(const block *b) {
   const rg_winograd *s = b->work->state;
   const rg_conv_geometry *g = &s->geometry;
-  const size_t channels = g->x.channels;
-  const int64_t side = (int64_t)s->side, height = g->in[1], width = g->in[2];
-  rg_winograd_input in = {.side = s->side, .channels = channels, .v_step = b->v_step};
+  rg_winograd_input in = {.side = s->side, .line = s->line, .channels = g->x.channels, .v_step = b->v_step};
   for (size_t t = 0; t < b->count; t++) {
     const place at = place_of(s, b->first + t);
-    const int64_t top = at.row - g->pad[1], left = at.column - g->pad[2];
-    const int64_t before = left < 0 ? -left : 0, beyond = left + side > width ? left + side - width : 0;
-    in.begin = (size_t)(before < side ? before : side);
-    in.end = (size_t)(beyond < side ? side - beyond : 0);
-    for (int64_t i = 0; i < side; i++) {
-      const int64_t row = top + i;
-      const bool there = row >= 0 && row < height && in.begin < in.end;
-      in.rows[i] = s->zeros;
-      in.steps[i] = there ? channels : 0;
-      if (there)
-        in.rows[i] =
-            b->work->operands->x + at.image * g->x.image_step + (size_t)(row * width + left + before) * channels;
-    }
-    in.v = b->v + t * channels;
+    const float *image = b->work->operands->x + at.image * g->x.image_step;
+    (s->line ? point_line : point_window)(s, image, at.row - g->pad[1], at.column - g->pad[2], &in);
+    in.v = b->v + t * g->x.channels;
     s->kernels->winograd_input(&in);
   }
 }
@@ -133,9 +146,10 @@ static void transform_output(const block *b) {
   const size_t channels = g->y.channels, width = (size_t)g->out[2], first = b->panel * s->kernels->nr;
   rg_winograd_output out = {.side = s->side,
                             .m = s->m,
+                            .line = s->line,
                             .z_step = b->z_step,
                             .channels = b->columns,
-                            .y_row = width * channels,
+                            .y_row = (s->line && !s->upright ? 1 : width) * channels,
                             .y_pixel = channels,
                             .bias = b->work->operands->bias != NULL ? b->work->operands->bias + first : NULL,
                             .low = finish.low,
@@ -146,8 +160,9 @@ static void transform_output(const block *b) {
     out.z = b->z + t * b->columns;
     out.y = b->work->operands->y + offset;
     out.residual = b->work->operands->residual != NULL ? b->work->operands->residual + offset : NULL;
-    out.rows = min_size(s->m, (size_t)(g->out[1] - at.row));
-    out.columns = min_size(s->m, (size_t)(g->out[2] - at.column));
+    const size_t down = (size_t)(g->out[1] - at.row), along = (size_t)(g->out[2] - at.column);
+    out.rows = min_size(s->m, s->line && !s->upright ? along : down);
+    out.columns = s->line ? 1 : min_size(s->m, along);
     s->kernels->winograd_output(&out);
     if (finish.after) activate(s, &finish, &out);
   }
@@ -220,8 +235,8 @@ static rango_status cut(rg_winograd *s, size_t threads) {
 }
 
 static rango_status pack_weights(rg_prepare *prepare, rg_winograd *s, const rango_tensor *weight) {
-  const rg_winograd_weights weights = {s->kernels, s->m, s->side + 1 - s->m, s->geometry.x.channels,
-                                       s->geometry.y.channels};
+  const rg_winograd_weights weights = {
+      s->kernels, s->m, s->side + 1 - s->m, s->line, s->geometry.x.channels, s->geometry.y.channels};
   rg_packed *packed;
   size_t bytes;
   char key[64];
@@ -274,10 +289,12 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->kernels = prepare->kernels;
   s->zeros = zeros;
   s->m = m;
-  s->side = m + (size_t)geometry.kernel[1] - 1;
-  s->points = s->side * s->side;
-  s->tiles_y = ceil_div((size_t)geometry.out[1], m);
-  s->tiles_x = ceil_div((size_t)geometry.out[2], m);
+  s->line = geometry.kernel[1] == 1 || geometry.kernel[2] == 1;
+  s->upright = s->line && geometry.kernel[1] > 1;
+  s->side = m + (size_t)(s->upright ? geometry.kernel[1] : geometry.kernel[2]) - 1;
+  s->points = s->line ? s->side : s->side * s->side;
+  s->tiles_y = ceil_div((size_t)geometry.out[1], geometry.kernel[1] > 1 ? m : 1);
+  s->tiles_x = ceil_div((size_t)geometry.out[2], geometry.kernel[2] > 1 ? m : 1);
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;
   RG_TRY(pack_weights(prepare, s, weight));
   RG_TRY(cut(s, prepare->threads > 0 ? (size_t)prepare->threads : 1));

@@ -1,8 +1,9 @@
 /*
  * 3 x 3 and 5 x 5 convolutions of stride 1 by Winograd's method (kernels/winograd.h): a matrix product for each point
  * of a window over tiles of m x m pixels, in place of one for each tap over pixels. 3 x 3: 2.25 (m = 2), 4 (m = 4)
- * or 5.06 (m = 6) times fewer multiply-adds; 5 x 5: 2.8 (m = 2) or 6.25 (m = 4). The price: transforms of input and
- * output, and weights that are as many times as large as a window has more points than the kernel taps.
+ * or 5.06 (m = 6) times fewer multiply-adds; 5 x 5: 2.8 (m = 2) or 6.25 (m = 4). 3 x 1, 1 x 3, 5 x 1 and 1 x 5 on lines
+ * of m pixels: the square roots of these. The price: transforms of input and output, and
+ * weights that are as many times as large as a window has more points than the kernel taps.
  */
 #ifndef RG_CPU_WINOGRAD_H
 #define RG_CPU_WINOGRAD_H
@@ -23,10 +24,11 @@ void rg_winograd_run(const rg_winograd *winograd, const rg_conv_operands *operan
 typedef struct rg_winograd_weights {
   const rg_kernels *kernels;
   size_t m, r;    /* pixels of a tile's side, taps of the kernel's */
+  bool line;      /* r x 1 or 1 x r */
   size_t in, out; /* channels */
 } rg_winograd_weights;
-/* `to`: for each panel of output channels the matrices of the (m + r - 1)^2 points, one after the other, each packed as
- * that panel of an in x out matrix (kernels/pack.h). weight: [out][in][r][r], at any address. */
+/* `to`: for each panel of output channels the matrices of the points, one after the other, each packed as
+ * that panel of an in x out matrix (kernels/pack.h). weight: [out][in][r][r] or [r], at any address. */
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument);
 
 #endif

@@ -73,11 +73,21 @@ static void transform_taps(const points *p, size_t r, row taps[R_MAX * R_MAX],
   }
 }
 
+/* The same of a line: taps[r] to u[side]. */
+static void transform_line(const points *p, size_t r, row taps[R_MAX * R_MAX],
+                           row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX], size_t columns) {
+  row *from[R_MAX], *to[RG_WINOGRAD_SIDE_MAX];
+  for (size_t k = 0; k < r; k++) from[k] = &taps[k];
+  for (size_t i = 0; i < 2 * p->pairs + 2; i++) to[i] = &u[i];
+  transform(p, r, from, to, columns);
+}
+
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument) {
   const rg_winograd_weights *self = argument;
-  const size_t r = self->r, side = self->m + r - 1;
+  const size_t r = self->r, side = self->m + r - 1, kernel = self->line ? r : r * r;
   const points p = points_of(side);
-  const size_t count = side * side, nr = self->kernels->nr, panels = rg_pack_panels(self->kernels, self->out);
+  const size_t count = self->line ? side : side * side, nr = self->kernels->nr,
+               panels = rg_pack_panels(self->kernels, self->out);
   const char *from = weight->data;
   row taps[R_MAX * R_MAX], u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
   for (size_t panel = 0; panel < panels; panel++) {
@@ -87,11 +97,11 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
     for (size_t c = 0; c < self->in; c++, at += width) {
       for (size_t j = 0; j < columns; j++) {
         float w[R_MAX * R_MAX];
-        const size_t bytes = r * r * sizeof *w;
+        const size_t bytes = kernel * sizeof *w;
         memcpy(w, from + ((first + j) * self->in + c) * bytes, bytes);
-        for (size_t t = 0; t < r * r; t++) taps[t][j] = (double)w[t];
+        for (size_t t = 0; t < kernel; t++) taps[t][j] = (double)w[t];
       }
-      transform_taps(&p, r, taps, u, columns);
+      (self->line ? transform_line : transform_taps)(&p, r, taps, u, columns);
       for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < columns; j++) at[i * self->in * width + j] = (float)u[i][j];
     }

@@ -139,10 +139,29 @@ RG_INLINE void winograd_window(const rg_winograd_input *in, size_t c, const size
   }
 }
 
+RG_INLINE void winograd_line(const rg_winograd_input *in, size_t c, const size_t side, const bool whole, size_t lanes) {
+  rg_vec pixels[RG_WINOGRAD_SIDE_MAX], out[RG_WINOGRAD_SIDE_MAX];
+  RG_UNROLL
+  for (size_t i = 0; i < side; i++) pixels[i] = whole ? v_load(in->rows[i] + c) : v_load_n(in->rows[i] + c, lanes);
+  input_of(side, pixels, out);
+  RG_UNROLL
+  for (size_t i = 0; i < side; i++) {
+    if (whole)
+      v_store(in->v + i * in->v_step + c, out[i]);
+    else
+      v_store_n(in->v + i * in->v_step + c, out[i], lanes);
+  }
+}
+
 RG_INLINE void winograd_windows(const rg_winograd_input *in, const size_t side) {
-  size_t c = 0;
-  for (; c + RG_LANES <= in->channels; c += RG_LANES) winograd_window(in, c, side, true, RG_LANES);
-  if (c < in->channels) winograd_window(in, c, side, false, in->channels - c);
+  const size_t whole = in->channels / RG_LANES * RG_LANES, left = in->channels - whole;
+  if (in->line) {
+    for (size_t c = 0; c < whole; c += RG_LANES) winograd_line(in, c, side, true, RG_LANES);
+    if (left > 0) winograd_line(in, whole, side, false, left);
+    return;
+  }
+  for (size_t c = 0; c < whole; c += RG_LANES) winograd_window(in, c, side, true, RG_LANES);
+  if (left > 0) winograd_window(in, whole, side, false, left);
 }
 
 static void winograd_windows4(const rg_winograd_input *in) { winograd_windows(in, 4); }
@@ -158,20 +177,35 @@ void RG_KERNEL_NAME(winograd_input)(const rg_winograd_input *in) {
     winograd_windows8(in);
 }
 
+/* Bias, residual and bounds of what is stored `at` floats from y. */
+RG_INLINE void winograd_store(const rg_winograd_output *out, rg_vec sum, rg_vec bias, size_t at, const bool whole,
+                              size_t lanes) {
+  sum = v_add(sum, bias);
+  if (out->residual != NULL) sum = v_add(sum, whole ? v_load(out->residual + at) : v_load_n(out->residual + at, lanes));
+  sum = v_min(v_set1(out->high), v_max(v_set1(out->low), sum));
+  if (whole)
+    v_store(out->y + at, sum);
+  else
+    v_store_n(out->y + at, sum, lanes);
+}
+
+/* Column `j` of the points to the rows of the tile. */
+RG_INLINE void winograd_column(const rg_winograd_output *out, size_t j, size_t step, size_t c, const size_t side,
+                               const size_t m, const bool whole, size_t lanes, rg_vec *y) {
+  rg_vec column[RG_WINOGRAD_SIDE_MAX];
+  RG_UNROLL
+  for (size_t i = 0; i < side; i++) {
+    const float *at = out->z + (i * step + j) * out->z_step + c;
+    column[i] = whole ? v_load(at) : v_load_n(at, lanes);
+  }
+  output_of(side, m, column, y);
+}
+
 RG_INLINE void winograd_tile(const rg_winograd_output *out, size_t c, const size_t side, const size_t m,
                              const bool whole, size_t lanes) {
   rg_vec turned[RG_WINOGRAD_SIDE_MAX][RG_WINOGRAD_SIDE_MAX]; /* [column of the points][row of the tile] */
-  const rg_vec low = v_set1(out->low), high = v_set1(out->high);
   const rg_vec bias = out->bias == NULL ? v_set1(0.0f) : v_load_n(out->bias + c, lanes);
-  for (size_t j = 0; j < side; j++) {
-    rg_vec column[RG_WINOGRAD_SIDE_MAX];
-    RG_UNROLL
-    for (size_t i = 0; i < side; i++) {
-      const float *at = out->z + (i * side + j) * out->z_step + c;
-      column[i] = whole ? v_load(at) : v_load_n(at, lanes);
-    }
-    output_of(side, m, column, turned[j]);
-  }
+  for (size_t j = 0; j < side; j++) winograd_column(out, j, side, c, side, m, whole, lanes, turned[j]);
   for (size_t i = 0; i < out->rows; i++) {
     rg_vec row[RG_WINOGRAD_SIDE_MAX], y[RG_WINOGRAD_SIDE_MAX];
     RG_UNROLL
@@ -180,23 +214,32 @@ RG_INLINE void winograd_tile(const rg_winograd_output *out, size_t c, const size
     RG_UNROLL
     for (size_t j = 0; j < m; j++) {
       if (j >= out->columns) break;
-      const size_t at = i * out->y_row + j * out->y_pixel + c;
-      rg_vec sum = v_add(y[j], bias);
-      if (out->residual != NULL)
-        sum = v_add(sum, whole ? v_load(out->residual + at) : v_load_n(out->residual + at, lanes));
-      sum = v_min(high, v_max(low, sum));
-      if (whole)
-        v_store(out->y + at, sum);
-      else
-        v_store_n(out->y + at, sum, lanes);
+      winograd_store(out, y[j], bias, i * out->y_row + j * out->y_pixel + c, whole, lanes);
     }
   }
 }
 
+RG_INLINE void winograd_line_tile(const rg_winograd_output *out, size_t c, const size_t side, const size_t m,
+                                  const bool whole, size_t lanes) {
+  const rg_vec bias = out->bias == NULL ? v_set1(0.0f) : v_load_n(out->bias + c, lanes);
+  rg_vec y[RG_WINOGRAD_SIDE_MAX];
+  winograd_column(out, 0, 1, c, side, m, whole, lanes, y);
+  RG_UNROLL
+  for (size_t i = 0; i < m; i++) {
+    if (i >= out->rows) break;
+    winograd_store(out, y[i], bias, i * out->y_row + c, whole, lanes);
+  }
+}
+
 RG_INLINE void winograd_tiles(const rg_winograd_output *out, const size_t side, const size_t m) {
-  size_t c = 0;
-  for (; c + RG_LANES <= out->channels; c += RG_LANES) winograd_tile(out, c, side, m, true, RG_LANES);
-  if (c < out->channels) winograd_tile(out, c, side, m, false, out->channels - c);
+  const size_t whole = out->channels / RG_LANES * RG_LANES, left = out->channels - whole;
+  if (out->line) {
+    for (size_t c = 0; c < whole; c += RG_LANES) winograd_line_tile(out, c, side, m, true, RG_LANES);
+    if (left > 0) winograd_line_tile(out, whole, side, m, false, left);
+    return;
+  }
+  for (size_t c = 0; c < whole; c += RG_LANES) winograd_tile(out, c, side, m, true, RG_LANES);
+  if (left > 0) winograd_tile(out, whole, side, m, false, left);
 }
 
 static void winograd_tiles42(const rg_winograd_output *out) { winograd_tiles(out, 4, 2); }

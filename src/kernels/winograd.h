@@ -4,7 +4,8 @@
  *
  *   Y = A^T [sum over channels (G w G^T) . (B^T d B)] A,
  *
- * with one matrix product over the channels for each of the window's s^2 points. Channels-last.
+ * with one matrix product over the channels for each of the window's s^2 points; for r x 1 and 1 x r the same without
+ * what stands on the right, on lines of m and s pixels. Channels-last.
  *
  * The points of interpolation are 0, infinity and pairs +-a: 1 for s = 4, and for s = 6 and s = 8 those of the
  * sixteenths tried that have the least error: with 64 channels and r = 3, 9e-7 of the largest output for s = 6, 6e-6
@@ -25,9 +26,10 @@
 #define RG_WINOGRAD8_B 1.0f
 #define RG_WINOGRAD8_C 1.75f
 
-/* v[point][c] = (B^T d B)[point] for c < channels; the point (i, j) is i * side + j. */
+/* v[point][c] = (B^T d B)[point], or (B^T d)[point] of a line, for c < channels; the point (i, j) is i * side + j. */
 typedef struct rg_winograd_input {
   size_t side;                             /* of the window: 4, 6 or 8 */
+  bool line;                               /* rows are the pixels of a line; steps, begin and end aren't read */
   const float *rows[RG_WINOGRAD_SIDE_MAX]; /* the window's rows, at column `begin`; zeros [channels] outside */
   size_t steps[RG_WINOGRAD_SIDE_MAX];      /* floats from a row's pixel to the next; 0 for the zeros */
   size_t begin, end;                       /* columns of the window that lie inside the image */
@@ -36,10 +38,12 @@ typedef struct rg_winograd_input {
   size_t v_step; /* floats from a point to the next */
 } rg_winograd_input;
 
-/* y(i, j)[c] = clip((A^T z A)(i, j) + bias[c] + residual(i, j)[c]) for i < rows, j < columns, c < channels. */
+/* y(i, j)[c] = clip((A^T z A)(i, j) + bias[c] + residual(i, j)[c]) for i < rows, j < columns, c < channels; of a line
+ * y(i, 0)[c], with A^T z. */
 typedef struct rg_winograd_output {
   size_t side, m; /* m is even, at most side - 2 */
-  const float *z; /* [side^2][z_step] */
+  bool line;
+  const float *z; /* [points][z_step] */
   size_t z_step;
   size_t rows, columns; /* of the tile inside the image, 1 ... m */
   size_t channels;

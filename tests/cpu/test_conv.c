@@ -156,52 +156,62 @@ static void test_conv(void **state) {
   }
 }
 
+/* A convolution of stride 1 by its sizes: batch, in, out, height, width, kernel, pads at top, left, bottom, right. */
+static conv_case plain_case(const int64_t v[11]) {
+  return (conv_case){2,
+                     v[0],
+                     v[1],
+                     v[2],
+                     1,
+                     {1, v[3], v[4]},
+                     {1, v[5], v[6]},
+                     {1, 1, 1},
+                     {1, 1, 1},
+                     {0, v[7], v[8]},
+                     {0, v[9], v[10]}};
+}
+
+/* By which tiles an instruction set's cost table runs it; 0: not by Winograd's method. */
+static size_t winograd_side(const char *isa, const conv_case *c) {
+  const rg_kernels *kernels;
+  rg_costs costs;
+  check_ok(rg_kernels_get(isa, &kernels));
+  rg_costs_init(&costs, kernels);
+  return rg_costs_winograd(&costs, &(rg_cost_query){.kind = RG_COST_CONV,
+                                                    .rows = c->batch,
+                                                    .in = c->in,
+                                                    .out = c->out,
+                                                    .group = 1,
+                                                    .kernel_h = c->kernel[1],
+                                                    .kernel_w = c->kernel[2],
+                                                    .height = output_size(c, 1),
+                                                    .width = output_size(c, 2),
+                                                    .plain = true});
+}
+
+/* Activations that don't bound the result: errors are relative to the largest. */
+static const rg_activation_kind unbounded[] = {RG_ACT_NONE, RG_ACT_RELU, RG_ACT_LEAKY_RELU, RG_ACT_SILU};
+
 /* Sizes and channels that Winograd's method takes, whole tiles and parts of them, all kinds of borders. */
 static void test_winograd(void **state) {
-  static const int64_t shapes[][9] = {/* batch, in, out, height, width, pads: top, left, bottom, right */
-                                      {1, 16, 16, 32, 32, 1, 1, 1, 1}, {2, 64, 48, 9, 10, 1, 1, 1, 1},
-                                      {1, 17, 33, 24, 18, 0, 0, 0, 0}, {3, 32, 64, 12, 12, 2, 0, 1, 2},
-                                      {1, 96, 40, 14, 30, 0, 2, 2, 0}, {8, 72, 70, 2, 2, 1, 1, 1, 1},
-                                      {1, 20, 50, 12, 12, 0, 0, 0, 0}, {2, 24, 16, 7, 9, 2, 2, 2, 2}};
-  /* Those that don't bound the result: errors are relative to the largest. */
-  static const rg_activation_kind activations[] = {RG_ACT_NONE, RG_ACT_RELU, RG_ACT_LEAKY_RELU, RG_ACT_SILU};
-  bool sides[2][7] = {{false}}; /* [5 x 5] */
+  static const int64_t shapes[][11] = {{1, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1}, {2, 64, 48, 9, 10, 3, 3, 1, 1, 1, 1},
+                                       {1, 17, 33, 24, 18, 3, 3, 0, 0, 0, 0}, {3, 32, 64, 12, 12, 3, 3, 2, 0, 1, 2},
+                                       {1, 96, 40, 14, 30, 3, 3, 0, 2, 2, 0}, {8, 72, 70, 2, 2, 3, 3, 1, 1, 1, 1},
+                                       {1, 20, 50, 12, 12, 5, 5, 0, 0, 0, 0}, {2, 24, 16, 7, 9, 5, 5, 2, 2, 2, 2},
+                                       {1, 64, 64, 16, 15, 3, 1, 1, 0, 1, 0}, {2, 48, 70, 11, 16, 1, 3, 0, 1, 0, 1},
+                                       {1, 64, 33, 18, 5, 5, 1, 2, 0, 2, 0},  {1, 70, 64, 1, 41, 1, 5, 0, 2, 0, 0}};
+  enum { SQUARE3, SQUARE5, LINE };
+  bool seen[3][7] = {{false}}; /* [kernel][side of a tile] */
   (void)state;
-  for (int turn = 1; turn < 17; turn++) {
-    const int64_t *shape = shapes[turn % 8], taps = turn % 8 < 6 ? 3 : 5;
-    const conv_case c = {2,
-                         shape[0],
-                         shape[1],
-                         shape[2],
-                         1,
-                         {1, shape[3], shape[4]},
-                         {1, taps, taps},
-                         {1, 1, 1},
-                         {1, 1, 1},
-                         {0, shape[5], shape[6]},
-                         {0, shape[7], shape[8]}};
-    for (const char *const *isa = node_isas(); *isa != NULL; isa++) {
-      const rg_kernels *kernels;
-      rg_costs costs;
-      check_ok(rg_kernels_get(*isa, &kernels));
-      rg_costs_init(&costs, kernels);
-      sides[taps == 5][rg_costs_winograd(&costs, &(rg_cost_query){.kind = RG_COST_CONV,
-                                                                  .rows = c.batch,
-                                                                  .in = c.in,
-                                                                  .out = c.out,
-                                                                  .group = 1,
-                                                                  .kernel_h = taps,
-                                                                  .kernel_w = taps,
-                                                                  .height = output_size(&c, 1),
-                                                                  .width = output_size(&c, 2),
-                                                                  .plain = true})] = true;
-    }
-    check_conv(&c, turn, activations[turn / 2 % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
+  for (int turn = 1; turn < 25; turn++) {
+    const conv_case c = plain_case(shapes[turn % 12]);
+    const int kind = c.kernel[1] != c.kernel[2] ? LINE : c.kernel[1] == 5 ? SQUARE5 : SQUARE3;
+    for (const char *const *isa = node_isas(); *isa != NULL; isa++) seen[kind][winograd_side(*isa, &c)] = true;
+    check_conv(&c, turn, unbounded[turn / 2 % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
   }
-  assert_true(sides[0][2]); /* the method did run, with all sizes of tiles */
-  assert_true(sides[0][4]);
-  assert_true(sides[0][6]);
-  assert_true(sides[1][4]);
+  for (int m = 2; m <= 6; m += 2) assert_true(seen[SQUARE3][m]); /* the method did run, with all tiles */
+  assert_true(seen[SQUARE5][4]);
+  assert_true(seen[LINE][2] || seen[LINE][4] || seen[LINE][6]);
 }
 
 /* The transpose by its definition: every input pixel is added to what its window covers. */
@@ -283,6 +293,43 @@ static rango_tensor rounded(const double *values, const rg_shape *shape) {
   return tensor;
 }
 
+/* A pair with what `turn` chooses: biases, residual. */
+static void check_pair(const conv_case *first, const conv_case *second, int turn, rg_activation activation,
+                       rg_layout x_layout, rg_layout y_layout) {
+  const int64_t out_size[3] = {output_size(second, 0), output_size(second, 1), output_size(second, 2)};
+  rg_shape x, middle, y, w1, w2;
+  node_host host;
+  node_begin(&host, RG_PRIVATE_DOMAIN, "LowRankConv", 6, (uint64_t)turn);
+  shape_of(first, first->batch, first->in, first->size, &x);
+  shape_of(first, first->batch, first->out, second->size, &middle);
+  shape_of(first, first->batch, second->out, out_size, &y);
+  shape_of(first, first->out, first->in, first->kernel, &w1);
+  shape_of(second, second->out, second->in, second->kernel, &w2);
+  set_attributes(host.node, first, "1");
+  set_attributes(host.node, second, "2");
+  check_ok(rg_activation_write(host.node, activation));
+  node_input(&host, 0, false, x_layout, &x);
+  node_input(&host, 1, true, RG_ROW_MAJOR, &w1);
+  if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(first->out));
+  node_input(&host, 3, true, RG_ROW_MAJOR, &w2);
+  if (turn % 4) node_input(&host, 4, true, RG_ROW_MAJOR, SHAPE(second->out));
+  if (turn % 3 == 0) node_input(&host, 5, false, y_layout, &y);
+  double *between =
+      definition(first, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, second->size);
+  rango_tensor t = rounded(between, &middle);
+  double *truth = definition(second, &t, &host.inputs[3], turn % 4 ? &host.inputs[4] : NULL, out_size);
+  int64_t count;
+  check_ok(rg_shape_count(&y, &count));
+  finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[5] : NULL, activation);
+  char what[60];
+  snprintf(what, sizeof what, "pair %d", turn);
+  node_check(&host, what, truth, &y, y_layout);
+  rg_tensor_clear(&t);
+  free(between);
+  free(truth);
+  node_end(&host);
+}
+
 static void test_low_rank_conv(void **state) {
   static const int64_t ranks[] = {1, 4, 7, 16, 20, 33};
   rg_random random;
@@ -293,51 +340,35 @@ static void test_low_rank_conv(void **state) {
     first.group = 1;
     first.out = second.in = ranks[turn % 6];
     second.out = 1 + (int64_t)rg_random_below(&random, 40);
-    int64_t middle_size[3], out_size[3];
     for (int i = 0; i < 3; i++) {
       const bool spread = turn % 5 > 2 && i >= 3 - first.spatial; /* the second half looks at neighbours too */
-      second.size[i] = middle_size[i] = output_size(&first, i);
+      second.size[i] = output_size(&first, i);
       second.kernel[i] = spread ? 1 + (int64_t)rg_random_below(&random, 3) : 1;
       second.stride[i] = second.dilation[i] = 1;
       second.pad_begin[i] = spread ? second.kernel[i] / 2 : 0;
       second.pad_end[i] = spread ? second.kernel[i] - 1 - second.kernel[i] / 2 : 0;
-      out_size[i] = output_size(&second, i);
     }
-    const rg_layout x_layout = turn % 5 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
-    const rg_layout y_layout = turn % 7 < 6 ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
-    const rg_activation activation = {turn % 2 ? RG_ACT_RELU : RG_ACT_SILU, 0.0f, 0.0f};
-    rg_shape x, middle, y, w1, w2;
-    node_host host;
-    node_begin(&host, RG_PRIVATE_DOMAIN, "LowRankConv", 6, (uint64_t)turn);
-    shape_of(&first, first.batch, first.in, first.size, &x);
-    shape_of(&first, first.batch, first.out, middle_size, &middle);
-    shape_of(&first, first.batch, second.out, out_size, &y);
-    shape_of(&first, first.out, first.in, first.kernel, &w1);
-    shape_of(&second, second.out, second.in, second.kernel, &w2);
-    set_attributes(host.node, &first, "1");
-    set_attributes(host.node, &second, "2");
-    check_ok(rg_activation_write(host.node, activation));
-    node_input(&host, 0, false, x_layout, &x);
-    node_input(&host, 1, true, RG_ROW_MAJOR, &w1);
-    if (turn % 2) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE(first.out));
-    node_input(&host, 3, true, RG_ROW_MAJOR, &w2);
-    if (turn % 4) node_input(&host, 4, true, RG_ROW_MAJOR, SHAPE(second.out));
-    if (turn % 3 == 0) node_input(&host, 5, false, y_layout, &y);
-    double *between =
-        definition(&first, &host.inputs[0], &host.inputs[1], turn % 2 ? &host.inputs[2] : NULL, middle_size);
-    rango_tensor t = rounded(between, &middle);
-    double *truth = definition(&second, &t, &host.inputs[3], turn % 4 ? &host.inputs[4] : NULL, out_size);
-    int64_t count;
-    check_ok(rg_shape_count(&y, &count));
-    finish(truth, (size_t)count, turn % 3 == 0 ? &host.inputs[5] : NULL, activation);
-    char what[60];
-    snprintf(what, sizeof what, "pair %d", turn);
-    node_check(&host, what, truth, &y, y_layout);
-    rg_tensor_clear(&t);
-    free(between);
-    free(truth);
-    node_end(&host);
+    check_pair(&first, &second, turn, (rg_activation){turn % 2 ? RG_ACT_RELU : RG_ACT_SILU, 0.0f, 0.0f},
+               turn % 5 < 4 ? RG_CHANNELS_LAST : RG_ROW_MAJOR, turn % 7 < 6 ? RG_CHANNELS_LAST : RG_ROW_MAJOR);
   }
+}
+
+/* Pairs whose first half, second half, and both are run by Winograd's method. */
+static void test_low_rank_winograd(void **state) {
+  static const int64_t pairs[][2][11] = {
+      {{1, 64, 16, 20, 20, 3, 3, 1, 1, 1, 1}, {1, 16, 48, 20, 20, 1, 1, 0, 0, 0, 0}},
+      {{2, 40, 16, 16, 17, 1, 1, 0, 0, 0, 0}, {2, 16, 64, 16, 17, 3, 3, 1, 1, 1, 1}},
+      {{1, 64, 32, 24, 23, 3, 1, 1, 0, 1, 0}, {1, 32, 64, 24, 23, 1, 3, 0, 1, 0, 1}}};
+  bool seen = false;
+  (void)state;
+  for (int turn = 0; turn < 6; turn++) {
+    const conv_case first = plain_case(pairs[turn % 3][0]), second = plain_case(pairs[turn % 3][1]);
+    for (const char *const *isa = node_isas(); *isa != NULL; isa++)
+      seen = seen || (winograd_side(*isa, &first) > 0 && winograd_side(*isa, &second) > 0);
+    check_pair(&first, &second, turn, (rg_activation){unbounded[turn % 4], 0.2f, 0.0f}, RG_CHANNELS_LAST,
+               RG_CHANNELS_LAST);
+  }
+  assert_true(seen);
 }
 
 int main(void) {
@@ -346,6 +377,7 @@ int main(void) {
       cmocka_unit_test(test_winograd),
       cmocka_unit_test(test_conv_transpose),
       cmocka_unit_test(test_low_rank_conv),
+      cmocka_unit_test(test_low_rank_winograd),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
