@@ -82,7 +82,9 @@ static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query
   const double lanes = costs->nr / 2.0; /* transforms take whole vectors of channels */
   const double channels = lanes * (ceil(in / lanes) + ceil(out / lanes));
   const double transform = 4e-9 * points * tiles * channels / costs->rates.gbytes_transform;
-  return fmax(points * compute_seconds(costs, tiles, in, out) / threads_of(query), read) +
+  rg_costs panels = *costs; /* its weights are packed in panels alone */
+  panels.narrow = 0.0;
+  return fmax(points * compute_seconds(&panels, tiles, in, out) / threads_of(query), read) +
          transform / threads_of(query);
 }
 
@@ -131,6 +133,7 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
       (h != w && h != 1 && w != 1))
     return 0;
   if ((double)query->in < costs->nr / 4.0) return 0; /* a first layer's few channels leave vectors empty */
+  if (query->out <= 4 && costs->narrow > 0.0) return 0; /* so would the transforms of a rank of 4 */
   double best = direct_seconds(costs, query, 1.0);
   size_t chosen = 0;
   for (size_t m = 2; m <= (size_t)(9 - taps); m += 2) {
