@@ -34,7 +34,8 @@ def parse(arguments):
     parser.add_argument("--turn", type=float, default=0.05, metavar="SECONDS", help="what a turn takes (0.05)")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
                         help="wall, or for one thread on a machine with other work: the process's own time")
-    parser.add_argument("--startup", action="store_true", help="time and memory from loading to the first output instead")
+    parser.add_argument("--startup", action="store_true",
+                        help="time and memory from loading to the first output instead")
     parser.add_argument("--int8", action="store_true",
                         help="a row more: ONNX Runtime's static int8 quantisation (other arithmetic), with --calib")
     parser.add_argument("--calib", type=pathlib.Path, metavar="X.npy", help="unlabelled inputs that choose its scales")

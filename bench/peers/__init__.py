@@ -1,1 +1,1 @@
-"""Parts of bench/compare.py: inference engines behind one interface, a process for each, and what is said about them."""
+"""Parts of bench/compare.py: inference engines behind one interface, a process for each, and reports."""

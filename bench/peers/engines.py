@@ -1,6 +1,7 @@
 """The engines behind one interface.
 
-    engine = Engine(threads, settings) imports the library; settings: "folder" for converted networks, "librango", "calib"
+    engine = Engine(threads, settings) imports the library; settings: "folder" (converted networks), "librango", "calib"
+    engine.output_names                set by the caller: the network's outputs, in order
     engine.convert(path, inputs)       what is done once, offline: ONNX to the engine's own format
     engine.load(path, inputs)          reads the network; inputs are bound
     engine.run()                       once; the first run also makes the outputs' memory
@@ -116,8 +117,9 @@ class Mnn(Engine):
         target = self.converted(path, inputs).with_suffix(".mnn")
         if not target.exists():
             partial = target.with_suffix(".mnn.partial")
-            if not self.tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", str(path), "--MNNModel", str(partial),
-                                          "--bizCode", "compare"]):
+            command = ["mnnconvert", "-f", "ONNX", "--modelFile", str(path), "--MNNModel", str(partial),
+                       "--bizCode", "compare"]
+            if not self.tools.mnnconvert(command):
                 raise RuntimeError("its converter refuses the network")
             partial.rename(target)
         self.model = target
@@ -163,7 +165,8 @@ class Ncnn(Engine):
             done = subprocess.run([self.pnnx, "network.onnx", f"inputshape={shapes}", "fp16=0"], cwd=partial,
                                   capture_output=True, text=True, timeout=600)
             if not (partial / "network.ncnn.param").exists():
-                raise RuntimeError(f"pnnx ends with {done.returncode}: " + (done.stdout + done.stderr).strip().splitlines()[-1])
+                said = (done.stdout + done.stderr).strip().splitlines()
+                raise RuntimeError(f"pnnx ends with {done.returncode}: {said[-1] if said else 'silent'}")
             partial.rename(folder)
         self.model = folder / "network.ncnn"
 
@@ -197,7 +200,8 @@ class Ncnn(Engine):
         if self.net.load_param(str(self.model) + ".param") != 0 or self.net.load_model(str(self.model) + ".bin") != 0:
             raise RuntimeError("it lacks " + ", ".join(self.foreign_layers()))
         narrow = [array.astype(np.int32 if array.dtype == np.int64 else np.float32) for array in inputs.values()]
-        self.rows = [[self.ncnn.Mat(np.ascontiguousarray(array[i])).clone() for array in narrow] for i in range(self.batch)]
+        self.rows = [[self.ncnn.Mat(np.ascontiguousarray(array[i])).clone() for array in narrow]
+                     for i in range(self.batch)]
         self.names = list(self.net.output_names())
         self.inputs = list(self.net.input_names())
 

@@ -15,6 +15,7 @@ PACKAGES = {  # what is imported: what PyPI calls it
     "ncnn": "ncnn",
     "pnnx": "pnnx",
 }
+ALONE = ["pnnx"]  # its program needs nothing; what it says that it needs is PyTorch
 PEER_PACKAGES = {"ort": ["onnxruntime"], "openvino": ["openvino"], "mnn": ["MNN"], "ncnn": ["ncnn", "pnnx"]}
 
 
@@ -40,6 +41,9 @@ def ensure(modules, folder):
         print(f"compare: making the virtual environment {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True)
     print(f"compare: installing what is missing of {', '.join(modules)} from PyPI", file=sys.stderr)
-    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-                   + [PACKAGES[module] for module in modules], check=True)
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run(pip + [PACKAGES[module] for module in modules if module not in ALONE], check=True)
+    alone = [PACKAGES[module] for module in modules if module in ALONE]
+    if alone:
+        subprocess.run(pip + ["--no-deps"] + alone, check=True)
     os.execv(python, [str(python)] + sys.argv)

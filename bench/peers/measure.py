@@ -117,7 +117,8 @@ class Row:
         row = self.result
         row["rounds"] = times
         row["seconds"] = {name: median(values) for name, values in times.items()}
-        rivals = {name: seconds for name, seconds in row["seconds"].items() if name not in ("rango",) + OTHER_ARITHMETIC}
+        rivals = {name: seconds for name, seconds in row["seconds"].items()
+                  if name not in ("rango",) + OTHER_ARITHMETIC}
         if rivals and "rango" in times:
             row["best"] = min(rivals, key=rivals.get)
             row["ratio"], row["low"], row["high"] = ratio_interval(times[row["best"]], times["rango"])

@@ -62,8 +62,9 @@ class Rango(Engine):
 
     def wrap(self, array):
         tensor, dims = ctypes.c_void_p(), (ctypes.c_int64 * max(array.ndim, 1))(*array.shape)
-        self.check(self.lib.rango_tensor_wrap(TYPES[str(array.dtype)], array.ndim, dims, ctypes.c_void_p(array.ctypes.data),
-                                              ctypes.c_size_t(array.nbytes), ctypes.byref(tensor)))
+        self.check(self.lib.rango_tensor_wrap(
+            TYPES[str(array.dtype)], array.ndim, dims, ctypes.c_void_p(array.ctypes.data),
+            ctypes.c_size_t(array.nbytes), ctypes.byref(tensor)))
         return tensor
 
     def load(self, path, inputs):

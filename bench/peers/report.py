@@ -17,9 +17,9 @@ def engines(options):
 
 
 def print_head(options, doors):
-    print(f"Milliseconds ({options.clock} clock), medians of {options.rounds} interleaved rounds, float32 everywhere. ncnn: no")
-    print("batch, so a loop over rows; its networks start after the inputs' cast to float. Shares of the peak count a network's")
-    print("own multiply-adds: Winograd's method, which needs fewer, can go beyond.")
+    print(f"Milliseconds ({options.clock} clock), medians of {options.rounds} interleaved rounds, float32 everywhere.\n"
+          "ncnn has no batch: a loop over rows; its networks start after the inputs' cast to float. Shares of the\n"
+          "peak count a network's own multiply-adds: Winograd's method, which needs fewer, can go beyond.")
     if options.int8:
         print("(ORT int8) is ONNX Runtime's static quantisation: other arithmetic, so never counted as a peer.")
     print("A call's own cost (Relu of one number): "

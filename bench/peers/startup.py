@@ -4,10 +4,10 @@ import gc
 from .report import ORDER, TITLES, time_text
 from .worker import CLOCKS, FIRST_SECONDS, Failed, Worker, median
 
-NOTE = """Start-up: milliseconds ({clock} clock) from before the network's file is opened until its first output is there,
-and the largest growth of resident memory meanwhile in MB (mapped files included). A fresh process each time, medians
-of {rounds}; the library is already loaded, the file in the page cache, conversion (ncnn, MNN) done before. Batch 1,
-{threads} thread{s}."""
+NOTE = """Start-up: milliseconds ({clock} clock) from before the network's file is opened until its first output is
+there, and the largest growth of resident memory meanwhile in MB (mapped files included). A fresh process each time,
+medians of {rounds}; the library is loaded already, the file in the page cache, conversion (ncnn, MNN) done before.
+Batch 1, threads: {threads}."""
 
 
 def memory_kilobytes(field):
@@ -66,12 +66,13 @@ def compare(path, title, options):
                 failed[name] = reason
             elif turn > 0:  # the first converts, and brings the file into the page cache
                 found[name].append(value)
-    medians = {name: [median([value[i] for value in values]) for i in (0, 1)] for name, values in found.items() if values}
+    medians = {name: [median([value[i] for value in values]) for i in (0, 1)]
+               for name, values in found.items() if values}
     return {"network": title, "file_bytes": path.stat().st_size, "startup": medians, "failed": failed}
 
 
 def run(options, title):
-    print(NOTE.format(clock=options.clock, rounds=options.rounds, threads=options.threads[0], s="" if options.threads[0] == 1 else "s"))
+    print(NOTE.format(clock=options.clock, rounds=options.rounds, threads=options.threads[0]))
     names = [name for name in ORDER if name == "rango" or name in options.peers]
     print(f"{'network':<22}{'file':>8}" + "".join(f"{TITLES[name]:>17}" for name in names))
     rows = []

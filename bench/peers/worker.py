@@ -19,8 +19,8 @@ def median(values):
 
 
 def turn(run, clock, seconds):
-    """The median time of a call, from samples of at least 0.2 ms each, for about `seconds`. Calls at the beginning drive
-    out of the caches what other engines left there; one that takes longer than the turn needs none."""
+    """The median time of a call, from samples of at least 0.2 ms each, for about `seconds`. Calls at the beginning
+    drive out of the caches what other engines left there; one that takes longer than the turn needs none."""
     begin = clock()
     run()
     first = max(clock() - begin, 1e-7)

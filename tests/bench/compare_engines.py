@@ -57,14 +57,18 @@ def check_inputs(folder):
     return path
 
 
-def check_program(library, model, folder):
-    """Both engines run, agree, and every round is kept."""
-    command = [sys.executable, str(ROOT / "bench" / "compare.py"), str(model), "--peers", "ort", "--batch", "1,2",
-               "--rounds", "3", "--turn", "0.002", "--librango", library, "--work", str(folder / "work"),
-               "--json", str(folder / "out.json")]
+def compare(library, model, folder, *options):
+    """What bench/compare.py prints, and its JSON."""
+    command = [sys.executable, str(ROOT / "bench" / "compare.py"), str(model), "--peers", "ort", "--librango", library,
+               "--work", str(folder / "work"), "--json", str(folder / "out.json"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((folder / "out.json").read_text())
+    return done, json.loads((folder / "out.json").read_text())
+
+
+def check_speed(library, model, folder):
+    """Both engines run, agree, and every round is kept."""
+    done, found = compare(library, model, folder, "--batch", "1,2", "--rounds", "3", "--turn", "0.002")
     assert [row["batch"] for row in found["rows"]] == [1, 2]
     for row in found["rows"]:
         assert not row["failed"] and row["best"] == "ort" and row["errors"]["rango"] <= 1e-4, done.stdout
@@ -73,8 +77,17 @@ def check_program(library, model, folder):
     assert "Geometric mean" in done.stdout
 
 
+def check_startup(library, model, folder):
+    """Loading takes time and memory in both engines."""
+    _, found = compare(library, model, folder, "--startup", "--rounds", "1")
+    row = found["startup"][0]
+    assert not row["failed"] and sorted(row["startup"]) == ["ort", "rango"], row
+    assert all(0 < seconds < 60 and 0 < memory < 1e9 for seconds, memory in row["startup"].values()), row
+
+
 def check_help():
-    done = subprocess.run([sys.executable, "-S", str(ROOT / "bench" / "compare.py"), "--help"], capture_output=True, text=True)
+    command = [sys.executable, "-S", str(ROOT / "bench" / "compare.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "--peers" in done.stdout, done.stderr  # without any package
 
 
@@ -82,8 +95,10 @@ def main():
     check_statistics()
     check_help()
     with tempfile.TemporaryDirectory() as name:
-        model = check_inputs(pathlib.Path(name))
-        check_program(sys.argv[1], model, pathlib.Path(name))
+        folder = pathlib.Path(name)
+        model = check_inputs(folder)
+        check_speed(sys.argv[1], model, folder)
+        check_startup(sys.argv[1], model, folder)
 
 
 if __name__ == "__main__":
