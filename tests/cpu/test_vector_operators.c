@@ -383,6 +383,15 @@ static void test_scatter_and_equal(void **state) {
   op_attach(&c, 1, true);
   op_input(&c, 2, false, RANGO_INT64, SHAPE(2, 2), 100, 200);
   op_check(&c, OP_ROW_MAJOR, 0);
+  for (int constant = 0; constant < 2; constant++) { /* runs; the last write to a slice counts */
+    op_begin(&c, "", "ScatterND", 18, 3, 1, 886);
+    op_floats(&c, 0, false, SHAPE(50, 3), -1, 1);
+    check_ok(rg_tensor_init(&c.inputs[1], RANGO_INT64, SHAPE(9, 1)));
+    memcpy(c.inputs[1].data, (const int64_t[]){3, 4, 5, -1, 0, 1, 2, 2, 3}, 9 * sizeof(int64_t));
+    op_attach(&c, 1, constant != 0);
+    op_floats(&c, 2, false, SHAPE(9, 3), 2, 3);
+    op_check(&c, OP_ROW_MAJOR, 0);
+  }
   for (int i = 0; i < 3; i++) {
     op_begin(&c, "", "Equal", 13, 2, 1, 882 + (uint64_t)i);
     const rango_type type = i == 1 ? RANGO_INT32 : RANGO_INT64;
