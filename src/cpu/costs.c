@@ -132,7 +132,7 @@ size_t rg_costs_winograd(const rg_costs *costs, const rg_cost_query *query) {
   if (!query->plain || query->kind != RG_COST_CONV || query->group > 1 || (taps != 3 && taps != 5) ||
       (h != w && h != 1 && w != 1))
     return 0;
-  if ((double)query->in < costs->nr / 4.0) return 0; /* a first layer's few channels leave vectors empty */
+  if ((double)query->in < costs->nr / 4.0) return 0;    /* a first layer's few channels leave vectors empty */
   if (query->out <= 4 && costs->narrow > 0.0) return 0; /* so would the transforms of a rank of 4 */
   double best = direct_seconds(costs, query, 1.0);
   size_t chosen = 0;
