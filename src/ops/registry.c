@@ -5,16 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RG_FAMILY(name) extern const rg_op_table rg_ops_##name, rg_ops_##name##_scalar;
+#define RG_FAMILY(name)      extern const rg_op_table rg_ops_##name, rg_ops_##name##_scalar;
+#define RG_FAMILY_ONCE(name) extern const rg_op_table rg_ops_##name;
 #include "ops/families.h"
 #undef RG_FAMILY
+#undef RG_FAMILY_ONCE
 
 static const struct {
   const rg_op_table *fast, *scalar;
 } families[] = {
-#define RG_FAMILY(name) {&rg_ops_##name, &rg_ops_##name##_scalar},
+#define RG_FAMILY(name)      {&rg_ops_##name, &rg_ops_##name##_scalar},
+#define RG_FAMILY_ONCE(name) {&rg_ops_##name, &rg_ops_##name},
 #include "ops/families.h"
 #undef RG_FAMILY
+#undef RG_FAMILY_ONCE
 };
 
 #define FAMILY_COUNT (sizeof families / sizeof *families)

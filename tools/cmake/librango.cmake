@@ -4,11 +4,18 @@ file(GLOB rango_sources CONFIGURE_DEPENDS ${src}/base/*.c ${src}/tensor/*.c ${sr
      ${src}/passes/*.c ${src}/passes/canonical/*.c ${src}/passes/lower/*.c ${src}/kernels/*.c ${src}/kernels/generic/*.c
      ${src}/cpu/*.c ${src}/engine/*.c)
 
-# Operator families are compiled twice (src/ops/op.h); the rest of the room once.
+# Operator families are compiled twice (src/ops/op.h), but for those that src/ops/families.h says; the rest of the room once.
 file(GLOB rango_ops CONFIGURE_DEPENDS ${src}/ops/*.c)
 set(rango_families ${rango_ops})
 list(FILTER rango_families INCLUDE REGEX "/family_[a-z0-9_]+\\.c$")
 list(REMOVE_ITEM rango_ops ${rango_families})
+set(rango_scalar_families ${rango_families})
+file(STRINGS ${src}/ops/families.h once REGEX "^RG_FAMILY_ONCE")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${src}/ops/families.h)
+foreach(family ${once})
+  string(REGEX REPLACE ".*\\((.*)\\).*" "\\1" family ${family})
+  list(REMOVE_ITEM rango_scalar_families ${src}/ops/family_${family}.c)
+endforeach()
 
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" rango_cpu)
 set(rango_isa_sources)
@@ -38,18 +45,20 @@ if(RANGO_CBLAS)
 endif()
 
 # Kernels are compiled for speed; the rest for size as well, since devices carry it (tests/install/library.sh holds the bound).
-file(GLOB rango_kernels CONFIGURE_DEPENDS ${src}/kernels/*/*.c)
-set_property(SOURCE ${rango_kernels} APPEND PROPERTY COMPILE_OPTIONS -O3)
-file(GLOB rango_cold CONFIGURE_DEPENDS ${src}/onnx/*.c ${src}/graph/*.c ${src}/passes/*.c ${src}/passes/*/*.c)
+file(GLOB rango_hot CONFIGURE_DEPENDS ${src}/kernels/avx*/*.c ${src}/kernels/neon/*.c)
+set_property(SOURCE ${rango_hot} APPEND PROPERTY COMPILE_OPTIONS -O3)
+file(GLOB rango_cold CONFIGURE_DEPENDS ${src}/onnx/*.c ${src}/graph/*.c ${src}/passes/*.c ${src}/passes/*/*.c
+     ${src}/tensor/*.c ${src}/engine/*.c ${src}/base/*.c)
 set_property(SOURCE ${rango_cold} APPEND PROPERTY COMPILE_OPTIONS -Os)
-set_property(SOURCE ${src}/kernels/generic/vector.c APPEND PROPERTY COMPILE_OPTIONS -Os -ftree-vectorize)
+set_property(SOURCE ${src}/kernels/generic/vector.c ${src}/kernels/generic/winograd.c ${src}/kernels/generic/depthwise.c
+             APPEND PROPERTY COMPILE_OPTIONS -Os -ftree-vectorize)
 set(lean -fno-unwind-tables -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections)
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
   set(scalar -O2 -fno-vectorize -fno-slp-vectorize)
-  set(optimised -O2)
+  set(optimised -Os)
 else()
   set(scalar -O2 -fno-tree-vectorize -fno-tree-slp-vectorize)
-  set(optimised -O2 -ftree-vectorize)
+  set(optimised -Os)
 endif()
 
 if(NOT APPLE)
@@ -58,7 +67,7 @@ if(NOT APPLE)
 endif()
 find_package(Threads REQUIRED)
 
-add_library(rango-families-scalar OBJECT ${rango_families})
+add_library(rango-families-scalar OBJECT ${rango_scalar_families})
 target_compile_definitions(rango-families-scalar PRIVATE RG_OPS_SCALAR)
 target_compile_options(rango-families-scalar PRIVATE ${scalar} ${lean})
 add_library(rango-families OBJECT ${rango_families})
