@@ -146,12 +146,12 @@ static inline rango_tensor *model_run(const rango_model *model, rango_device dev
   return output;
 }
 
-/* Both devices agree on these inputs. */
+/* Both devices agree on these inputs: direct sums to 2e-6, Winograd's method to 6e-6 a layer (kernels/winograd.h). */
 static inline void model_check_devices(const rango_model *model, const rango_tensor *const *inputs, size_t count) {
   rango_tensor *fast = model_run(model, RANGO_DEVICE_CPU, inputs, count);
   rango_tensor *slow = model_run(model, RANGO_DEVICE_REFERENCE, inputs, count);
   double distance = tensor_distance(fast, slow);
-  if (!(distance <= 2e-6)) fail_msg("the devices differ by %g", distance);
+  if (!(distance <= 1e-5)) fail_msg("the devices differ by %g", distance);
   rango_tensor_free(fast);
   rango_tensor_free(slow);
 }
