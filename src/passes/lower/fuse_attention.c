@@ -115,7 +115,7 @@ static bool look_through(rg_value *value, const rg_facts *facts, bool may_scale,
       through = through_split(v, node, facts, v->source->producer_index);
     else if (may_scale)
       through = (from = scaled(node, facts, &factor)) != NULL;
-    if (!through) break;
+    if (!through || !from) break;
     v->scale *= factor;
     v->source = from;
   }
@@ -134,7 +134,7 @@ typedef struct pattern {
 static bool find_scores(const rg_value *scores, const rg_facts *facts, pattern *p) {
   p->scale = 1;
   for (const rg_node *node; rg_lower_only_user(scores) && (node = scores->producer) != NULL;) {
-    double factor;
+    double factor = 1;
     if (rg_node_is(node, "MatMul")) {
       if (rg_value_constant(node->inputs[1]) || !look_through(node->inputs[0], facts, true, &p->q) ||
           !look_through(node->inputs[1], facts, true, &p->k))
