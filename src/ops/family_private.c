@@ -422,15 +422,18 @@ static void attend(const rg_attention *a, const float *q, const float *k, const 
 }
 
 static rango_status compute_attention(rg_exec *exec) {
-  const rango_tensor *in[4] = {NULL};
+  const rango_tensor *in[3], *masking = rg_exec_input(exec, 3);
   rg_fact facts[4];
   rg_attention a;
-  for (int i = 0; i < exec->input_count && i < 4; i++) {
-    if (i == 3 && !rg_exec_input(exec, i)) break;
-    RG_TRY(need_f32(exec, i, i < 3 ? 2 : 0, &in[i]));
+  for (int i = 0; i < 3; i++) {
+    RG_TRY(need_f32(exec, i, 2, &in[i]));
     rg_fact_set(&facts[i], RANGO_FLOAT32, in[i]->shape.rank, in[i]->shape.dims);
   }
-  const char *error = rg_attention_read(exec->node, &facts[0], &facts[1], &facts[2], in[3] ? &facts[3] : NULL, &a);
+  if (masking) {
+    RG_TRY(need_f32(exec, 3, 0, &masking));
+    rg_fact_set(&facts[3], RANGO_FLOAT32, masking->shape.rank, masking->shape.dims);
+  }
+  const char *error = rg_attention_read(exec->node, &facts[0], &facts[1], &facts[2], masking ? &facts[3] : NULL, &a);
   if (error) return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "%s", error);
   rg_shape shape = {.rank = a.y_rank};
   memcpy(shape.dims, a.y_dims, sizeof shape.dims);
@@ -439,7 +442,7 @@ static rango_status compute_attention(rg_exec *exec) {
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &shape, &y));
   if (!y) return RANGO_OK;
   RG_TRY(rg_scratch_array(exec, a.keys, sizeof *weights, RG_OUT(&weights)));
-  const float *q = in[0]->data, *k = in[1]->data, *v = in[2]->data, *mask = in[3] ? in[3]->data : NULL;
+  const float *q = in[0]->data, *k = in[1]->data, *v = in[2]->data, *mask = masking ? masking->data : NULL;
   for (int64_t i = 0; i < a.items; i++)
     attend(&a, q + rg_attention_at(&a, &a.q, i), k + rg_attention_at(&a, &a.k, i), v + rg_attention_at(&a, &a.v, i),
            mask ? mask + rg_attention_at(&a, &a.mask, i) : NULL, weights,
