@@ -16,7 +16,7 @@ const rg_kernels rg_kernels_avx2 = {
     .depthwise = rg_avx2_depthwise,
     .winograd_input = rg_avx2_winograd_input,
     .winograd_output = rg_avx2_winograd_output,
-    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread. */
+    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread; memory as beside other work (alone 30 to 37). */
     .costs = {.gflops = 117,
               .gflops_half = 94,
               .gflops_narrow = 117,

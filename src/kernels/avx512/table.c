@@ -15,7 +15,7 @@ const rg_kernels rg_kernels_avx512 = {
     .depthwise = rg_avx512_depthwise,
     .winograd_input = rg_avx512_winograd_input,
     .winograd_output = rg_avx512_winograd_output,
-    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread. */
+    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread; memory as beside other work (alone 30 to 37). */
     .costs = {.gflops = 118,
               .gflops_half = 118,
               .gflops_narrow = 117,

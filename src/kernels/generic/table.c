@@ -13,7 +13,7 @@ const rg_kernels rg_kernels_generic = {
     .depthwise = rg_generic_depthwise,
     .winograd_input = rg_generic_winograd_input,
     .winograd_output = rg_generic_winograd_output,
-    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread. */
+    /* `rango tune` on an AMD EPYC of Zen 4 at 3.7 GHz, one thread; memory as beside other work (alone 30 to 37). */
     .costs = {.gflops = 39,
               .gflops_half = 30,
               .gflops_narrow = 30,
