@@ -2,9 +2,9 @@
  * Operators: what each one means. One file a family holds its attribute checks, shape rule (infer) and portable
  * implementation (compute), and exports a table of rg_op.
  *
- * Every family file is compiled twice: as plain scalar C without auto-vectorisation (RG_OPS_SCALAR defined: the
- * reference of the tests and of the benchmark's `scalar` row), and optimised (what the CPU backend runs where it has no
- * kernel of its own). RG_OPS_TABLE names the table accordingly; everything else in a family file is static. Helpers
+ * A family file that computes is compiled twice: as plain scalar C without auto-vectorisation (RG_OPS_SCALAR defined:
+ * the reference of the tests and of the benchmark's `scalar` row), and once more for what the CPU backend has no kernel
+ * for. Those that move elements are compiled once (ops/families.h). RG_OPS_TABLE names the table accordingly; everything else in a family file is static. Helpers
  * that families share are in ops/support.h and compiled once.
  *
  * Half precision: infer is generic over types. compute of an operator with RG_OP_FLOAT_ONLY sees float32 only: callers
