@@ -1,6 +1,7 @@
 /* The operator families: one line each, in alphabetical order, for family_<name>.c (which ends with RG_OPS_EXPORT).
  * Included where RG_FAMILY is defined, more than once. RG_FAMILY_ONCE: those that move or choose elements, with nothing
- * to vectorise, are compiled once and serve as the scalar reference too (tools/cmake/librango.cmake reads this list). */
+ * to vectorise, are compiled once and serve as the scalar reference too (tools/cmake/librango.cmake reads this list).
+ */
 RG_FAMILY_ONCE(arg)
 RG_FAMILY(arithmetic)
 RG_FAMILY_ONCE(arrange)

@@ -4,8 +4,8 @@
  *
  * A family file that computes is compiled twice: as plain scalar C without auto-vectorisation (RG_OPS_SCALAR defined:
  * the reference of the tests and of the benchmark's `scalar` row), and once more for what the CPU backend has no kernel
- * for. Those that move elements are compiled once (ops/families.h). RG_OPS_TABLE names the table accordingly; everything else in a family file is static. Helpers
- * that families share are in ops/support.h and compiled once.
+ * for. Those that move elements are compiled once (ops/families.h). RG_OPS_TABLE names the table accordingly;
+ * everything else in a family file is static. Helpers that families share are in ops/support.h and compiled once.
  *
  * Half precision: infer is generic over types. compute of an operator with RG_OP_FLOAT_ONLY sees float32 only: callers
  * (rg_op_compute) convert float16 and bfloat16 inputs and outputs around it.
