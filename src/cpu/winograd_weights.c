@@ -39,6 +39,7 @@ static void transform(const points *p, size_t r, row *const w[R_MAX], row *const
                       size_t columns) {
   static const row none;
   const double by_zero = 1.0 / p->zero;
+  /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): r is 3 or 5 */
   const double *w0 = *w[0], *w1 = *w[1], *w2 = *w[2], *w3 = r > 3 ? *w[3] : none, *w4 = r > 3 ? *w[4] : none;
   double *restrict first = *u[0];
   for (size_t j = 0; j < columns; j++) first[j] = by_zero * w0[j];
