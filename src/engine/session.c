@@ -54,7 +54,13 @@ static rango_status session_open(rango_session *session, const rango_model *mode
   RG_TRY(rg_calloc(inputs + 1, sizeof *session->inputs, RG_OUT(&session->inputs)));
   RG_TRY(rg_calloc(inputs + 1, sizeof *session->input_list, RG_OUT(&session->input_list)));
   RG_TRY(rg_calloc(outputs + 1, sizeof *session->outputs, RG_OUT(&session->outputs)));
-  for (size_t i = 0; i < inputs; i++) session->input_list[i] = &session->inputs[i];
+  RG_TRY(rg_calloc(inputs + 1, sizeof *session->piece_inputs, RG_OUT(&session->piece_inputs)));
+  RG_TRY(rg_calloc(inputs + 1, sizeof *session->piece_list, RG_OUT(&session->piece_list)));
+  RG_TRY(rg_calloc(outputs + 1, sizeof *session->piece_outputs, RG_OUT(&session->piece_outputs)));
+  for (size_t i = 0; i < inputs; i++) {
+    session->input_list[i] = &session->inputs[i];
+    session->piece_list[i] = &session->piece_inputs[i];
+  }
   session->on_node = options->on_node;
   session->on_node_user = options->on_node_user;
   session->made_at = rg_profile_clock();
@@ -89,6 +95,9 @@ void rango_session_free(rango_session *session) {
   rg_free(session->inputs);
   rg_free(session->input_list);
   rg_free(session->outputs);
+  rg_free(session->piece_inputs);
+  rg_free(session->piece_list);
+  rg_free(session->piece_outputs);
   rg_profile_free(session->profile);
   if (session->owns_threads) rango_threads_free(session->threads);
   rg_model_release(session->model);
@@ -179,7 +188,7 @@ rango_status rango_session_run(rango_session *session, const rango_tensor *const
                                rango_tensor **outputs, size_t output_count) {
   RG_FAIL_IF(!session, RANGO_ERROR_ARGUMENT, "rango_session_run: session must not be NULL");
   RG_TRY(take_arguments(session, inputs, input_count, outputs, output_count));
-  rango_status status = rg_run_graph(session, NULL, session->main, session->input_list, session->outputs);
+  rango_status status = rg_batch_run(session);
   bool all_given = true;
   for (size_t i = 0; i < output_count; i++) all_given = all_given && outputs[i];
   if (status == RANGO_OK && !all_given) status = give_outputs(session, outputs, output_count);

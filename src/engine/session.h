@@ -96,6 +96,7 @@ typedef struct rg_plan {
   rg_val *moved; /* [most outputs of a node]: what the running step hands over whole */
   void *base;    /* of the arena that the slots point into */
   size_t arena_bytes;
+  int64_t piece_rows; /* of the main graph's: how many rows of the batch run at a time; 0: not decided (batch.c) */
   uint64_t used_at;
 } rg_plan;
 
@@ -160,6 +161,9 @@ rango_status rg_portable_run(const rg_op *op, rg_exec *exec);
 rango_status rg_tensor_transfer(const rango_tensor *from, rango_tensor *to);
 bool rg_node_is_layout(const rg_node *node); /* rango.Layout */
 
+/* Runs the main graph on session->inputs, in pieces of the batch where that pays. */
+rango_status rg_batch_run(rango_session *session);
+
 /* ---- profile ---- */
 
 typedef struct rg_profile rg_profile;
@@ -198,6 +202,8 @@ struct rango_session {
   size_t scratch_open;
   rg_val *inputs, *outputs; /* [inputs], [outputs] of the main graph, filled by each run */
   const rg_val **input_list;
+  rg_val *piece_inputs, *piece_outputs; /* the same of a piece of the batch */
+  const rg_val **piece_list;
   uint64_t clock;              /* counts plans' uses */
   rg_profile *profile;         /* NULL: not wanted */
   rango_node_function on_node; /* or NULL */
