@@ -143,7 +143,8 @@ static bool node_keeps(const check *c, const rg_node *node) {
 static bool rows_are_apart(const check *c) {
   const rg_graph *graph = c->plan->graph;
   for (size_t i = 0; i < graph->inputs.count; i++) {
-    if (!has_rows(c, graph->inputs.items[i])) return false;
+    const rg_type_info *declared = &graph->inputs.items[i]->type;
+    if (!has_rows(c, graph->inputs.items[i]) || declared->rank < 1 || rg_size_is_known(declared->dims[0])) return false;
     c->rows[graph->inputs.items[i]->id] = true;
   }
   for (const rg_node *node = graph->first; node != NULL; node = node->next) {
@@ -162,6 +163,7 @@ static bool rows_are_apart(const check *c) {
 /* Rows of a piece; all of them where pieces don't pay. Each piece reads the weights again. */
 static int64_t piece_of(const rango_session *session, const rg_plan *plan, int64_t rows) {
   const size_t l3 = rg_cpu_features()->l3_bytes, room = l3 > 0 ? l3 / 2 : CACHE_BYTES_USUAL;
+  if (plan->arena_bytes <= room) return rows;
   const double each = (double)plan->arena_bytes / (double)rows;
   const double least = (double)rg_packed_cache_bytes(session->packed) / each;
   const double most = (double)room / each > least ? (double)room / each : least;

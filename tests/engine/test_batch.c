@@ -13,12 +13,13 @@ typedef enum tail {
   TAIL_RESHAPE, /* to one row for each of the batch */
   TAIL_SOFTMAX, /* over the batch: its rows are not apart */
   TAIL_FIXED,   /* reshaped to numbers that hold for this batch alone */
+  TAIL_NUMBER,  /* the input's batch is a number */
 } tail;
 
 static rango_model *network(tail end) {
   rango_model *model = model_new();
   rg_graph *graph = model->graph;
-  rg_value *x = model_input(graph, "x", RANGO_FLOAT32, 4, DIMS(-1, 2, SIDE, SIDE));
+  rg_value *x = model_input(graph, "x", RANGO_FLOAT32, 4, DIMS(end == TAIL_NUMBER ? ROWS : -1, 2, SIDE, SIDE));
   rg_value *w = model_weights(graph, "w", 0.5, 4, DIMS(CHANNELS, 2, 1, 1));
   rg_value *v = model_weights(graph, "v", 0.2, 4, DIMS(2, CHANNELS, 1, 1));
   rg_value *wide = model_node(graph, "Sigmoid", model_node(graph, "Conv", x, w, NULL, NULL), NULL, NULL, NULL);
@@ -74,6 +75,7 @@ static void test_rows_together(void **state) {
   (void)state;
   check_network(TAIL_SOFTMAX, false);
   check_network(TAIL_FIXED, false);
+  check_network(TAIL_NUMBER, false);
 }
 
 int main(void) {
