@@ -1,7 +1,6 @@
 /* The thread pool computes the same sums as one thread, every item once; the CPU's description; random numbers. */
 #include <math.h>
 #include <stdatomic.h>
-
 #include <unistd.h>
 
 #include "base/cpu_cores.h"
