@@ -18,7 +18,6 @@
  * read once a block, cost little beside the multiply-adds. */
 #define L2_BYTES_USUAL  ((size_t)512 << 10)
 #define BLOCK_TILES_MIN 32
-#define MR_MAX          16 /* rows of any table's register tile */
 
 struct rg_winograd {
   rg_conv_geometry geometry;

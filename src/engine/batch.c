@@ -214,19 +214,8 @@ rango_status rg_batch_run(rango_session *session) {
   const int64_t rows =
       graph->inputs.count > 0 && session->inputs[0].tensor.shape.rank > 0 ? session->inputs[0].tensor.shape.dims[0] : 1;
   const int64_t piece = plan->piece_rows;
-  if (piece >= rows) return rg_run_graph(session, NULL, session->main, session->input_list, session->outputs);
-  for (size_t i = 0; i < graph->outputs.count; i++) {
-    const rango_tensor *planned = &plan->slots[plan->slot_of[graph->outputs.items[i]->id]].val.tensor;
-    rg_val *output = &session->outputs[i];
-    if (output->kind == RG_KIND_TENSOR) {
-      RG_FAIL_IF(output->tensor.type != planned->type || !rg_shape_equal(&output->tensor.shape, &planned->shape),
-                 RANGO_ERROR_ARGUMENT, "output '%s': the tensor given has another type or shape",
-                 graph->outputs.items[i]->name);
-      continue;
-    }
-    RG_TRY(rg_tensor_init(&output->tensor, planned->type, &planned->shape));
-    output->kind = RG_KIND_TENSOR;
-  }
+  if (piece >= rows) return rg_run_main(session, plan, session->outputs);
+  RG_TRY(rg_run_open_outputs(plan, true, session->outputs));
   for (int64_t begin = 0; begin < rows; begin += piece)
     RG_TRY(run_piece(session, begin, piece < rows - begin ? piece : rows - begin));
   return RANGO_OK;

@@ -290,15 +290,14 @@ static rango_status check_given(const rg_value *value, const rango_tensor *given
           rg_shape_text(&given->shape, b, sizeof b));
 }
 
-/* Output tensors: the caller's are checked, others made where the shape is known already. */
-static rango_status open_outputs(rg_plan *plan, rg_val *outputs) {
+rango_status rg_run_open_outputs(const rg_plan *plan, bool all, rg_val *outputs) {
   for (size_t i = 0; i < plan->graph->outputs.count; i++) {
     const rg_value *value = plan->graph->outputs.items[i];
     const rg_slot *slot = &plan->slots[plan->slot_of[value->id]];
     bool direct = slot->place == RG_PLACE_OUTPUT && slot->index == (int)i;
     if (outputs[i].kind == RG_KIND_TENSOR) {
       if (slot->planned) RG_TRY(check_given(value, &outputs[i].tensor, &slot->val.tensor));
-    } else if (direct) {
+    } else if (direct || all) {
       RG_TRY(rg_tensor_init(&outputs[i].tensor, slot->val.tensor.type, &slot->val.tensor.shape));
       outputs[i].kind = RG_KIND_TENSOR;
     }
@@ -360,13 +359,17 @@ static rango_status deliver_outputs(rg_plan *plan, rg_val *outputs) {
 static rango_status run_plan(rango_session *session, const rg_frame *frame, rg_val *outputs) {
   rg_plan *plan = frame->plan;
   RG_TRY(bind_arena(session, frame));
-  RG_TRY(open_outputs(plan, outputs));
+  RG_TRY(rg_run_open_outputs(plan, false, outputs));
   bind_slots(plan, frame->runner->values, outputs);
   rango_status status = run_steps(session, frame);
   if (status == RANGO_OK) status = deliver_outputs(plan, outputs);
   for (int i = 0; i < plan->slot_count; i++)
     if (plan->slots[i].place == RG_PLACE_POOL) slot_release(&plan->slots[i]);
   return status;
+}
+
+rango_status rg_run_main(rango_session *session, rg_plan *plan, rg_val *outputs) {
+  return run_plan(session, &(rg_frame){.runner = session->main, .plan = plan}, outputs);
 }
 
 rango_status rg_run_graph(rango_session *session, const rg_frame *parent, rg_runner *runner,

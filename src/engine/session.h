@@ -151,6 +151,11 @@ typedef struct rg_frame {
  * caller's, or a tensor to write to. */
 rango_status rg_run_graph(rango_session *session, const rg_frame *parent, rg_runner *runner,
                           const rg_val *const *inputs, rg_val *outputs);
+/* The same of the main graph, by a plan that was found for session->main->values. */
+rango_status rg_run_main(rango_session *session, rg_plan *plan, rg_val *outputs);
+/* Output tensors of a plan: the caller's are checked; others are made where a step writes them directly, or `all`,
+ * whose shapes the plan then has to know. */
+rango_status rg_run_open_outputs(const rg_plan *plan, bool all, rg_val *outputs);
 /* A step whose shapes are known only now: finds its kernel (step->late). */
 rango_status rg_late_prepare(rango_session *session, rg_step *step);
 void rg_late_clear(rg_late *late);
