@@ -86,6 +86,54 @@ typedef struct rango_evaluate_options {
 RANGO_API rango_status rango_evaluate(const rango_model *model, const rango_dataset *data,
                                       const rango_evaluate_options *options, rango_evaluation *out);
 
+/* ------------------------------------------------------------------------------- the manifold, seen in data --- */
+
+typedef struct rango_spectrum {
+  size_t struct_size;
+  int64_t rows;                 /* samples used */
+  int64_t dimension;            /* ambient: columns */
+  int64_t pca90, pca99, pca999; /* principal components that hold 90, 99, 99.9 % of the variance */
+  double two_nn;                /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
+  double mle;                   /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
+  int64_t whitney; /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
+} rango_spectrum;
+
+/* Of a matrix of samples (first axis; the rest is flattened). */
+RANGO_API rango_status rango_spectrum_of_rows(const rango_tensor *samples, uint64_t seed, rango_spectrum *out);
+
+/* A small picture: values [channels][height][width], one channel or red, green, blue. */
+typedef struct rango_picture {
+  int channels, height, width; /* 0: no picture */
+  const float *values;
+} rango_picture;
+
+/* A row of the calibration data that drives a layer far along a direction. */
+typedef struct rango_excitation {
+  int64_t row;
+  double value;          /* the output along the direction, in standard deviations from its mean */
+  int top, left;         /* the part of the picture that a convolution on the data reads there */
+  int height, width;     /* 0: all of it */
+  rango_picture picture; /* the row; none where rows aren't images */
+} rango_excitation;
+
+/* A direction that a layer's output varies along: a principal component, and what the layer reads to get there, its
+ * weights along it. The first factor of a low-rank layer keeps these. */
+typedef struct rango_direction {
+  double share;                    /* of the output's variance */
+  rango_picture picture;           /* the weights, where the layer reads images itself; none otherwise */
+  const rango_excitation *samples; /* strongest first, each row once */
+  size_t sample_count;
+} rango_direction;
+
+/* What the data or a layer's outputs look like. */
+typedef struct rango_portrait {
+  rango_spectrum spectrum;
+  const double *shares; /* of the variance, by principal component, descending */
+  size_t share_count;
+  const rango_direction *directions; /* the leading ones */
+  size_t direction_count;
+} rango_portrait;
+
 /* --------------------------------------------------------------------------------------------- compression --- */
 
 typedef enum rango_budget {
@@ -119,6 +167,7 @@ typedef struct rango_compress_options {
   int64_t memory_bytes; /* bound on statistics and kept activations; 0: 2 GiB */
   rango_progress_function progress;
   void *user;
+  bool portraits; /* also collect what a report shows of each layer */
 } rango_compress_options;
 
 #define RANGO_COMPRESS_DEFAULTS                                                                                        \
@@ -134,8 +183,20 @@ typedef struct rango_compressed_layer {
   int rank_count;
   bool kept_dense;
   int64_t params_before, params_after, macs_before, macs_after;
-  double error; /* relative error of the layer's output on calibration data, at the chosen rank */
+  double error;                   /* relative error of the layer's output on calibration data, at the chosen rank */
+  double ms_before, ms_after;     /* at batch 1 by the cost table; NaN: unknown */
+  bool slower;                    /* by the cost table: kept because it saves what the objective asks for */
+  const rango_portrait *portrait; /* NULL unless asked for */
 } rango_compressed_layer;
+
+/* A network that the search looked at. */
+typedef struct rango_curve_point {
+  double params, macs; /* what remains, as fractions of the whole model */
+  double damage;       /* predicted: the output's squared relative error */
+  double metric;       /* on val; NaN: not measured */
+  double bound;        /* one-sided 95 % bound of the change; NaN: not measured */
+  bool chosen;
+} rango_curve_point;
 
 typedef struct rango_compress_summary {
   size_t struct_size;
@@ -147,6 +208,8 @@ typedef struct rango_compress_summary {
   double ms_before, ms_after; /* at batch 1, medians of interleaved rounds, `threads` threads */
   double seconds;
   int layers, layers_compressed;
+  int64_t calib_rows; /* that fitted the factors */
+  bool val_from_calib;
 } rango_compress_summary;
 
 typedef struct rango_compression rango_compression;
@@ -160,26 +223,18 @@ RANGO_API const rango_model *rango_compression_model(const rango_compression *re
 RANGO_API rango_status rango_compression_summary(const rango_compression *result, rango_compress_summary *out);
 RANGO_API const rango_compressed_layer *rango_compression_layer(const rango_compression *result,
                                                                 size_t index); /* or NULL */
+/* The search's networks, the least compressed first. */
+RANGO_API const rango_curve_point *rango_compression_curve(const rango_compression *result, size_t index); /* or NULL */
+/* The calibration data's own; NULL unless asked for. */
+RANGO_API const rango_portrait *rango_compression_data(const rango_compression *result);
 
-/* ------------------------------------------------------------------------------- the manifold, seen in data --- */
-
-typedef struct rango_spectrum {
-  size_t struct_size;
-  int64_t rows;                 /* samples used */
-  int64_t dimension;            /* ambient: columns */
-  int64_t pca90, pca99, pca999; /* principal components that hold 90, 99, 99.9 % of the variance */
-  double two_nn;                /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
-  double mle;                   /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
-  int64_t whitney; /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
-} rango_spectrum;
-
-/* Of a matrix of samples (first axis; the rest is flattened). */
-RANGO_API rango_status rango_spectrum_of_rows(const rango_tensor *samples, uint64_t seed, rango_spectrum *out);
+/* ------------------------------------------------------------------------------------- the layers' spectra --- */
 
 typedef struct rango_layer_spectrum {
   const char *name, *op;
   int64_t rows_in, columns_out; /* of the weight as a matrix */
   rango_spectrum output;        /* of the layer's output rows (an image's positions are rows) */
+  const rango_portrait *portrait;
 } rango_layer_spectrum;
 
 typedef struct rango_spectra rango_spectra;
@@ -190,6 +245,7 @@ RANGO_API rango_status rango_spectra_create(const rango_model *model, const rang
 RANGO_API void rango_spectra_free(rango_spectra *spectra);
 RANGO_API const rango_spectrum *rango_spectra_input(const rango_spectra *spectra);
 RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index); /* or NULL */
+RANGO_API const rango_portrait *rango_spectra_data(const rango_spectra *spectra);
 
 /* ------------------------------------------------------------------------------------------ this machine's costs ---
  */

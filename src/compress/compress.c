@@ -154,7 +154,6 @@ static rango_status prepare_scoring(rg_job *job) {
 
 static rango_status load_costs(rg_job *job) {
   const rg_kernels *kernels;
-  if (job->options->objective != RANGO_OBJECTIVE_TIME) return RANGO_OK;
   if (job->options->costs) return rg_costs_load(job->options->costs, &job->costs);
   RG_TRY(rg_kernels_get(NULL, &kernels));
   return rg_costs_default(kernels, &job->costs);
@@ -255,6 +254,7 @@ static void job_free(rg_job *job) {
   rg_costs_free(job->costs);
   rg_outputs_free(&job->reference);
   rg_scores_free(&job->before);
+  rg_free(job->curve.items);
   rango_dataset_free(job->calib_part);
   rango_dataset_free(job->val_part);
   rango_dataset_free(job->probe);

@@ -26,6 +26,10 @@ typedef struct rg_job {
   rg_scoring scoring;
   rg_outputs reference;
   rg_scores before;
+  struct {
+    rango_curve_point *items;
+    size_t count, capacity;
+  } curve;          /* what the search looked at; the result takes it over */
   double low, high; /* the part of the progress that the running step has */
 } rg_job;
 

@@ -2,12 +2,14 @@
 #include "compress/result.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void rango_compression_free(rango_compression *result) {
   if (!result) return;
   rango_model_free(result->model);
   rg_arena_free(result->arena);
+  rg_free(result->curve);
   rg_free(result);
 }
 
@@ -25,6 +27,12 @@ rango_status rango_compression_summary(const rango_compression *result, rango_co
 const rango_compressed_layer *rango_compression_layer(const rango_compression *result, size_t index) {
   return result && index < result->layer_count ? &result->layers[index] : NULL;
 }
+
+const rango_curve_point *rango_compression_curve(const rango_compression *result, size_t index) {
+  return result && index < result->curve_count ? &result->curve[index] : NULL;
+}
+
+const rango_portrait *rango_compression_data(const rango_compression *result) { return result ? result->data : NULL; }
 
 static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t i, rg_arena *arena,
                                rango_compressed_layer *layer) {
@@ -44,7 +52,10 @@ static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t 
       .macs_before = (int64_t)before.macs,
       .macs_after = (int64_t)after.macs,
       .error = factors->error,
+      .ms_before = job->costs ? before.milliseconds : NAN,
+      .ms_after = job->costs ? after.milliseconds : NAN,
   };
+  layer->slower = layer->ms_after > layer->ms_before;
   if (!layer->kept_dense) layer->ranks[layer->rank_count++] = (int)factors->rank;
   RG_TRY(rg_arena_strndup(arena, site->name, strlen(site->name), &layer->name));
   RG_TRY(rg_arena_strndup(arena, site->op, strlen(site->op), &layer->op));
@@ -68,6 +79,8 @@ static rango_status fill_summary(const rg_job *job, const rg_trial *trial, rango
       .params_before = job->params,
       .macs_before = job->macs,
       .layers = (int)job->sites.count,
+      .calib_rows = job->calibration.data->rows,
+      .val_from_calib = job->val == job->val_part,
   };
   if (job->scoring.labels)
     s->metric_before = rg_scores_value(&job->before);
@@ -78,6 +91,20 @@ static rango_status fill_summary(const rg_job *job, const rg_trial *trial, rango
   s->ms_before = times[0];
   s->ms_after = times[1];
   return RANGO_OK;
+}
+
+static int compare_points(const void *a, const void *b) {
+  const rango_curve_point *x = a, *y = b;
+  double first = x->params + x->macs, second = y->params + y->macs;
+  return (first < second) - (first > second);
+}
+
+static void take_curve(rg_job *job, rango_compression *result) {
+  result->curve = job->curve.items;
+  result->curve_count = job->curve.count;
+  job->curve.items = NULL;
+  job->curve.count = job->curve.capacity = 0;
+  if (result->curve_count) qsort(result->curve, result->curve_count, sizeof *result->curve, compare_points);
 }
 
 rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **out) {
@@ -93,6 +120,7 @@ rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **
     RG_TRY_DONE(fill_layer(job, trial, i, result->arena, &result->layers[i]));
     result->summary.layers_compressed += !result->layers[i].kept_dense;
   }
+  take_curve(job, result);
   result->model = trial->model;
   trial->model = NULL;
   *out = result;

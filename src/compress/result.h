@@ -10,6 +10,9 @@ struct rango_compression {
   rango_compress_summary summary;
   rango_compressed_layer *layers; /* in the arena */
   size_t layer_count;
+  rango_curve_point *curve;
+  size_t curve_count;
+  const rango_portrait *data; /* in the arena */
 };
 
 /* Takes the trial's model over. */
