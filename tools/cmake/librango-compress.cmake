@@ -1,5 +1,6 @@
-# librango-compress: linalg … report (LAPACK for offline mathematics, libzip for .npz), and the rango tool (cJSON).
-file(GLOB compress_sources CONFIGURE_DEPENDS ${src}/linalg/*.c ${src}/manifold/*.c ${src}/compress/*.c ${src}/report/*.c)
+# librango-compress: adjoint, linalg … report (LAPACK for offline mathematics, libzip for .npz), and the rango tool (cJSON).
+file(GLOB compress_sources CONFIGURE_DEPENDS ${src}/adjoint/*.c ${src}/linalg/*.c ${src}/manifold/*.c
+                                       ${src}/compress/*.c ${src}/report/*.c)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)

@@ -1,0 +1,233 @@
+/* Building the gradient's nodes; see backward.h. */
+#include "adjoint/backward.h"
+
+#include <float.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- the node ---- */
+
+void rg_back_fail(rg_backward *b, rango_status status) {
+  if (b->status == RANGO_OK) b->status = status;
+}
+
+static bool failed(rg_backward *b, rango_status status) {
+  rg_back_fail(b, status);
+  return b->status != RANGO_OK;
+}
+
+rg_value *rg_back_input(const rg_backward *b, int index) {
+  return index < b->node->input_count ? b->node->inputs[index] : NULL;
+}
+
+bool rg_back_wants(const rg_backward *b, int index) {
+  const rg_value *value = rg_back_input(b, index);
+  return value && b->needed[value->id];
+}
+
+const rg_fact *rg_back_fact(const rg_backward *b, const rg_value *value) { return &b->facts->items[value->id]; }
+
+int rg_back_rank(const rg_backward *b, int index) { return rg_back_fact(b, rg_back_input(b, index))->rank; }
+
+rg_value *rg_back_gradient(rg_backward *b, int output) {
+  const rg_value *value = output < b->node->output_count ? b->node->outputs[output] : NULL;
+  return value ? b->gradients[value->id] : NULL;
+}
+
+void rg_back_give(rg_backward *b, int index, rg_value *share) {
+  if (b->status != RANGO_OK || !rg_back_wants(b, index)) return;
+  rg_value **sum = &b->gradients[rg_back_input(b, index)->id];
+  *sum = *sum ? rg_back_add(b, *sum, share) : share;
+}
+
+/* Where nothing is known about an axis of `value` but its own run-time size: summed there if that is 1. */
+static rg_value *sum_where_one(rg_backward *b, rg_value *share, rg_value *value) {
+  int64_t one = 1, zero = 0;
+  rg_value *is_one = rg_back_op(b, "Equal", 2, rg_back_shape(b, value), rg_back_ints(b, &one, 1));
+  rg_value *axes = rg_back_squeeze(b, "Squeeze", rg_back_op(b, "NonZero", 1, is_one), &zero, 1);
+  rg_value *sum = rg_back_op(b, "ReduceSum", 2, share, axes);
+  rg_back_set_int(b, sum, "keepdims", 1);
+  rg_back_set_int(b, sum, "noop_with_empty_axes", 1);
+  return sum;
+}
+
+void rg_back_give_from(rg_backward *b, int index, rg_value *share, const int64_t *dims, int rank) {
+  if (b->status != RANGO_OK || !rg_back_wants(b, index)) return;
+  rg_value *value = rg_back_input(b, index);
+  const rg_fact *to = rg_back_fact(b, value);
+  int64_t lead[RANGO_MAX_RANK], stretched[RANGO_MAX_RANK];
+  int leads = rank - to->rank, count = 0;
+  bool open = false;
+  for (int i = 0; i < leads; i++) lead[i] = i;
+  for (int i = 0; i < to->rank; i++) {
+    int64_t size = dims[leads + i];
+    if (to->dims[i] == 1 && size != 1) stretched[count++] = i;
+    open |= !rg_size_is_known(to->dims[i]) && (size != to->dims[i] || size == RG_SIZE_UNKNOWN);
+  }
+  share = rg_back_reduce(b, "ReduceSum", share, lead, leads, false);
+  if (open)
+    share = sum_where_one(b, share, value);
+  else
+    share = rg_back_reduce(b, "ReduceSum", share, stretched, count, true);
+  rg_back_give(b, index, share);
+}
+
+void rg_back_give_broadcast(rg_backward *b, int index, rg_value *share) {
+  const rg_fact *from = rg_back_fact(b, b->node->outputs[0]);
+  rg_back_give_from(b, index, share, from->dims, from->rank);
+}
+
+/* ---- nodes and attributes ---- */
+
+static rango_status add_node(rg_backward *b, const char *op, int count, va_list inputs, rg_value **out) {
+  rg_node *node;
+  RG_TRY(rg_graph_add_node(b->graph, b->before, op, "", b->version, count, 1, &node));
+  for (int i = 0; i < count; i++) RG_TRY(rg_node_set_input(node, i, va_arg(inputs, rg_value *)));
+  RG_TRY(rg_graph_add_value(b->graph, b->name, out));
+  node->name = (*out)->name;
+  rg_node_set_output(node, 0, *out);
+  return RANGO_OK;
+}
+
+rg_value *rg_back_op(rg_backward *b, const char *op, int count, ...) {
+  rg_value *out = NULL;
+  va_list inputs;
+  if (b->status != RANGO_OK) return NULL;
+  va_start(inputs, count);
+  rango_status status = add_node(b, op, count, inputs, &out);
+  va_end(inputs);
+  return failed(b, status) ? NULL : out;
+}
+
+void rg_back_set_int(rg_backward *b, rg_value *value, const char *name, int64_t number) {
+  if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_int(value->producer, name, number));
+}
+
+void rg_back_set_float(rg_backward *b, rg_value *value, const char *name, double number) {
+  if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_float(value->producer, name, (float)number));
+}
+
+void rg_back_set_ints(rg_backward *b, rg_value *value, const char *name, const int64_t *numbers, int count) {
+  if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_ints(value->producer, name, numbers, (size_t)count));
+}
+
+/* ---- constants ---- */
+
+/* Takes over the tensor's content. */
+static rg_value *add_constant(rg_backward *b, rango_tensor *tensor) {
+  rg_value *out = NULL;
+  return failed(b, rg_graph_add_constant(b->graph, b->name, tensor, &out)) ? NULL : out;
+}
+
+rg_value *rg_back_filled(rg_backward *b, int rank, const int64_t *dims, double number) {
+  rango_tensor tensor;
+  rg_shape shape = {.rank = rank};
+  for (int i = 0; i < rank; i++) shape.dims[i] = dims[i];
+  if (b->status != RANGO_OK || failed(b, rg_tensor_init(&tensor, b->type, &shape))) return NULL;
+  for (int64_t i = 0; i < rango_tensor_count(&tensor); i++) rg_tensor_set_double(&tensor, i, number);
+  return add_constant(b, &tensor);
+}
+
+rg_value *rg_back_scalar(rg_backward *b, double number) { return rg_back_filled(b, 0, NULL, number); }
+
+rg_value *rg_back_ints(rg_backward *b, const int64_t *numbers, int count) {
+  rango_tensor tensor;
+  rg_shape shape = {1, {count}};
+  if (b->status != RANGO_OK || failed(b, rg_tensor_init(&tensor, RANGO_INT64, &shape))) return NULL;
+  memcpy(tensor.data, numbers, (size_t)count * sizeof *numbers);
+  return add_constant(b, &tensor);
+}
+
+/* ---- elementwise ---- */
+
+rg_value *rg_back_scale(rg_backward *b, rg_value *x, double factor) {
+  return factor == 1 ? x : rg_back_mul(b, x, rg_back_scalar(b, factor));
+}
+
+rg_value *rg_back_shift(rg_backward *b, rg_value *x, double offset) {
+  return rg_back_add(b, x, rg_back_scalar(b, offset));
+}
+
+rg_value *rg_back_step(rg_backward *b, rg_value *x) {
+  rg_value *step = rg_back_op(b, "HardSigmoid", 1, x);
+  rg_back_set_float(b, step, "alpha", (double)FLT_MAX);
+  rg_back_set_float(b, step, "beta", 0);
+  return step;
+}
+
+rg_value *rg_back_where(rg_backward *b, rg_value *condition, rg_value *yes, rg_value *no) {
+  return rg_back_op(b, "Where", 3, condition, yes, no);
+}
+
+/* ---- axes ---- */
+
+rg_value *rg_back_reduce(rg_backward *b, const char *op, rg_value *x, const int64_t *axes, int count, bool keep) {
+  if (count == 0) return x;
+  rg_value *out = rg_back_op(b, op, 2, x, rg_back_ints(b, axes, count));
+  rg_back_set_int(b, out, "keepdims", keep);
+  return out;
+}
+
+rg_value *rg_back_transpose(rg_backward *b, rg_value *x, const int64_t *perm, int rank) {
+  rg_value *out = rg_back_op(b, "Transpose", 1, x);
+  rg_back_set_ints(b, out, "perm", perm, rank);
+  return out;
+}
+
+rg_value *rg_back_turned(rg_backward *b, rg_value *x, int rank) {
+  int64_t perm[RANGO_MAX_RANK];
+  for (int i = 0; i < rank; i++) perm[i] = i;
+  perm[rank - 2] = rank - 1;
+  perm[rank - 1] = rank - 2;
+  return rg_back_transpose(b, x, perm, rank);
+}
+
+rg_value *rg_back_squeeze(rg_backward *b, const char *op, rg_value *x, const int64_t *axes, int count) {
+  return count == 0 ? x : rg_back_op(b, op, 2, x, rg_back_ints(b, axes, count));
+}
+
+rg_value *rg_back_slice(rg_backward *b, rg_value *x, const int64_t *begin, const int64_t *end, const int64_t *axes,
+                        const int64_t *steps, int count) {
+  return rg_back_op(b, "Slice", 5, x, rg_back_ints(b, begin, count), rg_back_ints(b, end, count),
+                    rg_back_ints(b, axes, count), rg_back_ints(b, steps, count));
+}
+
+/* ---- shapes ---- */
+
+rg_value *rg_back_shape(rg_backward *b, rg_value *value) {
+  rg_node *before = b->before;
+  b->before = value->producer ? value->producer->next : b->graph->first;
+  rg_value *shape = rg_back_op(b, "Shape", 1, value);
+  b->before = before;
+  return shape;
+}
+
+rg_value *rg_back_reshape(rg_backward *b, rg_value *x, const int64_t *dims, int rank) {
+  return rg_back_op(b, "Reshape", 2, x, rg_back_ints(b, dims, rank));
+}
+
+rg_value *rg_back_reshape_like(rg_backward *b, rg_value *x, rg_value *value) {
+  const rg_fact *fact = rg_back_fact(b, value);
+  int64_t dims[RANGO_MAX_RANK];
+  int open = 0;
+  bool empty = false;
+  for (int i = 0; i < fact->rank; i++) {
+    dims[i] = rg_size_is_known(fact->dims[i]) ? fact->dims[i] : -1;
+    open += dims[i] < 0;
+    empty |= dims[i] == 0;
+  }
+  if (open > 1 || empty) return rg_back_op(b, "Reshape", 2, x, rg_back_shape(b, value));
+  return rg_back_reshape(b, x, dims, fact->rank);
+}
+
+rg_value *rg_back_zeros_like(rg_backward *b, rg_value *value) {
+  const rg_fact *fact = rg_back_fact(b, value);
+  rango_tensor zero;
+  bool known = true;
+  for (int i = 0; i < fact->rank; i++) known &= rg_size_is_known(fact->dims[i]);
+  if (known) return rg_back_filled(b, fact->rank, fact->dims, 0);
+  rg_value *out = rg_back_op(b, "ConstantOfShape", 1, rg_back_shape(b, value));
+  if (b->status != RANGO_OK || failed(b, rg_tensor_init(&zero, b->type, &(rg_shape){1, {1}}))) return NULL;
+  rg_tensor_set_double(&zero, 0, 0);
+  return failed(b, rg_node_set_tensor(out->producer, "value", &zero)) ? NULL : out;
+}

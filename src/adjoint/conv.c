@@ -1,0 +1,181 @@
+/* Adjoints of convolutions. Y[n, m, o] = sum over c, k of W[m, c, k] X[n, c, s o + d k - p]  (stride s, dilation d,
+ * padding p, on every axis). */
+#include "adjoint/backward.h"
+
+typedef struct convolution {
+  rg_window window; /* its pads are known */
+  int spatial;
+  int64_t group;
+  const rg_fact *x, *w, *y; /* x: the image that the window runs over, y: what it makes */
+} convolution;
+
+static bool all_known(const int64_t *dims, int begin, int end) {
+  for (int i = begin; i < end; i++)
+    if (!rg_size_is_known(dims[i])) return false;
+  return true;
+}
+
+/* Automatic padding is worked out from the image's size. */
+static bool read(const rg_node *node, const rg_fact *x, const rg_fact *w, const rg_fact *y, convolution *out) {
+  *out = (convolution){.spatial = w->rank - 2, .group = rg_node_int(node, "group", 1), .x = x, .w = w, .y = y};
+  if (!all_known(w->dims, 0, w->rank) || rg_window_read(node, out->spatial, w->dims + 2, &out->window) != RANGO_OK)
+    return false;
+  if (!out->window.same_upper && !out->window.same_lower) return true;
+  if (!all_known(x->dims, 2, x->rank)) return false;
+  for (int i = 0; i < out->spatial; i++) (void)rg_window_output(&out->window, i, x->dims[2 + i]);
+  return true;
+}
+
+static bool read_conv(const rg_node *node, const rg_facts *facts, convolution *out) {
+  const rg_fact *items = facts->items;
+  return read(node, &items[node->inputs[0]->id], &items[node->inputs[1]->id], &items[node->outputs[0]->id], out);
+}
+
+static void set_window(rg_backward *b, rg_value *value, const int64_t *strides, const int64_t *dilations,
+                       const int64_t *begin, const int64_t *end, int spatial) {
+  int64_t pads[2 * RANGO_MAX_RANK];
+  for (int i = 0; i < spatial; i++) {
+    pads[i] = begin[i];
+    pads[spatial + i] = end[i];
+  }
+  rg_back_set_ints(b, value, "strides", strides, spatial);
+  rg_back_set_ints(b, value, "dilations", dilations, spatial);
+  rg_back_set_ints(b, value, "pads", pads, 2 * spatial);
+}
+
+/* ---- the data's gradient: dX[n, c, i] = sum over m, k of W[m, c, k] g[n, m, (i + p - d k) / s] ---- */
+
+/* W as [C, M / group, k...], taps in reverse: inside of every group the channels change places. */
+static rg_value *flipped(rg_backward *b, const convolution *c, rg_value *w) {
+  const int64_t *dims = c->w->dims;
+  int spatial = c->spatial, rank = spatial + 2;
+  int64_t apart[RANGO_MAX_RANK + 1] = {c->group, dims[0] / c->group, dims[1]}, perm[RANGO_MAX_RANK + 1] = {0, 2, 1};
+  int64_t merged[RANGO_MAX_RANK] = {c->group * dims[1], dims[0] / c->group}, begin[RANGO_MAX_RANK], end[RANGO_MAX_RANK],
+          axes[RANGO_MAX_RANK], steps[RANGO_MAX_RANK];
+  for (int i = 0; i < spatial; i++) {
+    apart[3 + i] = merged[2 + i] = dims[2 + i];
+    perm[3 + i] = 3 + i;
+    begin[i] = -1;
+    end[i] = INT64_MIN;
+    axes[i] = 2 + i;
+    steps[i] = -1;
+  }
+  w = rg_back_transpose(b, rg_back_reshape(b, w, apart, rank + 1), perm, rank + 1);
+  return rg_back_slice(b, rg_back_reshape(b, w, merged, rank), begin, end, axes, steps, spatial);
+}
+
+/* With stride 1 it is a convolution with the flipped kernel, padded by what the kernel reaches over the padding. */
+static rg_value *by_conv(rg_backward *b, const convolution *c, rg_value *w, rg_value *g) {
+  int64_t begin[RANGO_MAX_RANK], end[RANGO_MAX_RANK];
+  for (int i = 0; i < c->spatial; i++) {
+    int64_t reach = c->window.dilation[i] * (c->window.kernel[i] - 1);
+    begin[i] = reach - c->window.pad_begin[i];
+    end[i] = reach - c->window.pad_end[i];
+  }
+  rg_value *out = rg_back_op(b, "Conv", 2, g, flipped(b, c, w));
+  rg_back_set_int(b, out, "group", c->group);
+  set_window(b, out, c->window.stride, c->window.dilation, begin, end, c->spatial);
+  return out;
+}
+
+static bool is_conv(const convolution *c) {
+  for (int i = 0; i < c->spatial; i++) {
+    int64_t reach = c->window.dilation[i] * (c->window.kernel[i] - 1);
+    if (c->window.stride[i] != 1 || c->window.pad_begin[i] > reach || c->window.pad_end[i] > reach) return false;
+  }
+  return true;
+}
+
+/* Otherwise ConvTranspose, which is this very sum. What the windows don't reach at the end of an axis (less than a
+ * stride) is output padding; where the size isn't known, all of a stride is made and what is too much cut off. */
+static rg_value *by_transpose(rg_backward *b, const convolution *c, rg_value *x, rg_value *w, rg_value *g) {
+  const rg_window *window = &c->window;
+  int64_t rest[RANGO_MAX_RANK], zeros[RANGO_MAX_RANK] = {0}, axes[RANGO_MAX_RANK];
+  bool known = all_known(c->x->dims, 2, c->x->rank) && all_known(c->y->dims, 2, c->y->rank);
+  for (int i = 0; i < c->spatial; i++) {
+    int64_t reach = window->dilation[i] * (window->kernel[i] - 1) + 1 - window->pad_begin[i] - window->pad_end[i];
+    rest[i] = known ? c->x->dims[2 + i] - (c->y->dims[2 + i] - 1) * window->stride[i] - reach : window->stride[i] - 1;
+    axes[i] = 2 + i;
+  }
+  rg_value *out = rg_back_op(b, "ConvTranspose", 2, g, w);
+  rg_back_set_int(b, out, "group", c->group);
+  rg_back_set_ints(b, out, "output_padding", rest, c->spatial);
+  set_window(b, out, window->stride, window->dilation, window->pad_begin, window->pad_end, c->spatial);
+  if (known) return out;
+  int64_t two = 2, all = INT64_MAX, first = 0;
+  rg_value *sizes = rg_back_slice(b, rg_back_shape(b, x), &two, &all, &first, &(int64_t){1}, 1);
+  return rg_back_op(b, "Slice", 4, out, rg_back_ints(b, zeros, c->spatial), sizes, rg_back_ints(b, axes, c->spatial));
+}
+
+/* ---- the kernel's gradient: dW[m, c, k] = sum over n, o of g[n, m, o] X[n, c, s o + d k - p] ---- */
+
+/* [N, group * C, ...] as [C, group * N, ...] */
+static rg_value *channels_first(rg_backward *b, const convolution *c, rg_value *x, const rg_fact *fact) {
+  int rank = c->spatial + 2;
+  int64_t perm[RANGO_MAX_RANK + 1], apart[RANGO_MAX_RANK + 1], merged[RANGO_MAX_RANK];
+  for (int i = 0; i <= rank; i++) perm[i] = i;
+  perm[0] = 1;
+  perm[1] = 0;
+  if (c->group == 1) return rg_back_transpose(b, x, perm, rank);
+  /* [N, group, C, ...] → [C, group, N, ...]; 0 keeps a size, -1 is the one that is left */
+  apart[0] = 0;
+  apart[1] = c->group;
+  apart[2] = merged[0] = fact->dims[1] / c->group;
+  merged[1] = -1;
+  for (int i = 2; i < rank; i++) apart[i + 1] = merged[i] = fact->dims[i];
+  perm[0] = 2;
+  perm[1] = 1;
+  perm[2] = 0;
+  x = rg_back_transpose(b, rg_back_reshape(b, x, apart, rank + 1), perm, rank + 1);
+  return rg_back_reshape(b, x, merged, rank);
+}
+
+/* The same sum as a convolution of X by g, batch and channels exchanged: o runs over the kernel, so stride and dilation
+ * change places. Windows that start beyond the last tap are cut off. */
+static rg_value *kernel_gradient(rg_backward *b, const convolution *c, rg_value *x, rg_value *g) {
+  int rank = c->spatial + 2;
+  int64_t perm[RANGO_MAX_RANK], zeros[RANGO_MAX_RANK] = {0}, axes[RANGO_MAX_RANK], ones[RANGO_MAX_RANK];
+  for (int i = 0; i < rank; i++) {
+    perm[i] = i;
+    axes[i] = 2 + i;
+    ones[i] = 1;
+  }
+  perm[0] = 1;
+  perm[1] = 0;
+  rg_value *out = rg_back_op(b, "Conv", 2, channels_first(b, c, x, c->x), rg_back_transpose(b, g, perm, rank));
+  rg_back_set_int(b, out, "group", c->group);
+  set_window(b, out, c->window.dilation, c->window.stride, c->window.pad_begin, c->window.pad_end, c->spatial);
+  out = rg_back_slice(b, out, zeros, c->w->dims + 2, axes, ones, c->spatial);
+  return rg_back_transpose(b, out, perm, rank);
+}
+
+/* With groups the images are taken apart, for which their sizes must be known. */
+static bool supports_kernel(const convolution *c) {
+  return c->group == 1 || (all_known(c->x->dims, 1, c->x->rank) && all_known(c->y->dims, 1, c->y->rank));
+}
+
+/* ---- the operators ---- */
+
+static void give_bias(rg_backward *b, rg_value *g, int spatial) {
+  int64_t axes[RANGO_MAX_RANK] = {0};
+  if (!rg_back_wants(b, 2)) return;
+  for (int i = 0; i < spatial; i++) axes[1 + i] = 2 + i;
+  rg_back_give(b, 2, rg_back_reduce(b, "ReduceSum", g, axes, spatial + 1, false));
+}
+
+static void conv(rg_backward *b, rg_value *g) {
+  convolution c;
+  rg_value *x = rg_back_input(b, 0), *w = rg_back_input(b, 1);
+  (void)read_conv(b->node, b->facts, &c); /* supports_conv saw that it can be read */
+  if (rg_back_wants(b, 0)) rg_back_give(b, 0, is_conv(&c) ? by_conv(b, &c, w, g) : by_transpose(b, &c, x, w, g));
+  if (rg_back_wants(b, 1)) rg_back_give(b, 1, kernel_gradient(b, &c, x, g));
+  give_bias(b, g, c.spatial);
+}
+
+static bool supports_conv(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  convolution c;
+  return read_conv(node, facts, &c) && (!needed[node->inputs[1]->id] || supports_kernel(&c));
+}
+
+static const rg_adjoint_rule rules[] = {{"Conv", conv, supports_conv}};
+RG_ADJOINT_EXPORT(conv, rules);

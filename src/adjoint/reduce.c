@@ -1,0 +1,97 @@
+/* Adjoints of sums over axes, and of Softmax. */
+#include "adjoint/backward.h"
+
+/* Axes from the attribute (old opsets) or a constant input; none: all, or none of them. False: not known. */
+static bool read_axes(const rg_node *node, int rank, int64_t *axes, int *count) {
+  const rg_value *input = node->input_count > 1 ? node->inputs[1] : NULL;
+  const rango_tensor *constant = input ? rg_value_constant(input) : NULL;
+  size_t listed = 0;
+  const int64_t *items = rg_node_ints(node, "axes", &listed);
+  if (input && !constant) return false;
+  if (constant) listed = (size_t)rango_tensor_count(constant);
+  if (listed > (size_t)rank) return false;
+  *count = (int)listed;
+  for (int i = 0; i < *count; i++) {
+    int axis;
+    if (!rg_axis(constant ? rg_tensor_get_i64(constant, i) : items[i], rank, &axis)) return false;
+    axes[i] = axis;
+  }
+  if (listed > 0 || rg_node_int(node, "noop_with_empty_axes", 0)) return true;
+  *count = rank;
+  for (int i = 0; i < rank; i++) axes[i] = i;
+  return true;
+}
+
+/* The reduced axes must be of known size where the rule says so: it stretches by a constant. */
+static bool supports_reduce(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  const rg_fact *x = &facts->items[node->inputs[0]->id];
+  int64_t axes[RANGO_MAX_RANK];
+  int count;
+  if (!read_axes(node, x->rank, axes, &count)) return false;
+  for (int i = 0; i < count; i++)
+    if (!rg_size_is_known(x->dims[axes[i]])) return false;
+  return true;
+}
+
+/* A value of the output's shape with the reduced axes back, as axes of 1. */
+static rg_value *kept(rg_backward *b, rg_value *value, const int64_t *axes, int count) {
+  return rg_node_int(b->node, "keepdims", 1) ? value : rg_back_squeeze(b, "Unsqueeze", value, axes, count);
+}
+
+/* g back over the axes, times `factor`: a product with a constant that is as long as they are. */
+static rg_value *stretched(rg_backward *b, rg_value *g, const int64_t *axes, int count, double factor) {
+  const rg_fact *x = rg_back_fact(b, rg_back_input(b, 0));
+  int64_t dims[RANGO_MAX_RANK];
+  for (int i = 0; i < x->rank; i++) dims[i] = 1;
+  for (int i = 0; i < count; i++) dims[axes[i]] = x->dims[axes[i]];
+  return rg_back_mul(b, g, rg_back_filled(b, x->rank, dims, factor));
+}
+
+static void reduce(rg_backward *b, rg_value *g, bool mean) {
+  const rg_fact *x = rg_back_fact(b, rg_back_input(b, 0));
+  int64_t axes[RANGO_MAX_RANK], size = 1;
+  int count;
+  (void)read_axes(b->node, x->rank, axes, &count);
+  for (int i = 0; i < count; i++) size *= x->dims[axes[i]];
+  rg_back_give(b, 0, stretched(b, kept(b, g, axes, count), axes, count, mean ? 1.0 / (double)size : 1));
+}
+
+static void reduce_sum(rg_backward *b, rg_value *g) { reduce(b, g, false); }
+static void reduce_mean(rg_backward *b, rg_value *g) { reduce(b, g, true); }
+
+/* ---- Softmax ---- */
+
+/* Before opset 13 it is over all axes from `axis` on. */
+static int softmax_axes(const rg_backward *b, int64_t *axes) {
+  int rank = rg_back_rank(b, 0), axis = 0, count = 0;
+  bool old = b->node->version < 13;
+  (void)rg_axis(rg_node_int(b->node, "axis", old ? 1 : -1), rank, &axis);
+  for (int i = axis; i < (old ? rank : axis + 1); i++) axes[count++] = i;
+  return count;
+}
+
+/* y (g - sum of g y) */
+static void softmax(rg_backward *b, rg_value *g) {
+  int64_t axes[RANGO_MAX_RANK];
+  int count = softmax_axes(b, axes);
+  rg_value *y = b->node->outputs[0];
+  rg_value *sum = rg_back_reduce(b, "ReduceSum", rg_back_mul(b, g, y), axes, count, true);
+  rg_back_give(b, 0, rg_back_mul(b, y, rg_back_sub(b, g, sum)));
+}
+
+/* g - e^y sum of g */
+static void log_softmax(rg_backward *b, rg_value *g) {
+  int64_t axes[RANGO_MAX_RANK];
+  int count = softmax_axes(b, axes);
+  rg_value *sum = rg_back_reduce(b, "ReduceSum", g, axes, count, true);
+  rg_value *share = rg_back_mul(b, rg_back_op(b, "Exp", 1, b->node->outputs[0]), sum);
+  rg_back_give(b, 0, rg_back_sub(b, g, share));
+}
+
+static const rg_adjoint_rule rules[] = {
+    {"ReduceSum", reduce_sum, supports_reduce},
+    {"ReduceMean", reduce_mean, supports_reduce},
+    {"Softmax", softmax, NULL},
+    {"LogSoftmax", log_softmax, NULL},
+};
+RG_ADJOINT_EXPORT(reduce, rules);
