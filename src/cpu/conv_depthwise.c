@@ -93,7 +93,8 @@ static void run_task(void *argument, size_t task) {
     point_rows(g, work->x, at / width, first);
     run_line(state, &line, first, (int64_t)(at % width), (int64_t)(stop - at / width * width));
     if (finish.after)
-      state->kernels->vector->unary(finish.op, finish.alpha, finish.beta, out, out, (stop - at) * channels);
+      state->kernels->vector->unary(finish.call.op, finish.call.alpha, finish.call.beta, out, out,
+                                    (stop - at) * channels);
     at = stop;
   }
 }

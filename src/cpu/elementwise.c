@@ -1,5 +1,4 @@
-/* Add, Sub, Mul, Div, Min, Max, PRelu and Pow with a constant exponent; comparisons; Where. Any broadcasting, any
- * layouts. */
+/* Add, Sub, Mul, Div, Min, Max and PRelu; comparisons; Where. Any broadcasting, any layouts. */
 #include <string.h>
 
 #include "cpu/families.h"
@@ -14,7 +13,6 @@ typedef struct elementwise_state {
   union {
     rg_binary binary;
     rg_compare compare;
-    rg_unary_call unary;
   };
 } elementwise_state;
 
@@ -82,54 +80,6 @@ static rango_status prepare_binary(rg_prepare *prepare) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i].op, prepare->node->op) == 0) state->binary = names[i].binary;
   prepare->run = run_binary;
-  prepare->in_place = true;
-  return RANGO_OK;
-}
-
-/* ---- Pow ---- */
-
-static void unary_block(const void *argument, const rg_nest *nest, const rg_nest_block *block) {
-  const arrays *a = argument;
-  const rg_unary_call *call = &a->state->unary;
-  a->state->kernels->unary(call->op, call->alpha, call->beta, (const float *)a->in[0] + block->at[0],
-                           (float *)a->out + block->out, block->rows * block->cols);
-}
-
-static rango_status run_pow(rg_exec *exec) {
-  const elementwise_state *state = exec->state;
-  arrays a;
-  RG_TRY(collect(exec, RANGO_FLOAT32, &a));
-  rg_nest_run(&state->nest, exec->threads, 3, unary_block, &a);
-  return RANGO_OK;
-}
-
-/* x^1, x^2, x^0.5 and x^-1: one kernel. The sign of a zero or infinity can differ from pow's for x^0.5 alone, of -0 and
- * -infinity. */
-static rango_status prepare_pow(rg_prepare *prepare) {
-  if (prepare->input_count != 2 || !prepare->inputs[1] || !prepare->inputs[1]->constant) return RANGO_OK;
-  const rango_tensor *exponent = prepare->inputs[1]->constant;
-  const rg_fact *x = prepare->inputs[0], *y = prepare->outputs[0];
-  int64_t count;
-  RG_TRY(rg_shape_count(&exponent->shape, &count));
-  if (count != 1 || !x || !y || x->type != RANGO_FLOAT32 || !rg_fact_is_concrete(x) || !rg_fact_is_concrete(y) ||
-      x->rank != y->rank || prepare->node->inputs[0]->layout != prepare->node->outputs[0]->layout)
-    return RANGO_OK;
-  const double power = rg_tensor_get_double(exponent, 0);
-  rg_unary_call call;
-  if (power == 1)
-    call = (rg_unary_call){RG_UNARY_LINEAR, 1, 0};
-  else if (power == 2)
-    call = (rg_unary_call){RG_UNARY_SQUARE, 0, 0};
-  else if (power == 0.5)
-    call = (rg_unary_call){RG_UNARY_SQRT, 0, 0};
-  else if (power == -1)
-    call = (rg_unary_call){RG_UNARY_RECIPROCAL, 0, 0};
-  else
-    return RANGO_OK;
-  elementwise_state *state;
-  RG_TRY(make_state(prepare, 1, &state));
-  state->unary = call;
-  prepare->run = run_pow;
   prepare->in_place = true;
   return RANGO_OK;
 }
@@ -256,12 +206,12 @@ static rg_layout_support any_layout(const rg_node *node, const rg_facts *facts) 
 }
 
 static const rg_cpu_operator operators[] = {
-    {"", "Add", prepare_binary, any_layout},       {"", "Sub", prepare_binary, any_layout},
-    {"", "Mul", prepare_binary, any_layout},       {"", "Div", prepare_binary, any_layout},
-    {"", "Min", prepare_binary, any_layout},       {"", "Max", prepare_binary, any_layout},
-    {"", "PRelu", prepare_binary, any_layout},     {"", "Pow", prepare_pow, NULL},
-    {"", "Equal", prepare_compare, NULL},          {"", "Less", prepare_compare, NULL},
-    {"", "LessOrEqual", prepare_compare, NULL},    {"", "Greater", prepare_compare, NULL},
-    {"", "GreaterOrEqual", prepare_compare, NULL}, {"", "Where", prepare_where, NULL},
+    {"", "Add", prepare_binary, any_layout},   {"", "Sub", prepare_binary, any_layout},
+    {"", "Mul", prepare_binary, any_layout},   {"", "Div", prepare_binary, any_layout},
+    {"", "Min", prepare_binary, any_layout},   {"", "Max", prepare_binary, any_layout},
+    {"", "PRelu", prepare_binary, any_layout}, {"", "Equal", prepare_compare, NULL},
+    {"", "Less", prepare_compare, NULL},       {"", "LessOrEqual", prepare_compare, NULL},
+    {"", "Greater", prepare_compare, NULL},    {"", "GreaterOrEqual", prepare_compare, NULL},
+    {"", "Where", prepare_where, NULL},
 };
 RG_CPU_EXPORT(elementwise, operators);

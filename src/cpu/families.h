@@ -28,6 +28,7 @@ typedef struct rg_cpu_family {
   FAMILY(lowrank)                                                                                                      \
   FAMILY(elementwise)                                                                                                  \
   FAMILY(activation)                                                                                                   \
+  FAMILY(steps)                                                                                                        \
   FAMILY(softmax)                                                                                                      \
   FAMILY(norm)                                                                                                         \
   FAMILY(reduce)                                                                                                       \

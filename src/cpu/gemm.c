@@ -13,43 +13,21 @@
 #define AFTER_COLUMNS 64
 
 rg_finish rg_finish_of(rg_activation activation) {
-  rg_finish finish = {.low = -INFINITY, .high = INFINITY, .alpha = activation.alpha, .beta = activation.beta};
+  rg_finish finish = {.low = -INFINITY, .high = INFINITY};
   switch (activation.kind) {
   case RG_ACT_NONE:
-    return finish;
+    break;
   case RG_ACT_RELU:
     finish.low = 0.0f;
-    return finish;
+    break;
   case RG_ACT_CLIP:
     finish.low = activation.alpha;
     finish.high = activation.beta;
-    return finish;
-  case RG_ACT_LEAKY_RELU:
-    finish.op = RG_UNARY_LEAKY_RELU;
     break;
-  case RG_ACT_SIGMOID:
-    finish.op = RG_UNARY_SIGMOID;
-    break;
-  case RG_ACT_TANH:
-    finish.op = RG_UNARY_TANH;
-    break;
-  case RG_ACT_GELU:
-    finish.op = RG_UNARY_GELU;
-    break;
-  case RG_ACT_GELU_TANH:
-    finish.op = RG_UNARY_GELU_TANH;
-    break;
-  case RG_ACT_HARD_SIGMOID:
-    finish.op = RG_UNARY_HARD_SIGMOID;
-    break;
-  case RG_ACT_HARD_SWISH:
-    finish.op = RG_UNARY_HARD_SWISH;
-    break;
-  case RG_ACT_SILU:
-    finish.op = RG_UNARY_SILU;
-    break;
+  default:
+    finish.call = rg_unary_of(activation);
+    finish.after = true;
   }
-  finish.after = true;
   return finish;
 }
 
@@ -142,8 +120,8 @@ static void strided_tile(const rg_gemm *gemm, const rg_gemm_args *args, const rg
         beside[i * stride + j] = sum < finish->low ? finish->low : sum > finish->high ? finish->high : sum;
       }
   for (size_t i = 0; finish->after && i < rows; i++)
-    gemm->kernels->vector->unary(finish->op, finish->alpha, finish->beta, beside + i * stride, beside + i * stride,
-                                 columns);
+    gemm->kernels->vector->unary(finish->call.op, finish->call.alpha, finish->call.beta, beside + i * stride,
+                                 beside + i * stride, columns);
   for (size_t j = 0; j < columns; j++)
     for (size_t i = 0; i < rows; i++) c[i * args->c_row + j * args->c_column] = beside[i * stride + j];
 }
@@ -192,7 +170,7 @@ static void run_plain(const rg_gemm *gemm, const rg_gemm_args *args, const rg_ge
     multiply(gemm, &first, rows, panel, columns);
     for (size_t i = 0; finish.after && i < rows; i++) {
       float *row = first.c + i * args->c_row;
-      gemm->kernels->vector->unary(finish.op, finish.alpha, finish.beta, row, row, columns);
+      gemm->kernels->vector->unary(finish.call.op, finish.call.alpha, finish.call.beta, row, row, columns);
     }
   }
 }

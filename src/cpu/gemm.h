@@ -57,8 +57,7 @@ void rg_gemm_run_rows(const rg_gemm *gemm, const rg_gemm_args *args, size_t item
 typedef struct rg_finish {
   float low, high;
   bool after;
-  rg_unary op;
-  float alpha, beta;
+  rg_unary_call call;
 } rg_finish;
 rg_finish rg_finish_of(rg_activation activation);
 

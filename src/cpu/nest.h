@@ -1,11 +1,11 @@
-/* Elementwise loops over up to three inputs that are broadcast to an output, in whatever layouts they lie: the axes are
+/* Elementwise loops over several inputs that are broadcast to an output, in whatever layouts they lie: the axes are
  * put in the output's physical order, and neighbours that all arrays run through alike become one. */
 #ifndef RG_CPU_NEST_H
 #define RG_CPU_NEST_H
 
 #include "cpu/cpu.h"
 
-#define RG_NEST_INPUTS 3
+#define RG_NEST_INPUTS 6
 
 typedef struct rg_nest {
   int inputs;

@@ -134,7 +134,7 @@ static void activate(const rg_winograd *s, const rg_finish *finish, const rg_win
   for (size_t i = 0; i < out->rows; i++)
     for (size_t j = 0; j < out->columns; j++) {
       float *pixel = out->y + i * out->y_row + j * out->y_pixel;
-      s->kernels->vector->unary(finish->op, finish->alpha, finish->beta, pixel, pixel, out->channels);
+      s->kernels->vector->unary(finish->call.op, finish->call.alpha, finish->call.beta, pixel, pixel, out->channels);
     }
 }
 

@@ -50,6 +50,7 @@ static const struct {
     {"Sub", KEEP_ELEMENTWISE},
     {"Mul", KEEP_ELEMENTWISE},
     {"Div", KEEP_ELEMENTWISE},
+    {"Elementwise", KEEP_ELEMENTWISE},
     {"Concat", KEEP_CONCAT},
     {"Transpose", KEEP_TRANSPOSE},
     {"Softmax", KEEP_SOFTMAX},

@@ -164,6 +164,9 @@ typedef struct rg_vector_kernels {
 /* Each defined by its folder's vector.c, for its table.c. */
 extern const rg_vector_kernels rg_vector_generic, rg_vector_avx2, rg_vector_avx512, rg_vector_neon;
 
+/* What an element of an operation takes, an addition being 1. */
+static inline size_t rg_unary_cost(rg_unary op) { return op <= RG_UNARY_LEAKY_RELU || op >= RG_UNARY_SQRT ? 1 : 5; }
+
 /* The unary kernel of an activation, with its parameters: RG_ACT_NONE is RG_UNARY_LINEAR with 1 and 0. */
 typedef struct rg_unary_call {
   rg_unary op;
@@ -182,6 +185,18 @@ static inline rg_unary_call rg_unary_of(rg_activation activation) {
       [RG_ACT_HARD_SIGMOID] = RG_UNARY_HARD_SIGMOID,
       [RG_ACT_HARD_SWISH] = RG_UNARY_HARD_SWISH,
       [RG_ACT_SILU] = RG_UNARY_SILU,
+      [RG_ACT_ELU] = RG_UNARY_ELU,
+      [RG_ACT_ERF] = RG_UNARY_ERF,
+      [RG_ACT_EXP] = RG_UNARY_EXP,
+      [RG_ACT_LOG] = RG_UNARY_LOG,
+      [RG_ACT_SQRT] = RG_UNARY_SQRT,
+      [RG_ACT_RECIPROCAL] = RG_UNARY_RECIPROCAL,
+      [RG_ACT_SQUARE] = RG_UNARY_SQUARE,
+      [RG_ACT_ABS] = RG_UNARY_ABS,
+      [RG_ACT_NEG] = RG_UNARY_NEG,
+      [RG_ACT_FLOOR] = RG_UNARY_FLOOR,
+      [RG_ACT_CEIL] = RG_UNARY_CEIL,
+      [RG_ACT_ROUND] = RG_UNARY_ROUND,
   };
   if (activation.kind == RG_ACT_NONE) return (rg_unary_call){RG_UNARY_LINEAR, 1.0f, 0.0f};
   return (rg_unary_call){unary[activation.kind], activation.alpha, activation.beta};

@@ -45,7 +45,8 @@ rango_status rg_window_read(const rg_node *node, int spatial, const int64_t *ker
  * the window doesn't fit. */
 int64_t rg_window_output(rg_window *window, int axis, int64_t size);
 
-/* Activations that fused operators carry as attributes "activation", "activation_alpha", "activation_beta". */
+/* Functions of one element, which fused operators carry as attributes "activation", "activation_alpha",
+ * "activation_beta". */
 typedef enum rg_activation_kind {
   RG_ACT_NONE = 0,
   RG_ACT_RELU,
@@ -57,7 +58,20 @@ typedef enum rg_activation_kind {
   RG_ACT_GELU_TANH,
   RG_ACT_HARD_SIGMOID, /* max(0, min(1, alpha x + beta)) */
   RG_ACT_HARD_SWISH,
-  RG_ACT_SILU
+  RG_ACT_SILU,
+  RG_ACT_ELU, /* slope alpha */
+  RG_ACT_ERF,
+  RG_ACT_EXP,
+  RG_ACT_LOG,
+  RG_ACT_SQRT,
+  RG_ACT_RECIPROCAL,
+  RG_ACT_SQUARE,
+  RG_ACT_ABS,
+  RG_ACT_NEG,
+  RG_ACT_FLOOR,
+  RG_ACT_CEIL,
+  RG_ACT_ROUND,
+  RG_ACT_COUNT
 } rg_activation_kind;
 
 typedef struct rg_activation {
@@ -69,5 +83,11 @@ const char *rg_activation_name(rg_activation_kind kind);
 rg_activation rg_activation_read(const rg_node *node);
 rango_status rg_activation_write(rg_node *node, rg_activation activation);
 float rg_activation_apply(rg_activation activation, float x);
+/* What a standard or private node applies to each element of its input 0; false when it is no such function, or not by
+ * constants. Pow is one for some exponents. */
+bool rg_activation_of(const rg_node *node, rg_activation *out);
+
+/* The one element of a constant floating-point value. */
+bool rg_value_scalar(const rg_value *value, double *out);
 
 #endif

@@ -57,6 +57,8 @@ rango_status rg_pass_recognise_lookup(rango_model *model, int *changes);
 rango_status rg_pass_low_rank(rango_model *model, int *changes);
 /* Channels-last, and rango.Layout where needed. */
 rango_status rg_pass_layout(rango_model *model, int *changes);
+/* Chains and trees of elementwise operators that are left → rango.Elementwise */
+rango_status rg_pass_fuse_elementwise(rango_model *model, int *changes);
 rango_status rg_passes_lower(rango_model *model);
 /* Of a Transpose that moves the channels alone: 1 to the end of the shape, -1 from there to axis 1; otherwise 0. The
  * first is nothing but another name for a channels-last image, the second makes one. */

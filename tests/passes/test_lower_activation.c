@@ -57,12 +57,12 @@ static rg_value *quick_gelu(rg_graph *g, rg_value *x) {
   return op2(g, "Mul", x, op1(g, "Sigmoid", op2(g, "Mul", x, model_scalar(g, 1.702))));
 }
 
-/* relu first, so that x is a value that a node makes. */
+/* A softmax first, so that x is a value that a node makes. */
 static rango_model *spell(spelling make) {
   rango_model *model = model_new();
   rg_graph *g = model->graph;
   rg_value *x = model_input(g, "x", RANGO_FLOAT32, 2, DIMS(3, 37));
-  check_ok(rg_graph_add_output(g, make(g, op1(g, "Neg", x))));
+  check_ok(rg_graph_add_output(g, make(g, op1(g, "Softmax", x))));
   return model;
 }
 

@@ -22,7 +22,7 @@ static rango_status visit(rg_node *node, const rg_facts *facts, int *changes) {
   while (rg_activation_read(node).kind == RG_ACT_NONE && (user = rg_lower_only_user(node->outputs[0]))) {
     rg_activation activation;
     bool taken = false;
-    if (rg_lower_activation(user, &activation)) {
+    if (rg_activation_of(user, &activation)) {
       taken = user->inputs[0] == node->outputs[0];
       if (!taken) break;
       RG_TRY(rg_activation_write(node, activation));

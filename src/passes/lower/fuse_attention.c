@@ -36,7 +36,7 @@ static rg_value *scaled(const rg_node *node, const rg_facts *facts, double *fact
   if (!divided && !rg_node_is(node, "Mul")) return NULL;
   for (int i = 0; i < (divided ? 1 : 2); i++) {
     const rg_fact *in = known_rank(facts, node->inputs[i]), *out = known_rank(facts, node->outputs[0]);
-    if (!in || !out || in->rank != out->rank || !rg_lower_scalar(node->inputs[1 - i], factor)) continue;
+    if (!in || !out || in->rank != out->rank || !rg_value_scalar(node->inputs[1 - i], factor)) continue;
     if (divided) *factor = 1 / *factor;
     return node->inputs[i];
   }

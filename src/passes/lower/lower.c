@@ -1,7 +1,6 @@
 /* The driver of the lowering passes, and what they share. */
 #include "passes/lower/lower.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "passes/row.h"
@@ -12,7 +11,7 @@ rango_status rg_passes_lower(rango_model *model) {
       rg_pass_fold_large_constants, rg_pass_recognise_gelu,  rg_pass_recognise_norm,   rg_pass_fuse_attention,
       rg_pass_recognise_attention,  rg_pass_remove_dead,     rg_pass_fuse_matmul_add,  rg_pass_fuse_conv,
       rg_pass_fold_scale,           rg_pass_fuse_activation, rg_pass_recognise_lookup, rg_pass_low_rank,
-      rg_pass_remove_dead,          rg_pass_layout};
+      rg_pass_remove_dead,          rg_pass_layout,          rg_pass_fuse_elementwise};
   return rg_passes_row(model, passes, sizeof passes / sizeof *passes, 1);
 }
 
@@ -22,6 +21,7 @@ typedef struct visiting {
   rg_lower_visit visit;
   const rg_facts *facts;
   int *changes;
+  bool backwards;
 } visiting;
 
 static bool is_alive(const rg_node *node) {
@@ -33,24 +33,32 @@ static bool is_alive(const rg_node *node) {
 static rango_status visit_graph(rg_graph *graph, void *argument) {
   const visiting *v = argument;
   size_t count = 0, at = 0;
-  rg_node **nodes;
-  for (rg_node *node = graph->first; node; node = node->next) count++;
+  rg_node **nodes, *node;
+  for (node = graph->first; node; node = node->next) count++;
   RG_TRY(rg_calloc(count + 1, sizeof *nodes, RG_OUT(&nodes)));
-  for (rg_node *node = graph->first; node; node = node->next) nodes[at++] = node;
+  for (node = graph->first; node; node = node->next) nodes[at++] = node;
   rango_status status = RANGO_OK;
   for (size_t i = 0; i < count && status == RANGO_OK; i++)
-    if (is_alive(nodes[i])) status = v->visit(nodes[i], v->facts, v->changes);
+    if (is_alive(node = nodes[v->backwards ? count - 1 - i : i])) status = v->visit(node, v->facts, v->changes);
   rg_free(nodes);
   return status;
 }
 
-rango_status rg_lower_nodes(rango_model *model, rg_lower_visit visit, int *changes) {
+static rango_status visit_nodes(rango_model *model, rg_lower_visit visit, int *changes, bool backwards) {
   rg_pass_facts facts;
   RG_TRY(rg_pass_facts_create(model, &facts));
-  visiting v = {visit, facts.facts, changes};
+  visiting v = {visit, facts.facts, changes, backwards};
   rango_status status = rg_model_visit_graphs(model, false, visit_graph, &v);
   rg_pass_facts_clear(&facts);
   return status;
+}
+
+rango_status rg_lower_nodes(rango_model *model, rg_lower_visit visit, int *changes) {
+  return visit_nodes(model, visit, changes, false);
+}
+
+rango_status rg_lower_nodes_backwards(rango_model *model, rg_lower_visit visit, int *changes) {
+  return visit_nodes(model, visit, changes, true);
 }
 
 /* ---- nodes and values ---- */
@@ -102,62 +110,4 @@ bool rg_lower_same_shape(const rg_fact *a, const rg_fact *b) {
   for (int i = 0; i < a->rank; i++)
     if (a->dims[i] == RG_SIZE_UNKNOWN || a->dims[i] != b->dims[i]) return false;
   return true;
-}
-
-bool rg_lower_scalar(const rg_value *value, double *out) {
-  const rango_tensor *tensor = value ? rg_value_constant(value) : NULL;
-  int64_t count;
-  if (!tensor || !rg_type_is_float(tensor->type) || rg_shape_count(&tensor->shape, &count) != RANGO_OK || count != 1)
-    return false;
-  *out = rg_tensor_get_double(tensor, 0);
-  return true;
-}
-
-/* ---- activations ---- */
-
-/* A bound of Clip: an input since opset 11, an attribute before. False when it isn't constant. */
-static bool clip_bound(const rg_node *node, int input, const char *attribute, double open, double *out) {
-  *out = open;
-  if (rg_lower_input(node, input)) return rg_lower_scalar(node->inputs[input], out);
-  if (node->version < 11) *out = rg_node_float(node, attribute, (float)open);
-  return true;
-}
-
-static bool clip_activation(const rg_node *node, rg_activation *out) {
-  double low, high;
-  if (!clip_bound(node, 1, "min", -INFINITY, &low) || !clip_bound(node, 2, "max", INFINITY, &high)) return false;
-  *out = (rg_activation){RG_ACT_CLIP, (float)low, (float)high};
-  return low <= high;
-}
-
-bool rg_lower_activation(const rg_node *node, rg_activation *out) {
-  static const struct {
-    const char *op;
-    rg_activation_kind kind;
-  } plain[] = {
-      {"Relu", RG_ACT_RELU}, {"Sigmoid", RG_ACT_SIGMOID}, {"Tanh", RG_ACT_TANH}, {"HardSwish", RG_ACT_HARD_SWISH}};
-  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-    if (rg_node_is(node, plain[i].op)) {
-      *out = (rg_activation){.kind = plain[i].kind};
-      return true;
-    }
-  if (rg_lower_is_private(node, "Activation")) {
-    *out = rg_activation_read(node);
-    return out->kind != RG_ACT_NONE;
-  }
-  if (rg_node_is(node, "Clip")) return clip_activation(node, out);
-  if (rg_node_is(node, "LeakyRelu")) {
-    *out = (rg_activation){RG_ACT_LEAKY_RELU, rg_node_float(node, "alpha", 0.01f), 0};
-    return true;
-  }
-  if (rg_node_is(node, "HardSigmoid")) {
-    *out = (rg_activation){RG_ACT_HARD_SIGMOID, rg_node_float(node, "alpha", 0.2f), rg_node_float(node, "beta", 0.5f)};
-    return true;
-  }
-  if (rg_node_is(node, "Gelu")) {
-    bool tanh_form = strcmp(rg_node_string(node, "approximate", "none"), "tanh") == 0;
-    *out = (rg_activation){.kind = tanh_form ? RG_ACT_GELU_TANH : RG_ACT_GELU};
-    return true;
-  }
-  return false;
 }

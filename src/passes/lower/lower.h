@@ -10,6 +10,8 @@
  * made. */
 typedef rango_status (*rg_lower_visit)(rg_node *node, const rg_facts *facts, int *changes);
 rango_status rg_lower_nodes(rango_model *model, rg_lower_visit visit, int *changes);
+/* The same, each graph's last node first. */
+rango_status rg_lower_nodes_backwards(rango_model *model, rg_lower_visit visit, int *changes);
 
 /* The node becomes another operator in place: inputs, outputs and attributes are the caller's to put right. */
 rango_status rg_lower_become(rg_node *node, const char *op, const char *domain, int version);
@@ -27,9 +29,5 @@ rg_value *rg_lower_other(const rg_node *node, const rg_value *value);
 
 bool rg_lower_is_float32(const rg_facts *facts, const rg_value *value);
 bool rg_lower_same_shape(const rg_fact *a, const rg_fact *b); /* both known, sizes or symbols equal */
-/* The one element of a constant floating-point value. */
-bool rg_lower_scalar(const rg_value *value, double *out);
-/* The activation that a standard or private node applies to its input 0; false when it is none, or not by constants. */
-bool rg_lower_activation(const rg_node *node, rg_activation *out);
 
 #endif

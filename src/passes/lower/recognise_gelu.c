@@ -91,7 +91,7 @@ static bool expand(const rg_value *value, const rg_value *x, const rg_value *f, 
     out->c[value == x][value == f] = 1;
     return true;
   }
-  if (rg_lower_scalar(value, &out->c[0][0])) return true;
+  if (rg_value_scalar(value, &out->c[0][0])) return true;
   const rg_node *node = value->producer;
   form a, b;
   return node && node->input_count == 2 && expand(node->inputs[0], x, f, depth + 1, &a) &&
@@ -116,7 +116,7 @@ static bool is_function(const rg_node *node, const pattern *p) {
   if (!rg_node_is(node, p->op)) return false;
   if (p->kind != RG_ACT_HARD_SWISH) return true;
   rg_activation activation;
-  return rg_lower_activation(node, &activation) && near(activation.alpha, p->alpha) && near(activation.beta, p->beta);
+  return rg_activation_of(node, &activation) && near(activation.alpha, p->alpha) && near(activation.beta, p->beta);
 }
 
 /* Values that u may be made of: u itself, and what is below it. */

@@ -30,7 +30,7 @@ static rg_value *square_root_of(const rg_value *value) {
   double exponent;
   if (!node || node->input_count != 2) return NULL;
   if (rg_node_is(node, "Mul") && node->inputs[0] == node->inputs[1]) return node->inputs[0];
-  if (rg_node_is(node, "Pow") && rg_lower_scalar(node->inputs[1], &exponent) && exponent == 2) return node->inputs[0];
+  if (rg_node_is(node, "Pow") && rg_value_scalar(node->inputs[1], &exponent) && exponent == 2) return node->inputs[0];
   return NULL;
 }
 
@@ -40,7 +40,7 @@ static rg_value *deviation(const rg_value *value, const rg_facts *facts, double 
   if (!root || !rg_node_is(root, "Sqrt")) return NULL;
   const rg_node *sum = root->inputs[0]->producer;
   if (!sum || !rg_node_is(sum, "Add")) return NULL;
-  int constant = rg_lower_scalar(sum->inputs[1], epsilon) ? 1 : rg_lower_scalar(sum->inputs[0], epsilon) ? 0 : -1;
+  int constant = rg_value_scalar(sum->inputs[1], epsilon) ? 1 : rg_value_scalar(sum->inputs[0], epsilon) ? 0 : -1;
   if (constant < 0 || *epsilon < 0) return NULL;
   rg_value *squares = last_axis_mean(sum->inputs[1 - constant], facts);
   return squares ? square_root_of(squares) : NULL;
@@ -57,7 +57,7 @@ static rg_value *normalised(const rg_node *node, const rg_facts *facts, double *
     double one = 0;
     if (!inverse) continue;
     const rg_value *root = rg_node_is(inverse, "Reciprocal") ? inverse->inputs[0]
-                           : rg_node_is(inverse, "Div") && rg_lower_scalar(inverse->inputs[0], &one) && one == 1
+                           : rg_node_is(inverse, "Div") && rg_value_scalar(inverse->inputs[0], &one) && one == 1
                                ? inverse->inputs[1]
                                : NULL;
     rg_value *d = root ? deviation(root, facts, epsilon) : NULL;
