@@ -21,33 +21,11 @@ void tensors_free(rango_tensor **tensors, size_t count) {
   }
 }
 
-static bool ends_with(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-typedef rango_status (*get_info)(const rango_model *model, size_t index, rango_value_info *out);
-
-/* "NAME=FILE" where NAME is among the values: its index and the file. */
-static bool split(const rango_model *model, get_info get, size_t count, const char *argument, size_t *index,
-                  const char **path) {
-  rango_value_info info;
-  for (size_t i = 0; i < count; i++) {
-    if (get(model, i, &info) != RANGO_OK) continue;
-    size_t length = strlen(info.name);
-    if (strncmp(argument, info.name, length) != 0 || argument[length] != '=') continue;
-    *index = i;
-    *path = argument + length + 1;
-    return true;
-  }
-  return false;
-}
-
 int find_output(const command *self, const rango_model *model, const char *argument, size_t *index, const char **path) {
   size_t count = rango_model_output_count(model);
   *index = 0;
   *path = argument;
-  if (split(model, rango_model_output, count, argument, index, path)) return EXIT_DONE;
+  if (split_argument(model, rango_model_output, count, argument, index, path)) return EXIT_DONE;
   if (count == 1 && !strchr(argument, '=')) return EXIT_DONE;
   rango_value_info info = {.name = "NAME"};
   if (count) (void)rango_model_output(model, 0, &info);
@@ -55,65 +33,38 @@ int find_output(const command *self, const rango_model *model, const char *argum
                     info.name);
 }
 
-static int load_array(const command *self, feed *f, const char *argument) {
-  size_t index = 0;
-  const char *path = argument;
-  rango_value_info info = {.name = "NAME"};
-  if (!split(f->model, rango_model_input, f->input_count, argument, &index, &path) && f->input_count != 1) {
-    if (f->input_count) (void)rango_model_input(f->model, 0, &info);
-    return args_wrong(self, "--input %s: say which of the model's %zu inputs, as in --input %s=X.npy", argument,
-                      f->input_count, info.name);
-  }
-  if (f->inputs[index]) return args_wrong(self, "--input %s: the input is given twice", argument);
-  rango_status status = ends_with(path, ".pb") ? rango_tensor_load_pb(path, &f->inputs[index])
-                                               : rango_tensor_load_npy(path, &f->inputs[index]);
-  return status == RANGO_OK ? EXIT_DONE : report_failure();
-}
-
-static int check_all_given(const command *self, const feed *f) {
-  rango_value_info info;
-  for (size_t i = 0; i < f->input_count; i++) {
-    if (f->inputs[i]) continue;
-    if (rango_model_input(f->model, i, &info) != RANGO_OK) return report_failure();
-    return args_wrong(self, "no array for input '%s': --input %s=X.npy", info.name, info.name);
-  }
-  return EXIT_DONE;
-}
-
 /* Whether the arrays' first sizes are those that the model declares, so that one call takes them all. */
 static bool fits_as_it_is(const feed *f) {
   rango_value_info info;
   for (size_t i = 0; i < f->input_count; i++) {
     if (rango_model_input(f->model, i, &info) != RANGO_OK) return false;
-    int rank = rango_tensor_rank(f->inputs[i]);
+    int rank = rango_tensor_rank(f->arrays.items[i]);
     if (rank == 0 || info.rank <= 0 || info.dims[0] < 0) continue;
-    if (info.dims[0] != rango_tensor_dims(f->inputs[i])[0]) return false;
+    if (info.dims[0] != rango_tensor_dims(f->arrays.items[i])[0]) return false;
   }
   return true;
 }
 
-static int load_arrays(const command *self, const text_list *arguments, bool whole, feed *f) {
-  int code = EXIT_DONE;
-  for (size_t i = 0; i < arguments->count && code == EXIT_DONE; i++) code = load_array(self, f, arguments->items[i]);
-  if (code == EXIT_DONE) code = check_all_given(self, f);
+static int load_arrays(const command *self, const data_options *options, const text_list *arguments, bool whole,
+                       feed *f) {
+  int code = data_arrays_load(self, "--input", options, f->model, arguments, &f->arrays);
   if (code != EXIT_DONE || (whole && fits_as_it_is(f))) return code;
   rango_status status =
-      rango_dataset_create(f->model, (const rango_tensor *const *)f->inputs, f->input_count, &f->data);
+      rango_dataset_create(f->model, (const rango_tensor *const *)f->arrays.items, f->input_count, &f->data);
   return status == RANGO_OK ? EXIT_DONE : report_failure();
 }
 
-int feed_load(const command *self, const char *file, const rango_model *model, const text_list *arguments,
-              int64_t batch, feed *out) {
+int feed_load(const command *self, const char *file, const data_options *options, const rango_model *model,
+              const text_list *arguments, int64_t batch, feed *out) {
   *out = (feed){.file = file,
                 .model = model,
                 .input_count = rango_model_input_count(model),
                 .output_count = rango_model_output_count(model)};
-  out->inputs = must_alloc(out->input_count, sizeof(rango_tensor *));
   int code = EXIT_DONE;
   if (arguments->count == 1 && ends_with(arguments->items[0], ".npz")) {
     if (rango_dataset_load(model, arguments->items, 1, &out->data) != RANGO_OK) code = report_failure();
   } else {
-    code = load_arrays(self, arguments, batch == 0, out);
+    code = load_arrays(self, options, arguments, batch == 0, out);
   }
   if (code != EXIT_DONE || !out->data) return code;
   int64_t fixed = rango_dataset_fixed_batch(out->data);
@@ -123,8 +74,7 @@ int feed_load(const command *self, const char *file, const rango_model *model, c
 
 void feed_free(feed *f) {
   rango_dataset_free(f->data);
-  tensors_free(f->inputs, f->input_count);
-  free(f->inputs);
+  data_arrays_free(&f->arrays);
 }
 
 /* ---- joining the outputs of several calls ---- */
@@ -222,7 +172,7 @@ int feed_run(const feed *f, rango_session *session, rango_tensor **outputs, doub
   *calls = 0;
   if (f->data && f->batch < rango_dataset_rows(f->data)) return run_parts(f, session, outputs, milliseconds, calls);
   *calls = 1;
-  if (!f->data) return call(f, session, f->inputs, outputs, milliseconds);
+  if (!f->data) return call(f, session, f->arrays.items, outputs, milliseconds);
   rango_tensor **inputs = must_alloc(f->input_count, sizeof(rango_tensor *));
   int code = EXIT_DONE;
   if (rango_dataset_batch(f->data, 0, rango_dataset_rows(f->data), inputs, f->input_count) != RANGO_OK)

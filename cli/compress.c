@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "commands.h"
+#include "data.h"
 #include "output.h"
 #include "progress.h"
 
@@ -17,6 +18,7 @@
 typedef struct compress_options {
   const char *model, *output, *labels, *costs;
   text_list calib, val;
+  data_options data;
   double budgets[BUDGETS]; /* by rango_budget; NaN: not given */
   int objective, confidence;
   int64_t threads, seed, memory;
@@ -195,16 +197,16 @@ static int compress_data(const command *self, const compress_options *o, const r
 
 static int compress(const command *self, const compress_options *o) {
   rango_model *model = NULL;
-  rango_dataset *calib = NULL, *val = NULL;
+  data_rows calib = {0}, val = {0};
   rango_tensor *labels = NULL;
-  rango_status status = rango_model_load(o->model, NULL, &model);
-  if (status == RANGO_OK) status = rango_dataset_load(model, o->calib.items, o->calib.count, &calib);
-  if (status == RANGO_OK && o->val.count) status = rango_dataset_load(model, o->val.items, o->val.count, &val);
-  if (status == RANGO_OK && o->labels) status = rango_tensor_load_npy(o->labels, &labels);
-  int code = status == RANGO_OK ? compress_data(self, o, model, calib, val, labels) : report_failure();
+  if (rango_model_load(o->model, NULL, &model) != RANGO_OK) return report_failure();
+  int code = data_rows_load(self, "--calib", &o->data, model, &o->calib, &calib);
+  if (code == EXIT_DONE && o->val.count) code = data_rows_load(self, "--val", &o->data, model, &o->val, &val);
+  if (code == EXIT_DONE && o->val.count) code = data_take_labels(&o->data, o->labels, &val, &labels);
+  if (code == EXIT_DONE) code = compress_data(self, o, model, calib.set, val.set, labels);
   rango_tensor_free(labels);
-  rango_dataset_free(val);
-  rango_dataset_free(calib);
+  data_rows_free(&val);
+  data_rows_free(&calib);
   rango_model_free(model);
   return code;
 }
@@ -233,7 +235,8 @@ static int check(const command *self, const compress_options *o) {
   if (!o->calib.count) return args_wrong(self, "no calibration data given: --calib X.npy");
   if (given > 1) return args_wrong(self, "only one budget can be given");
   if (o->labels && !o->val.count) return args_wrong(self, "--labels belong to validation data: --val VX.npy");
-  if (!o->labels && (!isnan(o->budgets[RANGO_BUDGET_MAX_DROP]) || !isnan(o->budgets[RANGO_BUDGET_MAX_ERROR_RATIO])))
+  if (!o->labels && !data_may_have_labels(&o->data, &o->val) &&
+      (!isnan(o->budgets[RANGO_BUDGET_MAX_DROP]) || !isnan(o->budgets[RANGO_BUDGET_MAX_ERROR_RATIO])))
     return args_wrong(self,
                       "this budget needs --labels; without them there are --min-agreement and --max-output-error");
   return check_output(self, o);
@@ -265,12 +268,14 @@ int command_compress(int count, char **arguments) {
       {"threads", 't', OPTION_INT, &o.threads, "N", "threads; 0: one a core [0]", 0, 1024},
       {"seed", 0, OPTION_INT, &o.seed, "N", "of the random choices [1]", 0, 0},
       {"memory", 0, OPTION_INT, &o.memory, "MIB", "bound on statistics and kept activations [2048]", 1, 1e7},
+      DATA_OPTIONS(&o.data),
       COMMON_OPTIONS(&o.json, &o.quiet),
   };
   int code;
   if (!args_parse(self, options, sizeof options / sizeof *options, count, arguments, &o.model, 1, 1, &code))
     return code;
   code = check(self, &o);
+  if (code == EXIT_DONE) code = data_check(self, &o.data, (const text_list *const[]){&o.calib, &o.val}, 2);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   return compress(self, &o);

@@ -4,6 +4,7 @@
 
 #include "args.h"
 #include "commands.h"
+#include "data.h"
 #include "output.h"
 #include "progress.h"
 #include "session.h"
@@ -12,6 +13,7 @@ typedef struct eval_options {
   const char *model, *labels;
   text_list inputs;
   session_options session;
+  data_options data;
   int64_t batch;
   bool json, quiet;
 } eval_options;
@@ -34,25 +36,32 @@ static void print(const eval_options *o, const rango_evaluation *found) {
   putchar('\n');
 }
 
-static int eval(const eval_options *o) {
-  rango_model *model = NULL;
-  rango_dataset *data = NULL;
-  rango_tensor *labels = NULL;
+static int score(const eval_options *o, const rango_model *model, const data_rows *rows, const rango_tensor *labels) {
   rango_evaluation found = {.struct_size = sizeof found};
   rango_evaluate_options how = {.struct_size = sizeof how,
+                                .labels = labels,
                                 .batch = o->batch,
                                 .session = session_settings(&o->session),
                                 .progress = progress_show};
-  rango_status status = rango_model_load(o->model, NULL, &model);
-  if (status == RANGO_OK) status = rango_dataset_load(model, o->inputs.items, o->inputs.count, &data);
-  if (status == RANGO_OK) status = rango_tensor_load_npy(o->labels, &labels);
-  how.labels = labels;
-  int code = status == RANGO_OK ? EXIT_DONE : report_failure();
-  if (code == EXIT_DONE && rango_evaluate(model, data, &how, &found) != RANGO_OK) code = report_failure_on(o->model);
+  rango_status status = rango_evaluate(model, rows->set, &how, &found);
   progress_clear();
-  if (code == EXIT_DONE) print(o, &found);
+  if (status != RANGO_OK) return report_failure_on(o->model);
+  print(o, &found);
+  return EXIT_DONE;
+}
+
+static int eval(const command *self, const eval_options *o) {
+  rango_model *model = NULL;
+  data_rows rows = {0};
+  rango_tensor *labels = NULL;
+  if (rango_model_load(o->model, NULL, &model) != RANGO_OK) return report_failure();
+  int code = data_rows_load(self, "--input", &o->data, model, &o->inputs, &rows);
+  if (code == EXIT_DONE) code = data_take_labels(&o->data, o->labels, &rows, &labels);
+  if (code == EXIT_DONE && !labels)
+    code = args_wrong(self, "no labels given: --labels Y.npy, or a folder with a sub-folder for each class");
+  if (code == EXIT_DONE) code = score(o, model, &rows, labels);
   rango_tensor_free(labels);
-  rango_dataset_free(data);
+  data_rows_free(&rows);
   rango_model_free(model);
   return code;
 }
@@ -61,10 +70,12 @@ int command_eval(int count, char **arguments) {
   eval_options o = {.session = SESSION_DEFAULTS};
   const command *self = args_find_command("eval");
   const option options[] = {
-      {"input", 'i', OPTION_LIST, &o.inputs, "[NAME=]X.npy", "rows of an input; once for each, or one .npz", 0, 0},
+      {"input", 'i', OPTION_LIST, &o.inputs, "[NAME=]X.npy", "rows of an input: .npy, .npz, .csv, a folder of images",
+       0, 0},
       {"labels", 'l', OPTION_TEXT, &o.labels, "Y.npy", "integers: classes. Floating point: what the output should be",
        0, 0},
       {"batch", 0, OPTION_INT, &o.batch, "N", "rows a call [chosen by size]", 1, 1e9},
+      DATA_OPTIONS(&o.data),
       SESSION_OPTIONS(&o.session),
       COMMON_OPTIONS(&o.json, &o.quiet),
   };
@@ -72,9 +83,11 @@ int command_eval(int count, char **arguments) {
   if (!args_parse(self, options, sizeof options / sizeof *options, count, arguments, &o.model, 1, 1, &code))
     return code;
   if (!o.inputs.count) return args_wrong(self, "no data given: --input X.npy");
-  if (!o.labels) return args_wrong(self, "no labels given: --labels Y.npy");
-  code = session_check(&o.session);
+  if (!o.labels && !data_may_have_labels(&o.data, &o.inputs))
+    return args_wrong(self, "no labels given: --labels Y.npy");
+  code = data_check(self, &o.data, (const text_list *const[]){&o.inputs}, 1);
+  if (code == EXIT_DONE) code = session_check(&o.session);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
-  return eval(&o);
+  return eval(self, &o);
 }

@@ -6,12 +6,14 @@
 
 #include "args.h"
 #include "commands.h"
+#include "data.h"
 #include "output.h"
 #include "progress.h"
 
 typedef struct inspect_options {
   const char *model;
   text_list calib, dims;
+  data_options data;
   bool ops, all, json, quiet;
   int64_t rows, seed, threads;
 } inspect_options;
@@ -246,14 +248,16 @@ static cJSON *spectra_json(const rango_spectra *spectra) {
   return root;
 }
 
-static int create_spectra(const inspect_options *o, const rango_model *model, rango_spectra **out) {
-  rango_dataset *data = NULL;
-  if (rango_dataset_load(model, o->calib.items, o->calib.count, &data) != RANGO_OK) return report_failure();
-  rango_status status =
-      rango_spectra_create(model, data, o->rows, (uint64_t)o->seed, (int)o->threads, progress_show, NULL, out);
+static int create_spectra(const command *self, const inspect_options *o, const rango_model *model,
+                          rango_spectra **out) {
+  data_rows data;
+  int code = data_rows_load(self, "--calib", &o->data, model, &o->calib, &data);
+  if (code == EXIT_DONE && rango_spectra_create(model, data.set, o->rows, (uint64_t)o->seed, (int)o->threads,
+                                                progress_show, NULL, out) != RANGO_OK)
+    code = report_failure_on(o->model);
   progress_clear();
-  rango_dataset_free(data);
-  return status == RANGO_OK ? EXIT_DONE : report_failure_on(o->model);
+  data_rows_free(&data);
+  return code;
 }
 
 /* ---- the command ---- */
@@ -290,7 +294,8 @@ static void print_text(const inspect_options *o, const rango_model *model, const
   if (spectra) print_spectra(spectra);
 }
 
-static int inspect(const inspect_options *o, const rango_dim_binding *bindings, size_t binding_count) {
+static int inspect(const command *self, const inspect_options *o, const rango_dim_binding *bindings,
+                   size_t binding_count) {
   rango_model *model = NULL;
   rango_analysis *analysis = NULL;
   rango_spectra *spectra = NULL;
@@ -301,7 +306,7 @@ static int inspect(const inspect_options *o, const rango_dim_binding *bindings, 
   if (status == RANGO_OK) status = rango_analysis_create(model, bindings, binding_count, &analysis);
   if (status != RANGO_OK) code = report_failure_on(o->model);
   if (code == EXIT_DONE) uses = collect_uses(analysis, &use_count);
-  if (code == EXIT_DONE && o->calib.count) code = create_spectra(o, model, &spectra);
+  if (code == EXIT_DONE && o->calib.count) code = create_spectra(self, o, model, &spectra);
   if (code == EXIT_DONE) (o->json ? print_json : print_text)(o, model, analysis, uses, use_count, spectra);
   free(uses);
   rango_spectra_free(spectra);
@@ -329,7 +334,7 @@ static int inspect_bound(const command *self, const inspect_options *o) {
   int code = EXIT_DONE;
   for (size_t i = 0; i < o->dims.count && code == EXIT_DONE; i++)
     code = parse_binding(self, o->dims.items[i], &bindings[i]);
-  if (code == EXIT_DONE) code = inspect(o, bindings, o->dims.count);
+  if (code == EXIT_DONE) code = inspect(self, o, bindings, o->dims.count);
   for (size_t i = 0; i < o->dims.count; i++) free((void *)bindings[i].symbol);
   free(bindings);
   return code;
@@ -346,6 +351,7 @@ int command_inspect(int count, char **arguments) {
       {"rows", 0, OPTION_INT, &o.rows, "N", "rows of the data used for that [1024]", 2, 1e9},
       {"seed", 0, OPTION_INT, &o.seed, "N", "of the random choices [1]", 0, 0},
       {"threads", 't', OPTION_INT, &o.threads, "N", "threads; 0: one a core [0]", 0, 1024},
+      DATA_OPTIONS(&o.data),
       COMMON_OPTIONS(&o.json, &o.quiet),
   };
   int code;
@@ -353,6 +359,8 @@ int command_inspect(int count, char **arguments) {
     return code;
   if (!o.model && o.ops) return list_operators(o.json);
   if (!o.model) return args_wrong(self, "no model given: rango inspect MODEL");
+  code = data_check(self, &o.data, (const text_list *const[]){&o.calib}, 1);
+  if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   return inspect_bound(self, &o);
 }

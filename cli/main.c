@@ -29,16 +29,17 @@ const command commands[] = {
      "rango compress classifier.onnx -o smaller.onnx --calib calib.npy --val val_x.npy --labels val_y.npy --max-drop "
      "0.5",
      command_compress},
-    {"run", "runs a model on arrays", "MODEL --input [NAME=]X.npy ... [--output [NAME=]Y.npy ...]",
-     "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb). A model whose batch is "
-     "fixed\n"
-     "is fed part by part and the outputs are joined.",
+    {"run", "runs a model on arrays, images or tables", "MODEL --input [NAME=]X.npy ... [--output [NAME=]Y.npy ...]",
+     "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb); a .csv file, an image (PNG,\n"
+     "JPEG) or a folder of them stands for one. A model whose batch is fixed is fed part by part and the outputs are "
+     "joined.",
      "rango run classifier.onnx --input image.npy --output scores.npy --profile", command_run},
     {"eval", "scores a model on labelled data: top-1 and top-5, or relative error",
-     "MODEL --input [NAME=]X.npy ... --labels Y.npy",
+     "MODEL --input [NAME=]X.npy ... [--labels Y.npy]",
      "Integer labels: percent of rows whose largest score is the label's. Floating-point labels: ||output - y|| / "
      "||y||\n"
-     "over the whole set. The model's first output is scored.",
+     "over the whole set. The model's first output is scored. A folder of images with a sub-folder for each class, and a\n"
+     ".csv file with --label-column, bring their labels along.",
      "rango eval classifier.onnx --input test_x.npy --labels test_y.npy", command_eval},
     {"bench", "times a model: plain C, SIMD, and both on the compressed model",
      "MODEL [--compressed OUT] [--input X.npy [--labels Y.npy]] [--batch N] [--threads N]",

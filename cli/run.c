@@ -14,6 +14,7 @@ typedef struct run_options {
   const char *model, *trace;
   text_list inputs, outputs;
   session_options session;
+  data_options data;
   int64_t batch;
   bool profile, json, quiet;
 } run_options;
@@ -199,7 +200,7 @@ static int run_session(const command *self, const run_options *o, const rango_mo
     settings.on_node = trace_node;
     settings.on_node_user = trace;
   }
-  int code = feed_load(self, o->model, model, &o->inputs, o->batch, &f);
+  int code = feed_load(self, o->model, &o->data, model, &o->inputs, o->batch, &f);
   if (code == EXIT_DONE && rango_session_create(model, &settings, &session) != RANGO_OK)
     code = report_failure_on(o->model);
   if (code == EXIT_DONE) code = feed_run(&f, session, result->outputs, &result->milliseconds, &result->calls);
@@ -239,19 +240,22 @@ int command_run(int count, char **arguments) {
   run_options o = {.session = SESSION_DEFAULTS};
   const command *self = args_find_command("run");
   const option options[] = {
-      {"input", 'i', OPTION_LIST, &o.inputs, "[NAME=]X.npy", "an input; once for each, or one .npz", 0, 0},
+      {"input", 'i', OPTION_LIST, &o.inputs, "[NAME=]X.npy",
+       "an input: .npy, .npz, .pb, .csv, an image or a folder of them", 0, 0},
       {"output", 'o', OPTION_LIST, &o.outputs, "[NAME=]Y.npy", "where to write an output; once for each that is wanted",
        0, 0},
       {"batch", 0, OPTION_INT, &o.batch, "N", "rows a call [all at once]", 1, 1e9},
       {"profile", 0, OPTION_FLAG, &o.profile, NULL, "print every node's time", 0, 0},
       {"trace", 0, OPTION_TEXT, &o.trace, "FILE.json", "write every node's time for chrome://tracing", 0, 0},
+      DATA_OPTIONS(&o.data),
       SESSION_OPTIONS(&o.session),
       COMMON_OPTIONS(&o.json, &o.quiet),
   };
   int code;
   if (!args_parse(self, options, sizeof options / sizeof *options, count, arguments, &o.model, 1, 1, &code))
     return code;
-  code = session_check(&o.session);
+  code = data_check(self, &o.data, (const text_list *const[]){&o.inputs}, 1);
+  if (code == EXIT_DONE) code = session_check(&o.session);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   return run(self, &o);

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The tool from a user's side, on models/tiny.onnx: cli.sh RANGO GLYPHS JSON_HAS
+# The tool from a user's side, on models/tiny.onnx: cli.sh RANGO GLYPHS JSON_HAS WRITE_IMAGES
 set -u
 source=${RANGO_SOURCE_DIR:-$(dirname "$0")/../..}
 emulator=${RANGO_EMULATOR:-}
-rango="$emulator $1" glyphs="$emulator $2" json_has="$emulator $3"
+rango="$emulator $1" glyphs="$emulator $2" json_has="$emulator $3" write_images="$emulator $4"
 tiny=$source/models/tiny.onnx
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -150,6 +150,28 @@ has batch=3 peak_gflops metric=top1 rows.0.name=scalar rows.1.name=svd rows.2.na
 expect 0 "" bench "$tiny" --rows simd --rounds 1 --json
 has rows.0.name=simd rows.0.metric=null
 expect 1 "fixed\|rows" bench "$tiny" --input x.npy --batch 1000
+
+# Images in folders and tables give the arrays' scores. The rows are sorted by class there.
+# shellcheck disable=SC2086
+$write_images x.npy y.npy images || fail "write_images"
+expect 0 "" eval "$tiny" --input x.npy --labels y.npy --json
+accuracy=$(sed -n 's/.*"value":[^0-9]*\([0-9.]*\).*/\1/p' out)
+expect 0 "" eval "$tiny" --input images --json
+has metric=top1 count=64 "value=$accuracy"
+expect 0 "" eval "$tiny" --input images --labels y.npy --json
+has count=64
+expect 2 "no labels" eval "$tiny" --input images/000
+expect 1 "64 x 64" eval "$tiny" --input images --resize 32
+expect 0 "scores" run "$tiny" --input image=images/000 --batch 3 --resize 70 --crop 64x64
+expect 0 "TwoNN" inspect "$tiny" --calib images
+expect 0 "" compress "$tiny" -o small4.onnx --calib images --val images --cut-params 30 --json
+has metric=top1 rows=64
+expect 0 "" compress "$tiny" -o small5.onnx --calib images --val images --max-drop 50 --json
+has metric=top1 budget=max_drop rows=64
+expect 2 "are for images" compress "$tiny" -o o.onnx --calib calib.npy --crop 64
+expect 2 "is for .csv" eval "$tiny" --input images --label-column 1
+printf '1,2\n3,x\n' >table.csv
+expect 1 "table.csv, line 2, column 2" run "$tiny" --input table.csv
 
 # Nothing is left behind.
 for file in .*.tmp* *.tmp*; do [ -e "$file" ] && fail "$file was left behind"; done

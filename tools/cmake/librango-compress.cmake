@@ -1,9 +1,12 @@
-# librango-compress: adjoint, linalg … report (LAPACK for offline mathematics, libzip for .npz), and the rango tool (cJSON).
+# librango-compress: adjoint, linalg … report (LAPACK for offline mathematics, libzip for .npz), and the rango tool (cJSON; libpng and
+# libjpeg-turbo for images).
 file(GLOB compress_sources CONFIGURE_DEPENDS ${src}/adjoint/*.c ${src}/linalg/*.c ${src}/manifold/*.c
                                        ${src}/compress/*.c ${src}/report/*.c)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET libcjson)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 if(APPLE)
   find_library(RANGO_LAPACK Accelerate REQUIRED)
 else()
@@ -35,7 +38,7 @@ file(GLOB cli_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*.c)
 if(cli_sources)
   add_executable(rango-tool ${cli_sources})
   set_target_properties(rango-tool PROPERTIES OUTPUT_NAME rango)
-  target_link_libraries(rango-tool PRIVATE rango-compress-static PkgConfig::CJSON m)
+  target_link_libraries(rango-tool PRIVATE rango-compress-static PkgConfig::CJSON PkgConfig::PNG PkgConfig::JPEG m)
 endif()
 
 add_executable(glyphs tools/glyphs/main.c tools/glyphs/glyphs.c)

@@ -1,0 +1,103 @@
+/* Images: reading by content, channels, orientation, cropping. */
+#include "data_image.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "args.h"
+#include "output.h"
+
+void image_free(image *img) {
+  free(img->pixels);
+  *img = (image){0};
+}
+
+int image_create(const char *path, int64_t width, int64_t height, int channels, image *out) {
+  *out = (image){0};
+  if (width < 1 || height < 1 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX || width * height > IMAGE_PIXEL_MAX)
+    return report_failure_of("%s: an image of %lld x %lld pixels is over the limit of 134 million", path,
+                             (long long)width, (long long)height);
+  uint8_t *pixels = malloc((size_t)(width * height) * (size_t)channels);
+  if (!pixels) return report_failure_of("%s: out of memory", path);
+  *out = (image){.width = (int)width, .height = (int)height, .channels = channels, .pixels = pixels};
+  return EXIT_DONE;
+}
+
+/* Puts new pixels in the place of the old ones. */
+static void replace(image *img, int width, int height, int channels, uint8_t *pixels) {
+  free(img->pixels);
+  *img = (image){.width = width, .height = height, .channels = channels, .pixels = pixels};
+}
+
+static void set_channels(image *img, int channels) {
+  if (img->channels == channels) return;
+  size_t count = (size_t)img->width * (size_t)img->height;
+  uint8_t *pixels = must_alloc(count, (size_t)channels), *from = img->pixels;
+  for (size_t i = 0; i < count; i++) {
+    if (channels == 3)
+      pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = from[i];
+    else /* 0.299, 0.587, 0.114 in 16 bits, rounded */
+      pixels[i] =
+          (uint8_t)((from[3 * i] * 19595u + from[3 * i + 1] * 38470u + from[3 * i + 2] * 7471u + 0x8000u) >> 16);
+  }
+  replace(img, img->width, img->height, channels, pixels);
+}
+
+/* EXIF 2.32, tag 0x0112: 2, 3, 7, 8 mirror along the stored rows, 3, 4, 6, 7 along the columns, 5 to 8 swap the axes.
+ */
+static void turn_upright(image *img, int orientation) {
+  if (orientation < 2 || orientation > 8) return;
+  bool swap = orientation >= 5, flip_x = strchr("\2\3\7\10", orientation), flip_y = strchr("\3\4\6\7", orientation);
+  int width = swap ? img->height : img->width, height = swap ? img->width : img->height;
+  size_t channels = (size_t)img->channels;
+  uint8_t *pixels = must_alloc((size_t)width * (size_t)height, channels), *to = pixels;
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++, to += channels) {
+      int from_x = swap ? y : x, from_y = swap ? x : y;
+      if (flip_x) from_x = img->width - 1 - from_x;
+      if (flip_y) from_y = img->height - 1 - from_y;
+      memcpy(to, img->pixels + ((size_t)from_y * (size_t)img->width + (size_t)from_x) * channels, channels);
+    }
+  replace(img, width, height, img->channels, pixels);
+}
+
+void image_crop(image *img, int width, int height) {
+  if (width == img->width && height == img->height) return;
+  size_t left = (size_t)lrint((img->width - width) / 2.0), top = (size_t)lrint((img->height - height) / 2.0);
+  size_t channels = (size_t)img->channels, row = (size_t)width * channels;
+  uint8_t *pixels = must_alloc((size_t)height, row);
+  for (size_t y = 0; y < (size_t)height; y++)
+    memcpy(pixels + y * row, img->pixels + ((top + y) * (size_t)img->width + left) * channels, row);
+  replace(img, width, height, img->channels, pixels);
+}
+
+static int decode(const char *path, FILE *file, image *out, int *orientation) {
+  static const uint8_t png[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, jpeg[3] = {0xff, 0xd8, 0xff};
+  uint8_t head[8] = {0};
+  size_t got = fread(head, 1, sizeof head, file);
+  rewind(file);
+  if (got == sizeof png && memcmp(head, png, sizeof png) == 0) return image_read_png(path, file, out, orientation);
+  if (got >= sizeof jpeg && memcmp(head, jpeg, sizeof jpeg) == 0) return image_read_jpeg(path, file, out, orientation);
+  return report_failure_of("%s: neither a PNG nor a JPEG image", path);
+}
+
+int image_read(const char *path, int channels, image *out) {
+  struct stat info;
+  *out = (image){0};
+  if (stat(path, &info) != 0) return report_failure_of("%s: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode)) return report_failure_of("%s: not a regular file", path);
+  FILE *file = fopen(path, "rb");
+  if (!file) return report_failure_of("%s: %s", path, strerror(errno));
+  int orientation = 1, code = decode(path, file, out, &orientation);
+  fclose(file);
+  if (code != EXIT_DONE) {
+    image_free(out);
+    return code;
+  }
+  set_channels(out, channels);
+  turn_upright(out, orientation);
+  return EXIT_DONE;
+}
