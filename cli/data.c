@@ -61,14 +61,15 @@ static int parse_size(const command *self, const char *name, const char *text, i
 
 static int parse_numbers(const command *self, const char *name, const char *text, bool positive, float *out,
                          int *count) {
-  for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-    char *end;
-    float value = *count < IMAGE_CHANNELS_MAX ? strtof(at, &end) : 0;
-    if (*count == IMAGE_CHANNELS_MAX || end == at || (*end && *end != ',') || !isfinite(value) ||
-        (positive && value <= 0))
+  for (const char *at = text; at;) {
+    char *end = NULL;
+    float value = strtof(at, &end);
+    bool good = end != at && (!*end || *end == ',') && isfinite(value) && (value > 0 || !positive);
+    if (!good || *count == IMAGE_CHANNELS_MAX)
       return args_wrong(self, "--%s needs one %snumber, or three with commas between them, not '%s'", name,
                         positive ? "positive " : "", text);
     out[(*count)++] = value;
+    at = *end ? end + 1 : NULL;
   }
   if (*count == 2) return args_wrong(self, "--%s: one number or three, not two", name);
   return EXIT_DONE;

@@ -26,24 +26,29 @@ int image_create(const char *path, int64_t width, int64_t height, int channels, 
   return EXIT_DONE;
 }
 
-/* Puts new pixels in the place of the old ones. */
-static void replace(image *img, int width, int height, int channels, uint8_t *pixels) {
-  free(img->pixels);
-  *img = (image){.width = width, .height = height, .channels = channels, .pixels = pixels};
+static image new_image(int width, int height, int channels) {
+  uint8_t *pixels = must_alloc((size_t)width * (size_t)height, (size_t)channels);
+  return (image){.width = width, .height = height, .channels = channels, .pixels = pixels};
+}
+
+static void replace(image *img, image by) {
+  image_free(img);
+  *img = by;
 }
 
 static void set_channels(image *img, int channels) {
   if (img->channels == channels) return;
   size_t count = (size_t)img->width * (size_t)img->height;
-  uint8_t *pixels = must_alloc(count, (size_t)channels), *from = img->pixels;
+  image next = new_image(img->width, img->height, channels);
+  const uint8_t *from = img->pixels;
+  uint8_t *to = next.pixels;
   for (size_t i = 0; i < count; i++) {
     if (channels == 3)
-      pixels[3 * i] = pixels[3 * i + 1] = pixels[3 * i + 2] = from[i];
+      to[3 * i] = to[3 * i + 1] = to[3 * i + 2] = from[i];
     else /* 0.299, 0.587, 0.114 in 16 bits, rounded */
-      pixels[i] =
-          (uint8_t)((from[3 * i] * 19595u + from[3 * i + 1] * 38470u + from[3 * i + 2] * 7471u + 0x8000u) >> 16);
+      to[i] = (uint8_t)((from[3 * i] * 19595u + from[3 * i + 1] * 38470u + from[3 * i + 2] * 7471u + 0x8000u) >> 16);
   }
-  replace(img, img->width, img->height, channels, pixels);
+  replace(img, next);
 }
 
 /* EXIF 2.32, tag 0x0112: 2, 3, 7, 8 mirror along the stored rows, 3, 4, 6, 7 along the columns, 5 to 8 swap the axes.
@@ -53,7 +58,8 @@ static void turn_upright(image *img, int orientation) {
   bool swap = orientation >= 5, flip_x = strchr("\2\3\7\10", orientation), flip_y = strchr("\3\4\6\7", orientation);
   int width = swap ? img->height : img->width, height = swap ? img->width : img->height;
   size_t channels = (size_t)img->channels;
-  uint8_t *pixels = must_alloc((size_t)width * (size_t)height, channels), *to = pixels;
+  image next = new_image(width, height, img->channels);
+  uint8_t *to = next.pixels;
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++, to += channels) {
       int from_x = swap ? y : x, from_y = swap ? x : y;
@@ -61,17 +67,17 @@ static void turn_upright(image *img, int orientation) {
       if (flip_y) from_y = img->height - 1 - from_y;
       memcpy(to, img->pixels + ((size_t)from_y * (size_t)img->width + (size_t)from_x) * channels, channels);
     }
-  replace(img, width, height, img->channels, pixels);
+  replace(img, next);
 }
 
 void image_crop(image *img, int width, int height) {
   if (width == img->width && height == img->height) return;
   size_t left = (size_t)lrint((img->width - width) / 2.0), top = (size_t)lrint((img->height - height) / 2.0);
   size_t channels = (size_t)img->channels, row = (size_t)width * channels;
-  uint8_t *pixels = must_alloc((size_t)height, row);
+  image next = new_image(width, height, img->channels);
   for (size_t y = 0; y < (size_t)height; y++)
-    memcpy(pixels + y * row, img->pixels + ((top + y) * (size_t)img->width + left) * channels, row);
-  replace(img, width, height, img->channels, pixels);
+    memcpy(next.pixels + y * row, img->pixels + ((top + y) * (size_t)img->width + left) * channels, row);
+  replace(img, next);
 }
 
 static int decode(const char *path, FILE *file, image *out, int *orientation) {

@@ -30,16 +30,16 @@ const command commands[] = {
      "0.5",
      command_compress},
     {"run", "runs a model on arrays, images or tables", "MODEL --input [NAME=]X.npy ... [--output [NAME=]Y.npy ...]",
-     "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb); a .csv file, an image (PNG,\n"
-     "JPEG) or a folder of them stands for one. A model whose batch is fixed is fed part by part and the outputs are "
-     "joined.",
+     "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb). A .csv file, an image or\n"
+     "a folder of images (PNG, JPEG) stands for one. A model whose batch is fixed is fed part by part and the outputs\n"
+     "are joined.",
      "rango run classifier.onnx --input image.npy --output scores.npy --profile", command_run},
     {"eval", "scores a model on labelled data: top-1 and top-5, or relative error",
      "MODEL --input [NAME=]X.npy ... [--labels Y.npy]",
      "Integer labels: percent of rows whose largest score is the label's. Floating-point labels: ||output - y|| / "
      "||y||\n"
-     "over the whole set. The model's first output is scored. A folder of images with a sub-folder for each class, and a\n"
-     ".csv file with --label-column, bring their labels along.",
+     "over the whole set. The model's first output is scored. Folders with a sub-folder for each class, and .csv\n"
+     "files with --label-column, bring their labels along.",
      "rango eval classifier.onnx --input test_x.npy --labels test_y.npy", command_eval},
     {"bench", "times a model: plain C, SIMD, and both on the compressed model",
      "MODEL [--compressed OUT] [--input X.npy [--labels Y.npy]] [--batch N] [--threads N]",
