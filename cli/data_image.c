@@ -31,43 +31,38 @@ static image new_image(int width, int height, int channels) {
   return (image){.width = width, .height = height, .channels = channels, .pixels = pixels};
 }
 
-static void replace(image *img, image by) {
-  image_free(img);
-  *img = by;
-}
-
-static void set_channels(image *img, int channels) {
-  if (img->channels == channels) return;
-  size_t count = (size_t)img->width * (size_t)img->height;
-  image next = new_image(img->width, img->height, channels);
-  const uint8_t *from = img->pixels;
+static image with_channels(image from, int channels) {
+  if (from.channels == channels) return from;
+  image next = new_image(from.width, from.height, channels);
+  const uint8_t *in = from.pixels;
   uint8_t *to = next.pixels;
+  size_t count = (size_t)from.width * (size_t)from.height;
   for (size_t i = 0; i < count; i++) {
     if (channels == 3)
-      to[3 * i] = to[3 * i + 1] = to[3 * i + 2] = from[i];
+      to[3 * i] = to[3 * i + 1] = to[3 * i + 2] = in[i];
     else /* 0.299, 0.587, 0.114 in 16 bits, rounded */
-      to[i] = (uint8_t)((from[3 * i] * 19595u + from[3 * i + 1] * 38470u + from[3 * i + 2] * 7471u + 0x8000u) >> 16);
+      to[i] = (uint8_t)((in[3 * i] * 19595u + in[3 * i + 1] * 38470u + in[3 * i + 2] * 7471u + 0x8000u) >> 16);
   }
-  replace(img, next);
+  free(from.pixels);
+  return next;
 }
 
-/* EXIF 2.32, tag 0x0112: 2, 3, 7, 8 mirror along the stored rows, 3, 4, 6, 7 along the columns, 5 to 8 swap the axes.
- */
-static void turn_upright(image *img, int orientation) {
-  if (orientation < 2 || orientation > 8) return;
+/* EXIF 2.32, tag 0x0112: 2, 3, 7, 8 mirror along the rows, 3, 4, 6, 7 along the columns, 5 to 8 swap the axes. */
+static image upright(image from, int orientation) {
+  if (orientation < 2 || orientation > 8) return from;
   bool swap = orientation >= 5, flip_x = strchr("\2\3\7\10", orientation), flip_y = strchr("\3\4\6\7", orientation);
-  int width = swap ? img->height : img->width, height = swap ? img->width : img->height;
-  size_t channels = (size_t)img->channels;
-  image next = new_image(width, height, img->channels);
+  size_t channels = (size_t)from.channels;
+  image next = new_image(swap ? from.height : from.width, swap ? from.width : from.height, from.channels);
   uint8_t *to = next.pixels;
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++, to += channels) {
+  for (int y = 0; y < next.height; y++)
+    for (int x = 0; x < next.width; x++, to += channels) {
       int from_x = swap ? y : x, from_y = swap ? x : y;
-      if (flip_x) from_x = img->width - 1 - from_x;
-      if (flip_y) from_y = img->height - 1 - from_y;
-      memcpy(to, img->pixels + ((size_t)from_y * (size_t)img->width + (size_t)from_x) * channels, channels);
+      if (flip_x) from_x = from.width - 1 - from_x;
+      if (flip_y) from_y = from.height - 1 - from_y;
+      memcpy(to, from.pixels + ((size_t)from_y * (size_t)from.width + (size_t)from_x) * channels, channels);
     }
-  replace(img, next);
+  free(from.pixels);
+  return next;
 }
 
 void image_crop(image *img, int width, int height) {
@@ -77,7 +72,8 @@ void image_crop(image *img, int width, int height) {
   image next = new_image(width, height, img->channels);
   for (size_t y = 0; y < (size_t)height; y++)
     memcpy(next.pixels + y * row, img->pixels + ((top + y) * (size_t)img->width + left) * channels, row);
-  replace(img, next);
+  image_free(img);
+  *img = next;
 }
 
 static int decode(const char *path, FILE *file, image *out, int *orientation) {
@@ -92,18 +88,17 @@ static int decode(const char *path, FILE *file, image *out, int *orientation) {
 
 int image_read(const char *path, int channels, image *out) {
   struct stat info;
-  *out = (image){0};
+  image img = {0};
+  *out = img;
   if (stat(path, &info) != 0) return report_failure_of("%s: %s", path, strerror(errno));
   if (!S_ISREG(info.st_mode)) return report_failure_of("%s: not a regular file", path);
   FILE *file = fopen(path, "rb");
   if (!file) return report_failure_of("%s: %s", path, strerror(errno));
-  int orientation = 1, code = decode(path, file, out, &orientation);
+  int orientation = 1, code = decode(path, file, &img, &orientation);
   fclose(file);
-  if (code != EXIT_DONE) {
-    image_free(out);
-    return code;
-  }
-  set_channels(out, channels);
-  turn_upright(out, orientation);
-  return EXIT_DONE;
+  if (code == EXIT_DONE)
+    *out = upright(with_channels(img, channels), orientation);
+  else
+    image_free(&img);
+  return code;
 }
