@@ -77,6 +77,81 @@ void rg_back_give_broadcast(rg_backward *b, int index, rg_value *share) {
   rg_back_give_from(b, index, share, from->dims, from->rank);
 }
 
+bool rg_known_ints(const rg_facts *facts, const rg_value *value, int64_t *out, int *count) {
+  const rango_tensor *constant = rg_value_constant(value);
+  const rg_fact *fact = &facts->items[value->id];
+  int64_t size = constant ? rango_tensor_count(constant) : fact->known ? fact->known_count : RANGO_MAX_RANK + 1;
+  if (size > RANGO_MAX_RANK) return false;
+  for (int64_t i = 0; i < size; i++) {
+    out[i] = constant ? rg_tensor_get_i64(constant, i) : fact->known[i];
+    if (!rg_size_is_known(out[i]) && !constant) return false;
+  }
+  *count = (int)size;
+  return true;
+}
+
+/* ---- parts of gradients ---- */
+
+void rg_back_give_part(rg_backward *b, int index, int axis, int64_t begin, int64_t size, rg_value *share) {
+  if (b->status != RANGO_OK || !rg_back_wants(b, index) || failed(b, RG_RESERVE(&b->parts, 1))) return;
+  b->parts.items[b->parts.count++] = (rg_gradient_part){rg_back_input(b, index)->id, axis, begin, size, share};
+}
+
+/* Takes the value's first part at or behind `from` on `axis` (-1: of any axis) out of the list; false: there is none.
+ */
+static bool take_part(rg_backward *b, const rg_value *value, int axis, int64_t from, rg_gradient_part *out) {
+  size_t found = b->parts.count;
+  for (size_t i = 0; i < b->parts.count; i++) {
+    const rg_gradient_part *part = &b->parts.items[i];
+    if (part->value != value->id || (axis >= 0 && part->axis != axis) || part->begin < from) continue;
+    if (found == b->parts.count || part->begin < b->parts.items[found].begin) found = i;
+  }
+  if (found == b->parts.count) return false;
+  *out = b->parts.items[found];
+  b->parts.items[found] = b->parts.items[--b->parts.count];
+  return true;
+}
+
+static rg_value *with_zeros(rg_backward *b, rg_value *x, int axis, int64_t before, int64_t behind) {
+  if (before == 0 && behind == 0) return x;
+  rg_value *pads = rg_back_ints(b, (const int64_t[]){before, behind}, 2);
+  return rg_back_op(b, "Pad", 4, x, pads, NULL, rg_back_ints(b, &(int64_t){axis}, 1));
+}
+
+/* A row of parts of one axis, from `part` on, that fills the axis, with zeros where no part is. */
+static rg_value *join_parts(rg_backward *b, const rg_value *value, rg_gradient_part part) {
+  const int64_t size = rg_back_fact(b, value)->dims[part.axis];
+  int64_t before = part.begin;
+  rg_value *row = NULL;
+  for (bool more = true; more;) {
+    int64_t end = part.begin + part.size;
+    rg_gradient_part next;
+    more = take_part(b, value, part.axis, end, &next);
+    rg_value *share = with_zeros(b, part.share, part.axis, before, (more ? next.begin : size) - end);
+    if (!row) {
+      row = rg_back_op(b, "Concat", 1, share);
+      rg_back_set_int(b, row, "axis", part.axis);
+    } else if (b->status == RANGO_OK) {
+      rg_node *node = row->producer;
+      rg_node_move(node, b->before);
+      if (!failed(b, rg_node_set_input_count(node, node->input_count + 1)))
+        rg_back_fail(b, rg_node_set_input(node, node->input_count - 1, share));
+    }
+    before = 0;
+    part = next;
+  }
+  return row;
+}
+
+void rg_back_settle(rg_backward *b, const rg_value *value) {
+  rg_gradient_part part;
+  rg_value **sum = &b->gradients[value->id];
+  while (b->status == RANGO_OK && take_part(b, value, -1, 0, &part)) {
+    rg_value *share = join_parts(b, value, part);
+    *sum = *sum ? rg_back_add(b, *sum, share) : share;
+  }
+}
+
 /* ---- nodes and attributes ---- */
 
 static rango_status add_node(rg_backward *b, const char *op, int count, va_list inputs, rg_value **out) {
@@ -97,6 +172,27 @@ rg_value *rg_back_op(rg_backward *b, const char *op, int count, ...) {
   rango_status status = add_node(b, op, count, inputs, &out);
   va_end(inputs);
   return failed(b, status) ? NULL : out;
+}
+
+rg_value *rg_back_more(rg_backward *b, rg_value *value) {
+  rg_value *out = NULL;
+  if (b->status != RANGO_OK) return NULL;
+  rg_node *old = value->producer, *node;
+  int count = old->output_count;
+  if (failed(b, rg_graph_add_node(b->graph, old, old->op, "", old->version, old->input_count, count + 1, &node)) ||
+      failed(b, rg_node_copy_attributes(node, old)) || failed(b, rg_graph_add_value(b->graph, b->name, &out)))
+    return NULL;
+  for (int i = 0; i < old->input_count; i++)
+    if (failed(b, rg_node_set_input(node, i, old->inputs[i]))) return NULL;
+  for (int i = 0; i < count; i++) {
+    rg_value *output = old->outputs[i];
+    rg_node_set_output(old, i, NULL);
+    rg_node_set_output(node, i, output);
+  }
+  rg_node_remove(old);
+  node->name = node->outputs[0]->name;
+  rg_node_set_output(node, count, out);
+  return out;
 }
 
 void rg_back_set_int(rg_backward *b, rg_value *value, const char *name, int64_t number) {

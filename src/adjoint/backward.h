@@ -8,6 +8,14 @@
 #include "adjoint/adjoint.h"
 #include "ops/support.h"
 
+/* A share of a gradient that is zero but for [begin, begin + size) of one axis. */
+typedef struct rg_gradient_part {
+  int value; /* its id */
+  int axis;
+  int64_t begin, size;
+  rg_value *share;
+} rg_gradient_part;
+
 typedef struct rg_backward {
   rango_status status;
   rg_graph *graph;
@@ -15,7 +23,11 @@ typedef struct rg_backward {
   int known;             /* values below this id are that model's, and have facts */
   int version;           /* of the nodes that are made */
   const bool *needed;    /* [known]: depends on a wanted value, and is of a floating type */
-  rg_value **gradients;  /* [known]: sums so far; NULL: none */
+  struct {
+    rg_gradient_part *items;
+    size_t count, capacity;
+  } parts;              /* not yet in the sums */
+  rg_value **gradients; /* [known]: sums so far; NULL: none */
   /* The node whose adjoint is being built: */
   const rg_node *node;
   rango_type type;  /* of its gradients */
@@ -44,7 +56,9 @@ typedef struct rg_adjoint_rules {
   FAMILY(pool)                                                                                                         \
   FAMILY(norm)                                                                                                         \
   FAMILY(reduce)                                                                                                       \
-  FAMILY(shape)
+  FAMILY(shape)                                                                                                        \
+  FAMILY(slice)                                                                                                        \
+  FAMILY(gather)
 
 #define RG_ADJOINT_DECLARE(family) extern const rg_adjoint_rules rg_adjoint_##family;
 RG_ADJOINT_FAMILIES(RG_ADJOINT_DECLARE)
@@ -61,6 +75,8 @@ bool rg_back_wants(const rg_backward *b, int index);                      /* whe
 const rg_fact *rg_back_fact(const rg_backward *b, const rg_value *value); /* of the model's values alone */
 int rg_back_rank(const rg_backward *b, int index);                        /* of input `index` */
 rg_value *rg_back_gradient(rg_backward *b, int output);                   /* NULL: none */
+/* The elements of a small integer value, where they are known; at most RANGO_MAX_RANK. */
+bool rg_known_ints(const rg_facts *facts, const rg_value *value, int64_t *out, int *count);
 void rg_back_fail(rg_backward *b, rango_status status);
 
 /* Adds `share`, of the input's shape, to its gradient. Nothing happens where it needs none. */
@@ -70,10 +86,17 @@ void rg_back_give_broadcast(rg_backward *b, int index, rg_value *share);
 /* ... of the shape dims[rank]. */
 void rg_back_give_from(rg_backward *b, int index, rg_value *share, const int64_t *dims, int rank);
 
+/* The same for a part of the input along an axis of known size. Parts that don't overlap are put together, which is
+ * what makes a Split's adjoint, or that of several Slices, one Concat. */
+void rg_back_give_part(rg_backward *b, int index, int axis, int64_t begin, int64_t size, rg_value *share);
+void rg_back_settle(rg_backward *b, const rg_value *value); /* puts a value's parts into its sum */
+
 /* ---- building ---- */
 
 /* A node of one output: its value. Inputs: `count` rg_value pointers; NULL: absent. */
 rg_value *rg_back_op(rg_backward *b, const char *op, int count, ...);
+/* One more output of the node that made `value`, which nothing uses yet. */
+rg_value *rg_back_more(rg_backward *b, rg_value *value);
 void rg_back_set_int(rg_backward *b, rg_value *value, const char *name, int64_t number); /* of its producer */
 void rg_back_set_float(rg_backward *b, rg_value *value, const char *name, double number);
 void rg_back_set_ints(rg_backward *b, rg_value *value, const char *name, const int64_t *numbers, int count);

@@ -201,10 +201,12 @@ static rango_status add_outputs(rg_backward *b, rg_value *const *values, const i
     RG_TRY(add_output(b, values[kept[i]], rg_back_fact(b, values[kept[i]])));
   }
   for (size_t i = 0; i < wanted_count; i++) {
-    rg_value *value = values[wanted[i]], *gradient = b->gradients[wanted[i]];
+    rg_value *value = values[wanted[i]];
     const rg_fact *fact = rg_back_fact(b, value);
     RG_TRY(rg_arena_printf(b->graph->model->arena, &b->name, "%s_gradient", value->name));
     b->type = fact->type;
+    rg_back_settle(b, value);
+    rg_value *gradient = b->gradients[wanted[i]];
     if (!gradient) gradient = rg_back_zeros_like(b, value);
     RG_TRY(add_output(b, gradient, fact));
   }
@@ -216,13 +218,16 @@ static rango_status add_outputs(rg_backward *b, rg_value *const *values, const i
 static rango_status emit_node(rg_backward *b, const rg_node *node) {
   bool any = false;
   b->node = node;
+  RG_TRY(rg_arena_printf(b->graph->model->arena, &b->name, "%s_adjoint", node->outputs[0]->name));
   for (int i = node->output_count - 1; i >= 0; i--) {
+    if (!node->outputs[i]) continue;
+    rg_back_settle(b, node->outputs[i]);
     if (!rg_back_gradient(b, i)) continue;
     any = true;
     b->type = rg_back_fact(b, node->outputs[i])->type;
   }
+  RG_TRY(b->status);
   if (!any) return RANGO_OK;
-  RG_TRY(rg_arena_printf(b->graph->model->arena, &b->name, "%s_adjoint", node->outputs[0]->name));
   find_rule(node)->emit(b, rg_back_gradient(b, 0));
   return b->status == RANGO_OK ? RANGO_OK : rg_fail_context(b->status, "adjoint of %s", rg_node_text(node));
 }
@@ -285,6 +290,7 @@ done:
   rg_model_release(copy);
   rg_free(values);
   rg_free(b.gradients);
+  rg_free(b.parts.items);
   clear(&a);
   return status;
 }

@@ -1,24 +1,22 @@
 /* Adjoints of sums over axes, and of Softmax. */
 #include "adjoint/backward.h"
 
-/* Axes from the attribute (old opsets) or a constant input; none: all, or none of them. False: not known. */
-static bool read_axes(const rg_node *node, int rank, int64_t *axes, int *count) {
+/* Axes from the attribute (old opsets) or an input; none: all, or none of them. False: not known. */
+static bool read_axes(const rg_node *node, const rg_facts *facts, int64_t *axes, int *count) {
   const rg_value *input = node->input_count > 1 ? node->inputs[1] : NULL;
-  const rango_tensor *constant = input ? rg_value_constant(input) : NULL;
+  const int rank = facts->items[node->inputs[0]->id].rank;
   size_t listed = 0;
   const int64_t *items = rg_node_ints(node, "axes", &listed);
-  if (input && !constant) return false;
-  if (constant) listed = (size_t)rango_tensor_count(constant);
-  if (listed > (size_t)rank) return false;
-  *count = (int)listed;
+  *count = 0;
+  if (input && !rg_known_ints(facts, input, axes, count)) return false;
+  for (; !input && *count < rank && (size_t)*count < listed; ++*count) axes[*count] = items[*count];
   for (int i = 0; i < *count; i++) {
     int axis;
-    if (!rg_axis(constant ? rg_tensor_get_i64(constant, i) : items[i], rank, &axis)) return false;
+    if (!rg_axis(axes[i], rank, &axis)) return false;
     axes[i] = axis;
   }
-  if (listed > 0 || rg_node_int(node, "noop_with_empty_axes", 0)) return true;
-  *count = rank;
-  for (int i = 0; i < rank; i++) axes[i] = i;
+  if (*count > 0 || rg_node_int(node, "noop_with_empty_axes", 0)) return true;
+  for (; *count < rank; ++*count) axes[*count] = *count;
   return true;
 }
 
@@ -27,7 +25,7 @@ static bool supports_reduce(const rg_node *node, const rg_facts *facts, const bo
   const rg_fact *x = &facts->items[node->inputs[0]->id];
   int64_t axes[RANGO_MAX_RANK];
   int count;
-  if (!read_axes(node, x->rank, axes, &count)) return false;
+  if (!read_axes(node, facts, axes, &count)) return false;
   for (int i = 0; i < count; i++)
     if (!rg_size_is_known(x->dims[axes[i]])) return false;
   return true;
@@ -51,7 +49,7 @@ static void reduce(rg_backward *b, rg_value *g, bool mean) {
   const rg_fact *x = rg_back_fact(b, rg_back_input(b, 0));
   int64_t axes[RANGO_MAX_RANK], size = 1;
   int count;
-  (void)read_axes(b->node, x->rank, axes, &count);
+  (void)read_axes(b->node, b->facts, axes, &count);
   for (int i = 0; i < count; i++) size *= x->dims[axes[i]];
   rg_back_give(b, 0, stretched(b, kept(b, g, axes, count), axes, count, mean ? 1.0 / (double)size : 1));
 }

@@ -86,6 +86,58 @@ static rg_value *max_pool_cut(net *n) { /* a last row and column that no window 
                   2);
 }
 
+/* ---- slices ---- */
+
+static rg_value *slice_of(net *n, rg_value *x, int64_t begin, int64_t end, int64_t axis, int64_t step) {
+  rg_node *node;
+  rg_value *out, *inputs[] = {x, INTS(n, begin), INTS(n, end), INTS(n, axis), INTS(n, step)};
+  check_ok(rg_graph_add_node(n->graph, NULL, "Slice", "", MODEL_OPSET, 5, 1, &node));
+  for (int i = 0; i < 5; i++) check_ok(rg_node_set_input(node, i, inputs[i]));
+  check_ok(rg_graph_add_value(n->graph, NULL, &out));
+  rg_node_set_output(node, 0, out);
+  return out;
+}
+
+static rg_value *slice(net *n) { return slice_of(n, X(n, 2, 7, 3), 2, -1, 1, 1); }
+static rg_value *slice_steps(net *n) { return slice_of(n, X(n, 2, 8, 3), 6, 0, 1, -2); }
+static rg_value *slice_two_axes(net *n) {
+  return op(n, "Slice", X(n, 2, 7, 5), INTS(n, 1, -3), INTS(n, INT64_MAX, 4), INTS(n, 1, 2));
+}
+static rg_value *slices_disjoint(net *n) { /* a gap in front, one between them and one behind */
+  rg_value *x = X(n, 2, 9, 3);
+  n->outputs[1] = slice_of(n, x, 1, 3, 1, 1);
+  return n->outputs[0] = slice_of(n, x, 4, 7, 1, 1);
+}
+static rg_value *slices_overlapping(net *n) {
+  rg_value *x = X(n, 2, 9, 3);
+  n->outputs[1] = slice_of(n, x, 1, 5, 1, 1);
+  n->outputs[2] = slice_of(n, x, 0, 2, 2, 1);
+  n->outputs[3] = op(n, "Relu", x, NULL, NULL, NULL);
+  return n->outputs[0] = slice_of(n, x, 3, 9, 1, 1);
+}
+static rg_value *split(net *n) {
+  rg_value *y = set_int(op(n, "Split", X(n, 2, 9, 3), INTS(n, 2, 4, 3), NULL, NULL), "axis", 1);
+  n->outputs[0] = more(y, 1);
+  (void)more(y, 2);
+  return n->outputs[1] = y;
+}
+static rg_value *concat(net *n) {
+  return set_int(op(n, "Concat", X(n, 2, 3, 4), W(n, 2, 1, 4), X(n, 2, 2, 4), NULL), "axis", 1);
+}
+static rg_value *pad(net *n) { return op(n, "Pad", X(n, 2, 3, 4), INTS(n, 0, 1, -2, 0, 2, 1), NULL, NULL); }
+
+/* ---- indices ---- */
+
+static rg_value *gather(net *n) {
+  return op(n, "Gather", X(n, 5, 3), model_ints(n->graph, 4, DIMS(1, 4, 1, -2)), NULL, NULL);
+}
+static rg_value *gather_axis(net *n) {
+  return set_int(op(n, "Gather", X(n, 2, 3, 5, 2), INTS(n, 4, 0, 4), NULL, NULL), "axis", 2);
+}
+static rg_value *gather_one(net *n) {
+  return set_int(op(n, "Gather", X(n, 2, 5, 3), model_ints(n->graph, 0, DIMS(-2)), NULL, NULL), "axis", 1);
+}
+
 /* ---- others ---- */
 
 static rg_value *relu(net *n) { return op(n, "Relu", X(n, 3, 7), NULL, NULL, NULL); }
@@ -164,6 +216,17 @@ static const listed cases[] = {
     CASE(identity),
     CASE(layer_norm),
     CASE(layer_norm_axes),
+    CASE(slice),
+    CASE(slice_steps),
+    CASE(slice_two_axes),
+    CASE(slices_disjoint),
+    CASE(slices_overlapping),
+    SIZED(split),
+    CASE(concat),
+    CASE(pad),
+    CASE(gather),
+    CASE(gather_axis),
+    CASE(gather_one),
 };
 
 static void test_shapes(net_shapes shapes) {
