@@ -1,5 +1,9 @@
 /* y = op(a, b) over rows, comparisons, and where. */
 
+static inline rg_vec binary_min_of(rg_vec a, rg_vec b) { return v_select(v_is_nan(a), a, v_min(a, b)); }
+static inline rg_vec binary_max_of(rg_vec a, rg_vec b) { return v_select(v_is_nan(a), a, v_max(a, b)); }
+static inline rg_vec binary_prelu_of(rg_vec a, rg_vec b) { return v_select(v_lt(a, v_set1(0.0f)), v_mul(a, b), a); }
+
 /* One row. Loads of a scalar operand are the same vector every time, which costs nothing beside a load. */
 #define BINARY(name, expression)                                                                                       \
   static inline void binary_row_##name(const float *a_data, bool a_scalar, const float *b_data, bool b_scalar,         \
@@ -34,9 +38,9 @@ BINARY(add, v_add(a, b))
 BINARY(sub, v_sub(a, b))
 BINARY(mul, v_mul(a, b))
 BINARY(div, v_div(a, b))
-BINARY(min, v_select(v_is_nan(a), a, v_min(a, b)))
-BINARY(max, v_select(v_is_nan(a), a, v_max(a, b)))
-BINARY(prelu, v_select(v_lt(a, v_set1(0.0f)), v_mul(a, b), a))
+BINARY(min, binary_min_of(a, b))
+BINARY(max, binary_max_of(a, b))
+BINARY(prelu, binary_prelu_of(a, b))
 
 static void binary(rg_binary op, const rg_operand *a, const rg_operand *b, float *y, size_t rows, size_t cols) {
   static void (*const functions[RG_BINARY_COUNT])(const rg_operand *, const rg_operand *, float *, size_t, size_t) = {

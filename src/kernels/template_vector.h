@@ -27,6 +27,8 @@ static inline void store_some(float *to, rg_vec v, size_t count) {
 
 #include "kernels/template_binary.h"
 
+#include "kernels/template_chain.h"
+
 #include "kernels/template_transpose.h"
 
 #include "kernels/template_reduce.h"
@@ -40,6 +42,7 @@ static inline void store_some(float *to, rg_vec v, size_t count) {
 const rg_vector_kernels RG_VECTOR_TABLE = {
     .unary = unary,
     .binary = binary,
+    .chain = chain,
     .compare = compare,
     .where = where,
     .reduce_rows = reduce_rows,

@@ -81,6 +81,25 @@ typedef struct rg_operand {
   bool scalar;
 } rg_operand;
 
+typedef struct rg_unary_call {
+  rg_unary op;
+  float alpha, beta;
+} rg_unary_call;
+
+/* Operations one behind the other, or none: each makes of v, which x is at first, a function's value or v op operand
+ * (swapped, from ADD to DIV alone: operand op v). The operands have the rows and columns of the result. */
+typedef struct rg_chain_step {
+  bool is_function, swapped;
+  rg_binary binary;
+  rg_unary_call function;
+  rg_operand operand;
+} rg_chain_step;
+typedef struct rg_chain {
+  rg_operand x;
+  const rg_chain_step *steps;
+  size_t count;
+} rg_chain;
+
 /* Windows of one row of output pixels in a channels-last image. */
 typedef struct rg_pool_row {
   bool maximum; /* the largest element; otherwise the sum times `scale` */
@@ -107,6 +126,9 @@ typedef struct rg_vector_kernels {
   void (*unary)(rg_unary op, float alpha, float beta, const float *x, float *y, size_t n);
   /* y[rows][cols] = op(a, b). In place on an operand that is dense and not scalar. */
   void (*binary)(rg_binary op, const rg_operand *a, const rg_operand *b, float *y, size_t rows, size_t cols);
+  /* y[rows][cols] = the chain's result, bit by bit that of `unary` and `binary`. In place on x and operands that are
+   * dense and not scalar. */
+  void (*chain)(const rg_chain *chain, float *y, size_t rows, size_t cols);
   /* y[rows][cols] = 0 or 1. */
   void (*compare)(rg_compare op, const rg_operand *a, const rg_operand *b, uint8_t *y, size_t rows, size_t cols);
   /* y[n] = condition[n] ? a : b; a and b are [n], or one element where their flag is set. In place on a or b. */
@@ -167,11 +189,13 @@ extern const rg_vector_kernels rg_vector_generic, rg_vector_avx2, rg_vector_avx5
 /* What an element of an operation takes, an addition being 1. */
 static inline size_t rg_unary_cost(rg_unary op) { return op <= RG_UNARY_LEAKY_RELU || op >= RG_UNARY_SQRT ? 1 : 5; }
 
+/* Functions of few instructions, with code of their own in a chain: others take long at the end of a row. */
+static inline bool rg_chain_is_quick(rg_unary op) {
+  return op == RG_UNARY_RELU || op == RG_UNARY_CLIP || op == RG_UNARY_LEAKY_RELU || op == RG_UNARY_SQUARE ||
+         op == RG_UNARY_ABS || op == RG_UNARY_NEG || op == RG_UNARY_SQRT;
+}
+
 /* The unary kernel of an activation, with its parameters: RG_ACT_NONE is RG_UNARY_LINEAR with 1 and 0. */
-typedef struct rg_unary_call {
-  rg_unary op;
-  float alpha, beta;
-} rg_unary_call;
 static inline rg_unary_call rg_unary_of(rg_activation activation) {
   static const rg_unary unary[] = {
       [RG_ACT_NONE] = RG_UNARY_LINEAR,

@@ -30,16 +30,14 @@ static bool is_one_element(const rg_fact *fact) {
   return true;
 }
 
-/* Whether the node is a step, of float32 numbers; a function of one input leaves shape and layout as they are. */
+/* Whether the node is a step, of float32 numbers. */
 static bool is_step(const rg_node *node, const rg_facts *facts) {
   rg_step step;
   if (node->output_count != 1 || !rg_step_of(node, &step)) return false;
   const rg_value *y = node->outputs[0];
   for (int i = 0; i < operand_count(&step); i++)
     if (!rg_lower_is_float32(facts, node->inputs[i])) return false;
-  if (!rg_lower_is_float32(facts, y) || rg_facts_of(facts, y)->rank < 0) return false;
-  return operand_count(&step) == 2 || (node->inputs[0]->layout == y->layout &&
-                                       rg_lower_same_shape(rg_facts_of(facts, node->inputs[0]), rg_facts_of(facts, y)));
+  return rg_lower_is_float32(facts, y) && rg_facts_of(facts, y)->rank >= 0;
 }
 
 static int index_of(const group *g, const rg_node *node) {
