@@ -203,6 +203,10 @@ void rg_back_set_float(rg_backward *b, rg_value *value, const char *name, double
   if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_float(value->producer, name, (float)number));
 }
 
+void rg_back_set_string(rg_backward *b, rg_value *value, const char *name, const char *text) {
+  if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_string(value->producer, name, text));
+}
+
 void rg_back_set_ints(rg_backward *b, rg_value *value, const char *name, const int64_t *numbers, int count) {
   if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_ints(value->producer, name, numbers, (size_t)count));
 }

@@ -99,6 +99,7 @@ rg_value *rg_back_op(rg_backward *b, const char *op, int count, ...);
 rg_value *rg_back_more(rg_backward *b, rg_value *value);
 void rg_back_set_int(rg_backward *b, rg_value *value, const char *name, int64_t number); /* of its producer */
 void rg_back_set_float(rg_backward *b, rg_value *value, const char *name, double number);
+void rg_back_set_string(rg_backward *b, rg_value *value, const char *name, const char *text);
 void rg_back_set_ints(rg_backward *b, rg_value *value, const char *name, const int64_t *numbers, int count);
 
 rg_value *rg_back_scalar(rg_backward *b, double number); /* of the gradients' type */

@@ -177,5 +177,42 @@ static bool supports_conv(const rg_node *node, const rg_facts *facts, const bool
   return read_conv(node, facts, &c) && (!needed[node->inputs[1]->id] || supports_kernel(&c));
 }
 
-static const rg_adjoint_rule rules[] = {{"Conv", conv, supports_conv}};
+/* ---- ConvTranspose: the adjoint of a convolution of its output, so that the two change places ---- */
+
+static bool read_transposed(const rg_node *node, const rg_facts *facts, convolution *out) {
+  const rg_fact *items = facts->items;
+  return read(node, &items[node->outputs[0]->id], &items[node->inputs[1]->id], &items[node->inputs[0]->id], out);
+}
+
+static void conv_transpose(rg_backward *b, rg_value *g) {
+  convolution c;
+  rg_value *x = rg_back_input(b, 0);
+  (void)read_transposed(b->node, b->facts, &c);
+  if (rg_back_wants(b, 0)) {
+    rg_value *out = rg_back_op(b, "Conv", 2, g, rg_back_input(b, 1));
+    rg_back_set_int(b, out, "group", c.group);
+    set_window(b, out, c.window.stride, c.window.dilation, c.window.pad_begin, c.window.pad_end, c.spatial);
+    rg_back_give(b, 0, out);
+  }
+  if (rg_back_wants(b, 1)) rg_back_give(b, 1, kernel_gradient(b, &c, g, x));
+  give_bias(b, g, c.spatial);
+}
+
+/* Pads must be given, and output padding be less than a stride, so that the convolution makes x's size. */
+static bool supports_transposed(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  convolution c;
+  size_t count;
+  const int64_t *rest = rg_node_ints(node, "output_padding", &count);
+  if (rg_node_attr(node, "output_shape") || !read_transposed(node, facts, &c) || c.window.same_upper ||
+      c.window.same_lower)
+    return false;
+  for (size_t i = 0; rest && i < count && i < (size_t)c.spatial; i++)
+    if (rest[i] >= c.window.stride[i]) return false;
+  return !needed[node->inputs[1]->id] || supports_kernel(&c);
+}
+
+static const rg_adjoint_rule rules[] = {
+    {"Conv", conv, supports_conv},
+    {"ConvTranspose", conv_transpose, supports_transposed},
+};
 RG_ADJOINT_EXPORT(conv, rules);

@@ -3,7 +3,7 @@
 
 static rg_value *scatter(rg_backward *b, const char *op, rg_value *zeros, rg_value *indices, rg_value *g) {
   rg_value *sum = rg_back_op(b, op, 3, zeros, indices, g);
-  if (b->status == RANGO_OK) rg_back_fail(b, rg_node_set_string(sum->producer, "reduction", "add"));
+  rg_back_set_string(b, sum, "reduction", "add");
   return sum;
 }
 

@@ -1,4 +1,6 @@
 /* Adjoints of matrix products. */
+#include <string.h>
+
 #include "adjoint/backward.h"
 
 static rg_value *product(rg_backward *b, rg_value *x, rg_value *y, bool trans_x, bool trans_y, double alpha) {
@@ -79,5 +81,85 @@ static void matmul(rg_backward *b, rg_value *g) {
   }
 }
 
-static const rg_adjoint_rule rules[] = {{"Gemm", gemm, NULL}, {"MatMul", matmul, NULL}};
+/* ---- Einsum ---- */
+
+#define LABELS_MAX   (RANGO_MAX_RANK + 1) /* of an operand, with its end */
+#define OPERANDS_MAX 4
+
+typedef struct einsum {
+  char in[OPERANDS_MAX][LABELS_MAX], out[LABELS_MAX];
+  int count;
+} einsum;
+
+/* Appends a label; false for one that is there already. */
+static bool add_label(char *labels, char label) {
+  size_t length = strlen(labels);
+  if (strchr(labels, label) || length + 1 >= LABELS_MAX) return false;
+  labels[length] = label;
+  labels[length + 1] = 0;
+  return true;
+}
+
+/* "ij,jk->ik" with the output written out; no ellipsis, no diagonals. */
+static bool read_einsum(const rg_node *node, einsum *e) {
+  const char *text = rg_node_string(node, "equation", "");
+  *e = (einsum){.count = 1};
+  for (; *text && *text != '-'; text++) {
+    if (*text == ',' && e->count++ == OPERANDS_MAX) return false;
+    bool letter = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
+    if (*text == ',' || *text == ' ') continue;
+    if (!letter || !add_label(e->in[e->count - 1], *text)) return false;
+  }
+  if (strncmp(text, "->", 2) != 0 || e->count != node->input_count) return false;
+  for (text += 2; *text; text++)
+    if (*text != ' ' && !add_label(e->out, *text)) return false;
+  return true;
+}
+
+/* The output and the other operands, summed over all that this operand hasn't. */
+static void einsum_adjoint(rg_backward *b, rg_value *g) {
+  einsum e;
+  (void)read_einsum(b->node, &e);
+  for (int i = 0; i < e.count; i++) {
+    char equation[(OPERANDS_MAX + 1) * (LABELS_MAX + 1) + 2];
+    rg_value *operands[OPERANDS_MAX] = {g};
+    int count = 1;
+    if (!rg_back_wants(b, i)) continue;
+    strcpy(equation, e.out);
+    for (int k = 0; k < e.count; k++) {
+      if (k == i) continue;
+      operands[count++] = rg_back_input(b, k);
+      strcat(strcat(equation, ","), e.in[k]);
+    }
+    strcat(strcat(equation, "->"), e.in[i]);
+    rg_value *share = rg_back_op(b, "Einsum", count, operands[0], operands[1], operands[2], operands[3]);
+    rg_back_set_string(b, share, "equation", equation);
+    rg_back_give(b, i, share);
+  }
+}
+
+/* Every label of an operand must be somewhere else, too, and stand for one size everywhere (no broadcasting). */
+static bool supports_einsum(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  einsum e;
+  int64_t sizes[128] = {0};
+  if (!read_einsum(node, &e)) return false;
+  for (int i = 0; i < e.count; i++) {
+    const rg_fact *fact = &facts->items[node->inputs[i]->id];
+    if (fact->rank != (int)strlen(e.in[i])) return false;
+    for (int k = 0; k < fact->rank; k++) {
+      int64_t *size = &sizes[(int)e.in[i][k]];
+      bool elsewhere = strchr(e.out, e.in[i][k]) != NULL;
+      for (int j = 0; j < e.count; j++) elsewhere |= j != i && strchr(e.in[j], e.in[i][k]);
+      if (!elsewhere || (*size && *size != fact->dims[k])) return false;
+      *size = fact->dims[k];
+    }
+  }
+  return true;
+}
+
+static const rg_adjoint_rule rules[] = {
+    {"Gemm", gemm, NULL},
+    {"MatMul", matmul, NULL},
+    {"Einsum", einsum_adjoint, supports_einsum},
+};
 RG_ADJOINT_EXPORT(matmul, rules);

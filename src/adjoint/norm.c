@@ -1,47 +1,148 @@
 /* Adjoints of normalisation. */
 #include "adjoint/backward.h"
 
-/* x in its normal form over some axes: z = (x - mean) / sqrt(variance + epsilon). */
+/* x in its normal form over some axes: z = (x - mean) / sqrt(variance + epsilon), or without the mean. */
 typedef struct normal {
   int64_t axes[RANGO_MAX_RANK];
   int count;
+  bool centred;
   rg_value *inverse, *z;
 } normal;
 
-static void normalise(rg_backward *b, rg_value *x, double epsilon, normal *n) {
-  rg_value *centred = rg_back_sub(b, x, rg_back_reduce(b, "ReduceMean", x, n->axes, n->count, true));
-  rg_value *variance = rg_back_reduce(b, "ReduceMean", rg_back_mul(b, centred, centred), n->axes, n->count, true);
-  n->inverse = rg_back_op(b, "Reciprocal", 1, rg_back_op(b, "Sqrt", 1, rg_back_shift(b, variance, epsilon)));
-  n->z = rg_back_mul(b, centred, n->inverse);
+static double epsilon_of(const rg_backward *b) { return (double)rg_node_float(b->node, "epsilon", 1e-5f); }
+
+static rg_value *mean_of(rg_backward *b, const normal *n, rg_value *x) {
+  return rg_back_reduce(b, "ReduceMean", x, n->axes, n->count, true);
+}
+
+/* 1 / sqrt(variance + epsilon) */
+static rg_value *inverse_deviation(rg_backward *b, rg_value *variance) {
+  return rg_back_op(b, "Reciprocal", 1, rg_back_op(b, "Sqrt", 1, rg_back_shift(b, variance, epsilon_of(b))));
+}
+
+static void normalise(rg_backward *b, rg_value *x, normal *n) {
+  rg_value *rest = n->centred ? rg_back_sub(b, x, mean_of(b, n, x)) : x;
+  n->inverse = inverse_deviation(b, mean_of(b, n, rg_back_mul(b, rest, rest)));
+  n->z = rg_back_mul(b, rest, n->inverse);
 }
 
 /* From the gradient of z to that of x: (g - mean of g - z mean of (g z)) / sqrt(variance + epsilon) */
 static rg_value *unnormalise(rg_backward *b, const normal *n, rg_value *g) {
-  rg_value *mean = rg_back_reduce(b, "ReduceMean", g, n->axes, n->count, true);
-  rg_value *slope = rg_back_reduce(b, "ReduceMean", rg_back_mul(b, g, n->z), n->axes, n->count, true);
-  rg_value *rest = rg_back_sub(b, rg_back_sub(b, g, mean), rg_back_mul(b, n->z, slope));
-  return rg_back_mul(b, rest, n->inverse);
+  rg_value *slope = mean_of(b, n, rg_back_mul(b, g, n->z));
+  rg_value *rest = n->centred ? rg_back_sub(b, g, mean_of(b, n, g)) : g;
+  return rg_back_mul(b, rg_back_sub(b, rest, rg_back_mul(b, n->z, slope)), n->inverse);
 }
 
-/* y = z scale + bias, over all axes from `axis` on. */
-static void layer(rg_backward *b, rg_value *g) {
-  normal n = {.count = 0};
+/* ---- LayerNormalization, RMSNormalization: y = z scale + bias, over all axes from `axis` on ---- */
+
+static void over_last_axes(rg_backward *b, rg_value *g, bool centred) {
+  normal n = {.centred = centred};
   int rank = rg_back_rank(b, 0), axis = 0;
   (void)rg_axis(rg_node_int(b->node, "axis", -1), rank, &axis);
   for (int i = axis; i < rank; i++) n.axes[n.count++] = i;
-  if (rg_back_wants(b, 0) || rg_back_wants(b, 1))
-    normalise(b, rg_back_input(b, 0), (double)rg_node_float(b->node, "epsilon", 1e-5f), &n);
+  if (rg_back_wants(b, 0) || rg_back_wants(b, 1)) normalise(b, rg_back_input(b, 0), &n);
   if (rg_back_wants(b, 0)) rg_back_give(b, 0, unnormalise(b, &n, rg_back_mul(b, g, rg_back_input(b, 1))));
   if (rg_back_wants(b, 1)) rg_back_give_broadcast(b, 1, rg_back_mul(b, g, n.z));
   rg_back_give_broadcast(b, 2, g);
 }
 
-/* Its other outputs, mean and inverse deviation, have no adjoint. */
-static bool supports_layer(const rg_node *node, const rg_facts *facts, const bool *needed) {
+static void layer(rg_backward *b, rg_value *g) { over_last_axes(b, g, true); }
+static void root_mean_square(rg_backward *b, rg_value *g) { over_last_axes(b, g, false); }
+
+/* Further outputs (mean, deviation) have no adjoint. */
+static bool supports_one_output(const rg_node *node, const rg_facts *facts, const bool *needed) {
   for (int i = 1; i < node->output_count; i++)
     if (node->outputs[i] && rg_value_is_used(node->outputs[i])) return false;
   return true;
 }
 
-static const rg_adjoint_rule rules[] = {{"LayerNormalization", layer, supports_layer}};
+/* ---- by channel: axis 1 ---- */
+
+/* A value [channels] in the shape [channels, 1, ...] that broadcasts over x. */
+static rg_value *by_channel(rg_backward *b, rg_value *value) {
+  int64_t axes[RANGO_MAX_RANK];
+  int count = 0;
+  for (int i = 1; i < rg_back_rank(b, 0) - 1; i++) axes[count++] = i;
+  return rg_back_squeeze(b, "Unsqueeze", value, axes, count);
+}
+
+/* The sum over everything but channels. */
+static rg_value *channel_sum(rg_backward *b, rg_value *value) {
+  int64_t axes[RANGO_MAX_RANK] = {0};
+  int count = 1;
+  for (int i = 2; i < rg_back_rank(b, 0); i++) axes[count++] = i;
+  return rg_back_reduce(b, "ReduceSum", value, axes, count, false);
+}
+
+/* In inference: y = scale (x - mean) / sqrt(variance + epsilon) + bias, all of them given. */
+static void batch(rg_backward *b, rg_value *g) {
+  rg_value *scale = rg_back_input(b, 1), *inverse = inverse_deviation(b, rg_back_input(b, 4));
+  rg_value *factor = rg_back_mul(b, scale, inverse), *sum = NULL, *slope = NULL;
+  if (rg_back_wants(b, 0)) rg_back_give(b, 0, rg_back_mul(b, g, by_channel(b, factor)));
+  if (rg_back_wants(b, 2) || rg_back_wants(b, 3)) sum = channel_sum(b, g);
+  if (rg_back_wants(b, 1) || rg_back_wants(b, 4)) {
+    rg_value *rest = rg_back_sub(b, rg_back_input(b, 0), by_channel(b, rg_back_input(b, 3)));
+    slope = rg_back_mul(b, channel_sum(b, rg_back_mul(b, g, rest)), inverse);
+  }
+  rg_back_give(b, 1, slope);
+  rg_back_give(b, 2, sum);
+  if (rg_back_wants(b, 3)) rg_back_give(b, 3, rg_back_op(b, "Neg", 1, rg_back_mul(b, sum, factor)));
+  if (rg_back_wants(b, 4)) {
+    rg_value *square = rg_back_mul(b, rg_back_mul(b, slope, factor), inverse);
+    rg_back_give(b, 4, rg_back_scale(b, square, -0.5));
+  }
+}
+
+static bool supports_batch(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  const rango_type type = facts->items[node->inputs[0]->id].type;
+  for (int i = 1; i < node->input_count; i++)
+    if (facts->items[node->inputs[i]->id].type != type) return false;
+  return !rg_node_int(node, "training_mode", 0) && supports_one_output(node, facts, needed);
+}
+
+/* y = z scale + bias, where z is normal over `n`'s axes of x taken as [N, groups, the rest]. */
+static void over_groups(rg_backward *b, rg_value *g, int64_t groups, rg_value *scale) {
+  const int64_t dims[] = {0, groups, -1};
+  rg_value *x = rg_back_input(b, 0);
+  normal n = {.axes = {2}, .count = 1, .centred = true};
+  if (rg_back_wants(b, 0) || rg_back_wants(b, 1)) normalise(b, rg_back_reshape(b, x, dims, 3), &n);
+  if (rg_back_wants(b, 0)) {
+    rg_value *inner = rg_back_reshape(b, rg_back_mul(b, g, by_channel(b, scale)), dims, 3);
+    rg_back_give(b, 0, rg_back_reshape_like(b, unnormalise(b, &n, inner), x));
+  }
+  if (rg_back_wants(b, 1)) rg_back_give(b, 1, channel_sum(b, rg_back_mul(b, g, rg_back_reshape_like(b, n.z, x))));
+  if (rg_back_wants(b, 2)) rg_back_give(b, 2, channel_sum(b, g));
+}
+
+static void instance(rg_backward *b, rg_value *g) {
+  over_groups(b, g, rg_back_fact(b, rg_back_input(b, 0))->dims[1], rg_back_input(b, 1));
+}
+
+static bool supports_instance(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  return rg_size_is_known(facts->items[node->inputs[0]->id].dims[1]);
+}
+
+/* Before opset 21 scale and bias are by group. */
+static void group(rg_backward *b, rg_value *g) {
+  const int64_t groups = rg_node_int(b->node, "num_groups", 1), flat = -1;
+  rg_value *scale = rg_back_input(b, 1);
+  if (b->node->version < 21) {
+    const int64_t members[] = {1, rg_back_fact(b, rg_back_input(b, 0))->dims[1] / groups}, last = -1;
+    scale = rg_back_mul(b, rg_back_squeeze(b, "Unsqueeze", scale, &last, 1), rg_back_filled(b, 2, members, 1));
+    scale = rg_back_reshape(b, scale, &flat, 1);
+  }
+  over_groups(b, g, groups, scale);
+}
+
+static bool supports_group(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  bool by_group = node->version < 21;
+  return rg_size_is_known(facts->items[node->inputs[0]->id].dims[1]) &&
+         !(by_group && (needed[node->inputs[1]->id] || needed[node->inputs[2]->id]));
+}
+
+static const rg_adjoint_rule rules[] = {
+    {"LayerNormalization", layer, supports_one_output}, {"RMSNormalization", root_mean_square, NULL},
+    {"BatchNormalization", batch, supports_batch},      {"InstanceNormalization", instance, supports_instance},
+    {"GroupNormalization", group, supports_group},
+};
 RG_ADJOINT_EXPORT(norm, rules);

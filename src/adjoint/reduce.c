@@ -1,4 +1,4 @@
-/* Adjoints of sums over axes, and of Softmax. */
+/* Adjoints of reductions of axes, and of Softmax. */
 #include "adjoint/backward.h"
 
 /* Axes from the attribute (old opsets) or an input; none: all, or none of them. False: not known. */
@@ -20,8 +20,14 @@ static bool read_axes(const rg_node *node, const rg_facts *facts, int64_t *axes,
   return true;
 }
 
-/* The reduced axes must be of known size where the rule says so: it stretches by a constant. */
-static bool supports_reduce(const rg_node *node, const rg_facts *facts, const bool *needed) {
+static bool supports_axes(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  int64_t axes[RANGO_MAX_RANK];
+  int count;
+  return read_axes(node, facts, axes, &count);
+}
+
+/* Sums and means stretch by a constant: the axes must be of known size. */
+static bool supports_sum(const rg_node *node, const rg_facts *facts, const bool *needed) {
   const rg_fact *x = &facts->items[node->inputs[0]->id];
   int64_t axes[RANGO_MAX_RANK];
   int count;
@@ -57,6 +63,87 @@ static void reduce(rg_backward *b, rg_value *g, bool mean) {
 static void reduce_sum(rg_backward *b, rg_value *g) { reduce(b, g, false); }
 static void reduce_mean(rg_backward *b, rg_value *g) { reduce(b, g, true); }
 
+static void reduce_log_sum(rg_backward *b, rg_value *g) {
+  reduce(b, rg_back_div(b, g, rg_back_op(b, "Exp", 1, b->node->outputs[0])), false);
+}
+
+/* Functions of x, and of g and y stretched over the axes. */
+typedef struct reduction {
+  rg_value *x, *g, *y;
+  int64_t axes[RANGO_MAX_RANK];
+  int count;
+} reduction;
+
+static reduction read_reduction(rg_backward *b, rg_value *g) {
+  reduction r = {.x = rg_back_input(b, 0)};
+  (void)read_axes(b->node, b->facts, r.axes, &r.count);
+  r.g = kept(b, g, r.axes, r.count);
+  r.y = kept(b, b->node->outputs[0], r.axes, r.count);
+  return r;
+}
+
+static void reduce_sum_square(rg_backward *b, rg_value *g) {
+  reduction r = read_reduction(b, g);
+  rg_back_give(b, 0, rg_back_mul(b, rg_back_scale(b, r.x, 2), r.g));
+}
+
+static void reduce_l1(rg_backward *b, rg_value *g) {
+  reduction r = read_reduction(b, g);
+  rg_back_give(b, 0, rg_back_mul(b, rg_back_op(b, "Sign", 1, r.x), r.g));
+}
+
+static void reduce_l2(rg_backward *b, rg_value *g) {
+  reduction r = read_reduction(b, g);
+  rg_back_give(b, 0, rg_back_mul(b, r.x, rg_back_div(b, r.g, r.y)));
+}
+
+static void reduce_log_sum_exp(rg_backward *b, rg_value *g) {
+  reduction r = read_reduction(b, g);
+  rg_back_give(b, 0, rg_back_mul(b, rg_back_op(b, "Exp", 1, rg_back_sub(b, r.x, r.y)), r.g));
+}
+
+/* Minimum and maximum: shared by the elements that reach it. */
+static void share_out(rg_backward *b, const reduction *r) {
+  rg_value *reaches = rg_back_op(b, "Cast", 1, rg_back_op(b, "Equal", 2, r->x, r->y));
+  rg_back_set_int(b, reaches, "to", b->type);
+  rg_value *number = rg_back_reduce(b, "ReduceSum", reaches, r->axes, r->count, true);
+  rg_back_give(b, 0, rg_back_mul(b, reaches, rg_back_div(b, r->g, number)));
+}
+
+static void reduce_extremum(rg_backward *b, rg_value *g) {
+  reduction r = read_reduction(b, g);
+  share_out(b, &r);
+}
+
+/* ---- global pools: over all axes but the first two ---- */
+
+static int spatial_axes(const rg_backward *b, int64_t *axes) {
+  int count = 0;
+  for (int i = 2; i < rg_back_rank(b, 0); i++) axes[count++] = i;
+  return count;
+}
+
+static void global_average(rg_backward *b, rg_value *g) {
+  const rg_fact *x = rg_back_fact(b, rg_back_input(b, 0));
+  int64_t axes[RANGO_MAX_RANK], size = 1;
+  int count = spatial_axes(b, axes);
+  for (int i = 0; i < count; i++) size *= x->dims[axes[i]];
+  rg_back_give(b, 0, stretched(b, g, axes, count, 1.0 / (double)size));
+}
+
+static bool supports_global_average(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  const rg_fact *x = &facts->items[node->inputs[0]->id];
+  for (int i = 2; i < x->rank; i++)
+    if (!rg_size_is_known(x->dims[i])) return false;
+  return true;
+}
+
+static void global_max(rg_backward *b, rg_value *g) {
+  reduction r = {.x = rg_back_input(b, 0), .g = g, .y = b->node->outputs[0]};
+  r.count = spatial_axes(b, r.axes);
+  share_out(b, &r);
+}
+
 /* ---- Softmax ---- */
 
 /* Before opset 13 it is over all axes from `axis` on. */
@@ -87,8 +174,17 @@ static void log_softmax(rg_backward *b, rg_value *g) {
 }
 
 static const rg_adjoint_rule rules[] = {
-    {"ReduceSum", reduce_sum, supports_reduce},
-    {"ReduceMean", reduce_mean, supports_reduce},
+    {"ReduceSum", reduce_sum, supports_sum},
+    {"ReduceMean", reduce_mean, supports_sum},
+    {"ReduceLogSum", reduce_log_sum, supports_sum},
+    {"ReduceSumSquare", reduce_sum_square, supports_axes},
+    {"ReduceL1", reduce_l1, supports_axes},
+    {"ReduceL2", reduce_l2, supports_axes},
+    {"ReduceLogSumExp", reduce_log_sum_exp, supports_axes},
+    {"ReduceMax", reduce_extremum, supports_axes},
+    {"ReduceMin", reduce_extremum, supports_axes},
+    {"GlobalAveragePool", global_average, supports_global_average},
+    {"GlobalMaxPool", global_max, NULL},
     {"Softmax", softmax, NULL},
     {"LogSoftmax", log_softmax, NULL},
 };

@@ -260,4 +260,34 @@ static inline bool check_case(const char *name, net_case build, net_shapes shape
   return there;
 }
 
+/* A case, and how much of its shapes must be known for there to be an adjoint. */
+typedef struct net_listed {
+  const char *name;
+  net_case build;
+  net_shapes most; /* that may be open */
+} net_listed;
+#define NET(name)                                                                                                      \
+  { #name, name, NET_OPEN }
+#define NET_SIZED(name)                                                                                                \
+  { #name, name, NET_OPEN_BATCH }
+#define NET_CLOSED(name)                                                                                               \
+  { #name, name, NET_STATIC }
+
+static inline void check_cases(const net_listed *cases, size_t count, net_shapes shapes) {
+  for (size_t i = 0; i < count; i++) {
+    bool there = check_case(cases[i].name, cases[i].build, shapes);
+    if (there != (shapes <= cases[i].most)) fail_msg("%s: %s adjoint", cases[i].name, there ? "an" : "no");
+  }
+}
+
+#define NET_TESTS(cases)                                                                                               \
+  static void test_static(void **state) { check_cases(cases, sizeof(cases) / sizeof *(cases), NET_STATIC); }           \
+  static void test_open_batch(void **state) { check_cases(cases, sizeof(cases) / sizeof *(cases), NET_OPEN_BATCH); }   \
+  static void test_open(void **state) { check_cases(cases, sizeof(cases) / sizeof *(cases), NET_OPEN); }               \
+  int main(void) {                                                                                                     \
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_static), cmocka_unit_test(test_open_batch),               \
+                                       cmocka_unit_test(test_open)};                                                   \
+    return cmocka_run_group_tests(tests, NULL, NULL);                                                                  \
+  }
+
 #endif
