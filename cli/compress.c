@@ -1,22 +1,22 @@
 /* rango compress */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "commands.h"
 #include "data.h"
 #include "output.h"
 #include "progress.h"
+#include "report.h"
 
 #define BUDGETS 6
 
 typedef struct compress_options {
-  const char *model, *output, *labels, *costs;
+  const char *model, *output, *labels, *costs, *report;
+  char *command; /* the whole command line, for the report */
   text_list calib, val;
   data_options data;
   double budgets[BUDGETS]; /* by rango_budget; NaN: not given */
@@ -85,6 +85,7 @@ static void print_text(const compress_options *o, const rango_compression *resul
            s->ms_before / s->ms_after);
   printf("%-12s %s, %d of %d layers compressed in %.1f s\n", "written", o->output, s->layers_compressed, s->layers,
          s->seconds);
+  if (o->report) printf("%-12s %s\n", "report", o->report);
 }
 
 static cJSON *layer_json(const rango_compressed_layer *layer) {
@@ -103,6 +104,10 @@ static cJSON *layer_json(const rango_compressed_layer *layer) {
   json_count(item, "macs_before", layer->macs_before);
   json_count(item, "macs_after", layer->macs_after);
   json_number(item, "error", layer->error);
+  json_number(item, "ms_before", layer->ms_before);
+  json_number(item, "ms_after", layer->ms_after);
+  json_add(item, "slower", cJSON_CreateBool(layer->slower));
+  json_add(item, "portrait", portrait_json(layer->portrait));
   return item;
 }
 
@@ -132,6 +137,13 @@ static void print_json(const compress_options *o, rango_budget budget, double va
   json_integer(root, "layers_compressed", s->layers_compressed);
   for (size_t i = 0; (layer = rango_compression_layer(result, i)); i++) json_add(layers, NULL, layer_json(layer));
   json_add(root, "layers", layers);
+  json_integer(root, "calib_rows", s->calib_rows);
+  json_add(root, "val_from_calib", cJSON_CreateBool(s->val_from_calib));
+  json_add(root, "labels", cJSON_CreateBool(s->labels));
+  json_add(root, "curve", curve_json(result));
+  json_add(root, "data", portrait_json(rango_compression_data(result)));
+  json_text(root, "report", o->report);
+  json_text(root, "command", o->command);
   json_print(root);
 }
 
@@ -159,11 +171,24 @@ static int choose_budget(const command *self, const compress_options *o, const r
   return EXIT_DONE;
 }
 
+static int write_report(const compress_options *o, const rango_compression *result) {
+  char title[512];
+  const char *from = strrchr(o->model, '/'), *to = strrchr(o->output, '/');
+  snprintf(title, sizeof title, "%.200s → %.200s", from ? from + 1 : o->model, to ? to + 1 : o->output);
+  rango_report_options options = {.struct_size = sizeof options,
+                                  .title = title,
+                                  .command = o->command,
+                                  .bytes_before = file_bytes(o->model),
+                                  .bytes_after = file_bytes(o->output)};
+  return rango_compression_write_report(result, o->report, &options) == RANGO_OK ? EXIT_DONE : report_failure();
+}
+
 static int write_result(const compress_options *o, rango_budget budget, double value, const rango_compression *result) {
   rango_compress_summary summary = {.struct_size = sizeof summary};
   if (progress_interrupted()) return report_failure_of("interrupted; nothing was written");
   if (rango_model_save(rango_compression_model(result), o->output) != RANGO_OK) return report_failure();
   if (rango_compression_summary(result, &summary) != RANGO_OK) return report_failure();
+  if (o->report && write_report(o, result) != EXIT_DONE) return EXIT_FAILED;
   if (o->json)
     print_json(o, budget, value, result, &summary);
   else
@@ -188,6 +213,7 @@ static int compress_data(const command *self, const compress_options *o, const r
   how.seed = (uint64_t)o->seed;
   how.memory_bytes = o->memory << 20;
   how.progress = progress_show;
+  how.portraits = o->report != NULL;
   rango_status status = rango_compress(model, &how, &result);
   progress_clear();
   code = status == RANGO_OK ? write_result(o, how.budget, how.budget_value, result) : report_failure_on(o->model);
@@ -218,14 +244,10 @@ static int check_output(const command *self, const compress_options *o) {
   struct stat in, out;
   if (stat(o->model, &in) == 0 && stat(o->output, &out) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
     return args_wrong(self, "'%s' is the model itself: choose another name for the output", o->output);
-  char folder[4096];
-  const char *slash = strrchr(o->output, '/');
-  size_t length = slash ? (size_t)(slash - o->output) + 1 : 0;
-  if (length >= sizeof folder) return args_wrong(self, "the output's name is too long");
-  memcpy(folder, o->output, length);
-  memcpy(folder + length, length ? "" : ".", length ? 1 : 2);
-  if (access(folder, W_OK | X_OK) == 0) return EXIT_DONE;
-  return report_failure_of("%s: can't write into its folder: %s", o->output, strerror(errno));
+  if (o->report && (strcmp(o->report, o->output) == 0 || strcmp(o->report, o->model) == 0))
+    return args_wrong(self, "the report needs a name of its own, not '%s'", o->report);
+  int code = check_folder(o->output);
+  return code == EXIT_DONE && o->report ? check_folder(o->report) : code;
 }
 
 static int check(const command *self, const compress_options *o) {
@@ -265,6 +287,7 @@ int command_compress(int count, char **arguments) {
       {"confidence", 0, OPTION_CHOICE, &o.confidence, "0|95", "95: the 95 % bound keeps the budget, not the value [0]",
        0, 0},
       {"costs", 0, OPTION_TEXT, &o.costs, "FILE", "this machine's costs, from 'rango tune'", 0, 0},
+      {"report", 0, OPTION_TEXT, &o.report, "FILE.html", "what was found and won, as one page for a browser", 0, 0},
       {"threads", 't', OPTION_INT, &o.threads, "N", "threads; 0: one a core [0]", 0, 1024},
       {"seed", 0, OPTION_INT, &o.seed, "N", "of the random choices [1]", 0, 0},
       {"memory", 0, OPTION_INT, &o.memory, "MIB", "bound on statistics and kept activations [2048]", 1, 1e7},
@@ -278,5 +301,8 @@ int command_compress(int count, char **arguments) {
   if (code == EXIT_DONE) code = data_check(self, &o.data, (const text_list *const[]){&o.calib, &o.val}, 2);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
-  return compress(self, &o);
+  o.command = command_line("compress", count, arguments);
+  code = compress(self, &o);
+  free(o.command);
+  return code;
 }

@@ -9,9 +9,11 @@
 #include "data.h"
 #include "output.h"
 #include "progress.h"
+#include "report.h"
 
 typedef struct inspect_options {
-  const char *model;
+  const char *model, *report;
+  char *command; /* the whole command line, for the report */
   text_list calib, dims;
   data_options data;
   bool ops, all, json, quiet;
@@ -223,27 +225,20 @@ static void print_spectra(const rango_spectra *spectra) {
          "intrinsic dimension. Whitney: coordinates that surely suffice for a smooth manifold of TwoNN's dimension.\n");
 }
 
-static cJSON *spectrum_json(const char *name, const char *op, const rango_spectrum *s) {
+static cJSON *spectrum_json(const char *name, const char *op, const rango_portrait *portrait) {
   cJSON *item = json_object();
   if (name) json_text(item, "name", name);
   if (op) json_text(item, "op", op);
-  json_integer(item, "rows", s->rows);
-  json_integer(item, "dimension", s->dimension);
-  json_integer(item, "pca90", s->pca90);
-  json_integer(item, "pca99", s->pca99);
-  json_integer(item, "pca999", s->pca999);
-  json_number(item, "two_nn", s->two_nn);
-  json_number(item, "mle", s->mle);
-  json_count(item, "whitney", isfinite(s->two_nn) ? s->whitney : -1);
+  add_portrait(item, portrait);
   return item;
 }
 
 static cJSON *spectra_json(const rango_spectra *spectra) {
   cJSON *root = json_object(), *list = json_array();
   const rango_layer_spectrum *layer;
-  json_add(root, "input", spectrum_json(NULL, NULL, rango_spectra_input(spectra)));
+  json_add(root, "input", spectrum_json(NULL, NULL, rango_spectra_data(spectra)));
   for (size_t i = 0; (layer = rango_spectra_layer(spectra, i)); i++)
-    json_add(list, NULL, spectrum_json(layer->name, layer->op, &layer->output));
+    json_add(list, NULL, spectrum_json(layer->name, layer->op, layer->portrait));
   json_add(root, "layers", list);
   return root;
 }
@@ -258,6 +253,13 @@ static int create_spectra(const command *self, const inspect_options *o, const r
   progress_clear();
   data_rows_free(&data);
   return code;
+}
+
+static int write_report(const inspect_options *o, const rango_spectra *spectra) {
+  const char *slash = strrchr(o->model, '/');
+  rango_report_options options = {
+      .struct_size = sizeof options, .title = slash ? slash + 1 : o->model, .command = o->command};
+  return rango_spectra_write_report(spectra, o->report, &options) == RANGO_OK ? EXIT_DONE : report_failure();
 }
 
 /* ---- the command ---- */
@@ -307,6 +309,7 @@ static int inspect(const command *self, const inspect_options *o, const rango_di
   if (status != RANGO_OK) code = report_failure_on(o->model);
   if (code == EXIT_DONE) uses = collect_uses(analysis, &use_count);
   if (code == EXIT_DONE && o->calib.count) code = create_spectra(self, o, model, &spectra);
+  if (code == EXIT_DONE && o->report) code = write_report(o, spectra);
   if (code == EXIT_DONE) (o->json ? print_json : print_text)(o, model, analysis, uses, use_count, spectra);
   free(uses);
   rango_spectra_free(spectra);
@@ -349,6 +352,7 @@ int command_inspect(int count, char **arguments) {
       {"dim", 0, OPTION_LIST, &o.dims, "SYMBOL=SIZE", "size of a symbolic dimension [1]", 0, 0},
       {"calib", 'c', OPTION_LIST, &o.calib, "[NAME=]X.npy", "data: adds spectra and intrinsic dimensions", 0, 0},
       {"rows", 0, OPTION_INT, &o.rows, "N", "rows of the data used for that [1024]", 2, 1e9},
+      {"report", 0, OPTION_TEXT, &o.report, "FILE.html", "spectra and dimensions as one page for a browser", 0, 0},
       {"seed", 0, OPTION_INT, &o.seed, "N", "of the random choices [1]", 0, 0},
       {"threads", 't', OPTION_INT, &o.threads, "N", "threads; 0: one a core [0]", 0, 1024},
       DATA_OPTIONS(&o.data),
@@ -361,6 +365,13 @@ int command_inspect(int count, char **arguments) {
   if (!o.model) return args_wrong(self, "no model given: rango inspect MODEL");
   code = data_check(self, &o.data, (const text_list *const[]){&o.calib}, 1);
   if (code != EXIT_DONE) return code;
+  if (o.report && !o.calib.count) return args_wrong(self, "a report needs data: --calib X.npy");
+  if (o.report && strcmp(o.report, o.model) == 0)
+    return args_wrong(self, "the report needs a name of its own, not '%s'", o.report);
+  if (o.report && check_folder(o.report) != EXIT_DONE) return EXIT_FAILED;
   if (o.quiet) progress_hide();
-  return inspect_bound(self, &o);
+  o.command = command_line("inspect", count, arguments);
+  code = inspect_bound(self, &o);
+  free(o.command);
+  return code;
 }

@@ -88,14 +88,48 @@ RANGO_API rango_status rango_evaluate(const rango_model *model, const rango_data
 
 /* ------------------------------------------------------------------------------- the manifold, seen in data --- */
 
+/* Estimators of intrinsic dimension. */
+typedef enum rango_estimator {
+  RANGO_ESTIMATOR_TWO_NN = 0,      /* Facco et al. 2017 */
+  RANGO_ESTIMATOR_MLE = 1,         /* Levina and Bickel 2004, MacKay and Ghahramani's mean, 20 neighbours */
+  RANGO_ESTIMATOR_CORRELATION = 2, /* Grassberger and Procaccia 1983 */
+  RANGO_ESTIMATOR_ANGLES = 3,      /* expected simplex skewness, Johnsson et al. 2015 */
+  RANGO_ESTIMATOR_NEAREST = 4,     /* as MLE from 3 neighbours, corrected for the number of samples */
+  RANGO_ESTIMATOR_LOCAL_PCA = 5,   /* principal components of neighbourhoods */
+  RANGO_ESTIMATOR_COMBINED = 6     /* geometric mean of ANGLES and NEAREST; NaN where neighbourhoods are curved */
+} rango_estimator;
+#define RANGO_ESTIMATORS 7
+
+/* "two_nn", "mle", "correlation", "angles", "nearest", "local_pca", "combined"; NULL for other numbers. */
+RANGO_API const char *rango_estimator_name(rango_estimator estimator);
+
+/* A number with its 95 % interval; NaN where it isn't known. */
+typedef struct rango_estimate {
+  double value, low, high;
+} rango_estimate;
+
+/* The estimates from fewer samples, by rango_estimator: means over blocks of so many rows. */
+typedef struct rango_decimation {
+  int64_t rows;
+  double values[RANGO_ESTIMATORS];
+} rango_decimation;
+#define RANGO_DECIMATIONS 6
+
 typedef struct rango_spectrum {
   size_t struct_size;
   int64_t rows;                 /* samples used */
   int64_t dimension;            /* ambient: columns */
   int64_t pca90, pca99, pca999; /* principal components that hold 90, 99, 99.9 % of the variance */
-  double two_nn;                /* intrinsic dimension, Facco et al. 2017; NaN: too few distinct rows */
-  double mle;                   /* Levina and Bickel 2004, MacKay and Ghahramani's mean, k = 20 */
-  int64_t whitney; /* 2 * ceil(two_nn): a smooth manifold of that dimension embeds in so many (Whitney 1944) */
+  double two_nn;                /* estimates[RANGO_ESTIMATOR_TWO_NN].value; NaN: too few distinct rows */
+  double mle;                   /* estimates[RANGO_ESTIMATOR_MLE].value */
+  int64_t whitney; /* 2m, m the rounded `intrinsic`: a smooth m-manifold embeds in so many (Whitney 1944). 0: unknown */
+  int64_t whitney_linear;     /* 2m + 1: almost every linear projection to so many tells all its points apart */
+  rango_estimate intrinsic;   /* the estimate to trust */
+  rango_estimator estimator;  /* whose it is: LOCAL_PCA, COMBINED or NEAREST */
+  int64_t gap;                /* where local PCA sees a clear gap between the directions along and across; 0: nowhere */
+  rango_estimate estimates[RANGO_ESTIMATORS]; /* by rango_estimator */
+  int decimations;
+  rango_decimation decimation[RANGO_DECIMATIONS]; /* [0]: all rows, then half of them, and so on */
 } rango_spectrum;
 
 /* Of a matrix of samples (first axis; the rest is flattened). */
@@ -208,8 +242,13 @@ typedef struct rango_compress_summary {
   double ms_before, ms_after; /* at batch 1, medians of interleaved rounds, `threads` threads */
   double seconds;
   int layers, layers_compressed;
-  int64_t calib_rows; /* that fitted the factors */
-  bool val_from_calib;
+  int64_t calib_rows;  /* that fitted the factors */
+  bool val_from_calib; /* val's rows are a part of calib that was kept from the fit */
+  bool labels;         /* val's metric was taken with labels */
+  rango_budget budget; /* as asked for */
+  double budget_value;
+  rango_objective objective;
+  int confidence;
 } rango_compress_summary;
 
 typedef struct rango_compression rango_compression;
@@ -246,6 +285,23 @@ RANGO_API void rango_spectra_free(rango_spectra *spectra);
 RANGO_API const rango_spectrum *rango_spectra_input(const rango_spectra *spectra);
 RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index); /* or NULL */
 RANGO_API const rango_portrait *rango_spectra_data(const rango_spectra *spectra);
+
+/* --------------------------------------------------------------------------------------------------- reports --- */
+
+typedef struct rango_report_options {
+  size_t struct_size;
+  const char *title;                 /* of the page; NULL: the kind of report */
+  const char *command;               /* what repeats it, shown as it is; NULL: left out */
+  int64_t bytes_before, bytes_after; /* of the models' files; 0: not known */
+} rango_report_options;
+
+/* Writes one self-contained HTML page: what was won, the search's curve, spectra, dimensions, pictures, every layer.
+ * What pictures and spectra need is there if rango_compress_options.portraits was set. `options` may be NULL. */
+RANGO_API rango_status rango_compression_write_report(const rango_compression *result, const char *path,
+                                                      const rango_report_options *options);
+/* The same of spectra alone. */
+RANGO_API rango_status rango_spectra_write_report(const rango_spectra *spectra, const char *path,
+                                                  const rango_report_options *options);
 
 /* ------------------------------------------------------------------------------------------ this machine's costs ---
  */

@@ -306,3 +306,14 @@ done:
   rango_dataset_free(part);
   return status;
 }
+
+rango_status rg_dataset_first_rows(const rango_dataset *data, int64_t rows, rango_dataset **out) {
+  int64_t group = data->fixed_batch ? data->fixed_batch : 1, *order = NULL;
+  if (rows > data->rows) rows = data->rows;
+  rows = (rows + group - 1) / group * group;
+  RG_TRY(rg_alloc((size_t)rows * sizeof *order, RG_OUT(&order)));
+  for (int64_t i = 0; i < rows; i++) order[i] = i;
+  rango_status status = rg_dataset_subset(data, order, rows, out);
+  rg_free(order);
+  return status;
+}

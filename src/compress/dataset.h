@@ -20,6 +20,9 @@ struct rango_dataset {
 /* The rows `order` [rows] of `data`, sharing its arrays. */
 rango_status rg_dataset_subset(const rango_dataset *data, const int64_t *order, int64_t rows, rango_dataset **out);
 
+/* The first `rows`, as far as they reach, rounded up to whole fixed batches. */
+rango_status rg_dataset_first_rows(const rango_dataset *data, int64_t rows, rango_dataset **out);
+
 /* RANGO_ERROR_NUMERIC names the input and row of the first NaN or infinity; `what` is what to call the data. */
 rango_status rg_dataset_check_finite(const rango_dataset *data, const char *what);
 

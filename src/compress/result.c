@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifold/manifold.h"
+
+#define PORTRAIT_MACS     4e11
+#define PORTRAIT_ROWS     1024
+#define PORTRAIT_ROWS_MIN 64
+
 void rango_compression_free(rango_compression *result) {
   if (!result) return;
   rango_model_free(result->model);
@@ -32,7 +38,9 @@ const rango_curve_point *rango_compression_curve(const rango_compression *result
   return result && index < result->curve_count ? &result->curve[index] : NULL;
 }
 
-const rango_portrait *rango_compression_data(const rango_compression *result) { return result ? result->data : NULL; }
+const rango_portrait *rango_compression_data(const rango_compression *result) {
+  return result && result->portraits.layers ? &result->portraits.data : NULL;
+}
 
 static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t i, rg_arena *arena,
                                rango_compressed_layer *layer) {
@@ -81,6 +89,11 @@ static rango_status fill_summary(const rg_job *job, const rg_trial *trial, rango
       .layers = (int)job->sites.count,
       .calib_rows = job->calibration.data->rows,
       .val_from_calib = job->val == job->val_part,
+      .labels = job->scoring.labels != NULL,
+      .budget = job->options->budget,
+      .budget_value = job->options->budget_value,
+      .objective = job->options->objective,
+      .confidence = job->options->confidence,
   };
   if (job->scoring.labels)
     s->metric_before = rg_scores_value(&job->before);
@@ -107,6 +120,24 @@ static void take_curve(rg_job *job, rango_compression *result) {
   if (result->curve_count) qsort(result->curve, result->curve_count, sizeof *result->curve, compare_points);
 }
 
+/* Of the first rows, as many as take a few seconds. */
+static rango_status take_portraits(rg_job *job, rango_compression *result) {
+  rg_calibration calibration = job->calibration;
+  rango_dataset *data;
+  double rows = job->macs > 0 ? PORTRAIT_MACS / (double)job->macs : PORTRAIT_ROWS;
+  if (!job->options->portraits) return RANGO_OK;
+  rows = rows < PORTRAIT_ROWS_MIN ? PORTRAIT_ROWS_MIN : rows > PORTRAIT_ROWS ? PORTRAIT_ROWS : rows;
+  RG_TRY(rg_dataset_first_rows(calibration.data, (int64_t)rows, &data));
+  calibration.data = data;
+  calibration.means_only = true;
+  calibration.sampling.wanted = RG_MANIFOLD_ROWS;
+  calibration.batches = (data->rows + calibration.batch - 1) / calibration.batch;
+  rango_status status = rg_portraits_collect(job->model, &job->sites, &calibration, result->arena, &result->portraits);
+  for (size_t i = 0; i < result->layer_count && status == RANGO_OK; i++) result->layers[i].portrait = &result->portraits.layers[i];
+  rango_dataset_free(data);
+  return status;
+}
+
 rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **out) {
   rango_compression *result = NULL;
   *out = NULL;
@@ -120,6 +151,7 @@ rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **
     RG_TRY_DONE(fill_layer(job, trial, i, result->arena, &result->layers[i]));
     result->summary.layers_compressed += !result->layers[i].kept_dense;
   }
+  RG_TRY_DONE(take_portraits(job, result));
   take_curve(job, result);
   result->model = trial->model;
   trial->model = NULL;

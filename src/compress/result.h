@@ -3,6 +3,7 @@
 #define RG_COMPRESS_RESULT_H
 
 #include "compress/job.h"
+#include "compress/portrait.h"
 
 struct rango_compression {
   rg_arena *arena;
@@ -12,7 +13,7 @@ struct rango_compression {
   size_t layer_count;
   rango_curve_point *curve;
   size_t curve_count;
-  const rango_portrait *data; /* in the arena */
+  rg_portraits portraits; /* in the arena; layers NULL: not asked for */
 };
 
 /* Takes the trial's model over. */

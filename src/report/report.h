@@ -1,0 +1,43 @@
+/* One self-contained page: no network, no framework. Each section is a file that writes itself. */
+#ifndef RG_REPORT_REPORT_H
+#define RG_REPORT_REPORT_H
+
+#include "report/html.h"
+
+/* A layer as all sections see it. */
+typedef struct rg_report_layer {
+  const char *name, *op;
+  const rango_portrait *portrait; /* NULL: none was taken */
+  const int *ranks;
+  int rank_count;
+  bool kept_dense;
+} rg_report_layer;
+
+typedef struct rg_report {
+  rg_html html;
+  rango_report_options options;
+  const rango_portrait *data; /* NULL: none was taken */
+  rg_report_layer *layers;
+  size_t layer_count;
+  const rango_compression *result; /* NULL: of spectra alone */
+  rango_compress_summary summary;
+} rg_report;
+
+/* "top-1 accuracy", and a value of the metric with its unit */
+const char *rg_metric_name(rango_metric metric);
+void rg_report_metric(rg_html *html, rango_metric metric, double value);
+
+void rg_page_begin(rg_report *report, const char *fallback_title); /* head, style, title */
+void rg_page_end(rg_report *report);                               /* command, version, script */
+extern const char rg_page_style[], rg_page_script[];
+
+void rg_section_gains(rg_report *report);      /* before and after */
+void rg_section_curve(rg_report *report);      /* what else the search looked at */
+void rg_section_depth(rg_report *report);      /* dimensions, layer by layer */
+void rg_section_layers(rg_report *report);     /* the table of a compression */
+void rg_section_dimensions(rg_report *report); /* the table of spectra */
+void rg_section_spectra(rg_report *report);
+void rg_section_pictures(rg_report *report);
+void rg_section_checks(rg_report *report); /* what was measured and what wasn't */
+
+#endif

@@ -1,0 +1,137 @@
+/* Tables of the layers, sorted by a click on a heading. */
+#include <math.h>
+
+#include "report/report.h"
+
+static void begin_table(rg_html *html, const char *const *heads, size_t count, size_t texts) {
+  rg_html_put(html, "<div class=\"wide\"><table>\n<thead><tr>");
+  for (size_t i = 0; i < count; i++)
+    rg_html_put(html, "<th scope=\"col\" aria-sort=\"none\"%s><button type=\"button\">%s</button></th>",
+                i >= 1 && i < 1 + texts ? " class=\"t\"" : "", heads[i]);
+  rg_html_put(html, "</tr></thead>\n<tbody>\n");
+}
+
+static void integer_cell(rg_html *html, int64_t value) {
+  rg_html_put(html, "<td data-v=\"%lld\">", (long long)value);
+  if (value < 0)
+    rg_html_put(html, "–</td>");
+  else
+    rg_html_put(html, "%lld</td>", (long long)value);
+}
+
+static void count_cell(rg_html *html, int64_t value) {
+  rg_html_put(html, "<td data-v=\"%lld\">", (long long)value);
+  rg_html_count(html, value);
+  rg_html_put(html, "</td>");
+}
+
+static void number_cell(rg_html *html, double value, int decimals) {
+  rg_html_put(html, "<td data-v=\"%lld\">", (long long)rg_html_key(value));
+  rg_html_number(html, value, decimals);
+  rg_html_put(html, "</td>");
+}
+
+static void text_cell(rg_html *html, const char *text, bool name) {
+  rg_html_put(html, name ? "<td class=\"t name\" title=\"" : "<td class=\"t");
+  if (name) rg_html_text(html, text);
+  rg_html_put(html, "\">");
+  rg_html_text(html, text);
+  rg_html_put(html, "</td>");
+}
+
+/* Percent of `before` that is gone; negative where there is more. */
+static void cut_cell(rg_html *html, int64_t before, int64_t after, bool kept) {
+  number_cell(html, kept || before <= 0 ? NAN : 100 * (1 - (double)after / (double)before), 1);
+}
+
+static void rank_cell(rg_html *html, const rango_compressed_layer *layer) {
+  rg_html_put(html, "<td data-v=\"%d\">", layer->rank_count ? layer->ranks[layer->rank_count - 1] : -1);
+  for (int i = 0; i < layer->rank_count; i++) rg_html_put(html, i ? ", %d" : "%d", layer->ranks[i]);
+  rg_html_put(html, layer->rank_count ? "</td>" : "–</td>");
+}
+
+static void dimension_cells(rg_html *html, const rango_portrait *portrait) {
+  const rango_spectrum *s = portrait ? &portrait->spectrum : NULL;
+  integer_cell(html, s ? s->pca99 : -1);
+  number_cell(html, s ? s->two_nn : NAN, 1);
+}
+
+static void layer_row(rg_html *html, const rango_compressed_layer *layer, size_t number) {
+  rg_html_put(html, "<tr>");
+  integer_cell(html, (int64_t)number);
+  text_cell(html, layer->name, true);
+  text_cell(html, layer->op, false);
+  text_cell(html, layer->shape, false);
+  text_cell(html, layer->form, false);
+  rank_cell(html, layer);
+  dimension_cells(html, layer->portrait);
+  count_cell(html, layer->params_after);
+  cut_cell(html, layer->params_before, layer->params_after, layer->kept_dense);
+  count_cell(html, layer->macs_after);
+  cut_cell(html, layer->macs_before, layer->macs_after, layer->kept_dense);
+  rg_html_put(html, "<td data-v=\"%lld\">", (long long)rg_html_key(layer->ms_after));
+  if (layer->slower) rg_html_put(html, "<span class=\"tag slow\">slower</span> ");
+  rg_html_number(html, layer->ms_after, 3);
+  rg_html_put(html, "</td>");
+  number_cell(html, layer->kept_dense ? NAN : layer->error, 4);
+  rg_html_put(html, "</tr>\n");
+}
+
+static void total_row(rg_html *html, const rango_compress_summary *s) {
+  rg_html_put(html, "</tbody>\n<tfoot><tr><td></td><td class=\"t\" colspan=\"7\">the whole network</td><td>");
+  rg_html_count(html, s->params_after);
+  rg_html_put(html, "</td><td>");
+  rg_html_number(html, s->params_before > 0 ? 100 * (1 - (double)s->params_after / (double)s->params_before) : NAN, 1);
+  rg_html_put(html, "</td><td>");
+  rg_html_count(html, s->macs_after);
+  rg_html_put(html, "</td><td>");
+  rg_html_number(html, s->macs_before > 0 ? 100 * (1 - (double)s->macs_after / (double)s->macs_before) : NAN, 1);
+  rg_html_put(html, "</td><td></td><td></td></tr></tfoot></table></div>\n");
+}
+
+void rg_section_layers(rg_report *report) {
+  static const char *const heads[] = {"#",     "layer",  "operator", "weight", "form",  "rank", "99 %",
+                                      "TwoNN", "params", "off %",    "MACs",   "off %", "ms",   "error"};
+  rg_html *html = &report->html;
+  const rango_compressed_layer *layer;
+  rg_html_put(
+      html, "<section id=\"layers\" class=\"long\"><h2>Layer by layer</h2>\n<p class=\"soft\">Click a heading to "
+            "sort. Milliseconds are the cost table’s at batch 1; error is the relative error of the layer’s output on "
+            "calibration rows.</p>\n");
+  begin_table(html, heads, sizeof heads / sizeof *heads, 4);
+  for (size_t i = 0; (layer = rango_compression_layer(report->result, i)); i++) layer_row(html, layer, i + 1);
+  total_row(html, &report->summary);
+  rg_html_put(html, "</section>\n");
+}
+
+static void dimension_row(rg_html *html, const char *name, const char *op, const rango_spectrum *s, size_t number) {
+  rg_html_put(html, "<tr>");
+  integer_cell(html, (int64_t)number);
+  text_cell(html, name, true);
+  text_cell(html, op, false);
+  integer_cell(html, s->rows);
+  integer_cell(html, s->dimension);
+  integer_cell(html, s->pca90);
+  integer_cell(html, s->pca99);
+  integer_cell(html, s->pca999);
+  number_cell(html, s->two_nn, 1);
+  number_cell(html, s->mle, 1);
+  integer_cell(html, isfinite(s->two_nn) ? s->whitney : -1);
+  rg_html_put(html, "</tr>\n");
+}
+
+void rg_section_dimensions(rg_report *report) {
+  static const char *const heads[] = {"#",    "outputs of", "operator", "rows", "ambient",  "90 %",
+                                      "99 %", "99.9 %",     "TwoNN",    "MLE",  "2<i>m</i>"};
+  rg_html *html = &report->html;
+  rg_html_put(html,
+              "<section id=\"layers\" class=\"long\"><h2>Layer by layer</h2>\n<p class=\"soft\">Click a heading to "
+              "sort. 90 %%, 99 %%, 99.9 %%: principal components that hold so much of the variance. TwoNN, MLE: "
+              "estimates of the intrinsic dimension <i>m</i>. 2<i>m</i>: coordinates that surely suffice for a smooth "
+              "manifold of TwoNN’s dimension.</p>\n");
+  begin_table(html, heads, sizeof heads / sizeof *heads, 2);
+  dimension_row(html, "(the data)", "", &report->data->spectrum, 0);
+  for (size_t i = 0; i < report->layer_count; i++)
+    dimension_row(html, report->layers[i].name, report->layers[i].op, &report->layers[i].portrait->spectrum, i + 1);
+  rg_html_put(html, "</tbody></table></div></section>\n");
+}
