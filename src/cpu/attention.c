@@ -88,32 +88,6 @@ static void pack_matrix(const attention_job *job, size_t item, const room *r) {
   rg_pack_panel_range(s->kernels, &values, 0, rg_pack_panels(s->kernels, s->columns), r->values);
 }
 
-/* c [rows][n] = a [rows][k] times the first k of a packed operand's b_rows rows. */
-typedef struct product {
-  const float *a, *b;
-  float *c;
-  size_t a_row, c_row, b_rows;
-  size_t rows, n, k;
-} product;
-
-static void multiply(const rg_kernels *kernels, const product *p, const float **pointers) {
-  const size_t tiles = (p->rows + kernels->mr - 1) / kernels->mr, tile_rows = (p->rows + tiles - 1) / tiles;
-  for (size_t i = 0; i < p->rows; i++) pointers[i / tile_rows * kernels->mr + i % tile_rows] = p->a + i * p->a_row;
-  const rg_gemm_block block = {.first = {.rows = tile_rows,
-                                         .segments = 1,
-                                         .k = p->k,
-                                         .a = pointers,
-                                         .b = p->b,
-                                         .c = p->c,
-                                         .c_stride = p->c_row,
-                                         .low = -INFINITY,
-                                         .high = INFINITY},
-                               .rows = p->rows,
-                               .columns = p->n,
-                               .panel_step = kernels->nr * p->b_rows};
-  kernels->gemm_block(&block);
-}
-
 /* Weights of rows [begin, end), from their scores for the first `seen` keys; mask is the matrix's, or NULL. */
 static void weigh(const attention_state *s, const float *mask, size_t begin, size_t end, size_t seen, const room *r) {
   const rg_vector_kernels *vector = s->kernels->vector;
@@ -143,27 +117,27 @@ static void attend(const attention_job *job, size_t item, size_t begin, size_t e
   if (job->mask != NULL) mask = job->mask + rg_attention_at(&s->a, &s->a.mask, (int64_t)item);
   for (size_t i = 0; q_column != 1 && i < rows; i++)
     for (size_t d = 0; d < s->inner; d++) r->queries[i * s->inner + d] = q[i * q_row + d * q_column];
-  const product scores = {.a = q_column != 1 ? r->queries : q,
-                          .a_row = q_column != 1 ? s->inner : q_row,
-                          .b = r->keys,
-                          .b_rows = s->inner,
-                          .c = r->scores,
-                          .c_row = s->score_row,
-                          .rows = rows,
-                          .n = seen,
-                          .k = s->inner};
-  const product result = {.a = r->scores,
-                          .a_row = s->score_row,
-                          .b = r->values,
-                          .b_rows = s->keys,
-                          .c = y,
-                          .c_row = y_row,
-                          .rows = rows,
-                          .n = s->columns,
-                          .k = seen};
-  multiply(s->kernels, &scores, r->pointers);
+  const rg_gemm_small scores = {.a = q_column != 1 ? r->queries : q,
+                                .a_row = q_column != 1 ? s->inner : q_row,
+                                .b = r->keys,
+                                .b_rows = s->inner,
+                                .c = r->scores,
+                                .c_row = s->score_row,
+                                .rows = rows,
+                                .n = seen,
+                                .k = s->inner};
+  const rg_gemm_small result = {.a = r->scores,
+                                .a_row = s->score_row,
+                                .b = r->values,
+                                .b_rows = s->keys,
+                                .c = y,
+                                .c_row = y_row,
+                                .rows = rows,
+                                .n = s->columns,
+                                .k = seen};
+  rg_gemm_run_small(s->kernels, &scores, r->pointers);
   weigh(s, mask, begin, end, seen, r);
-  multiply(s->kernels, &result, r->pointers);
+  rg_gemm_run_small(s->kernels, &result, r->pointers);
   for (size_t i = 0; i < rows; i++)
     s->kernels->vector->unary(RG_UNARY_LINEAR, 1.0f / r->sums[i], 0.0f, y + i * y_row, y + i * y_row, s->columns);
 }
@@ -204,9 +178,9 @@ static void divide(attention_state *s, size_t threads) {
   const size_t mr = s->kernels->mr;
   size_t tiles = BLOCK_BYTES / (mr * s->score_row * sizeof(float));
   tiles = tiles < 1 ? 1 : tiles > BLOCK_TILES ? BLOCK_TILES : tiles;
-  s->blocks = (s->rows + tiles * mr - 1) / (tiles * mr);
-  s->block_rows = (s->rows + s->blocks - 1) / s->blocks;
-  s->blocks = (s->rows + s->block_rows - 1) / s->block_rows;
+  s->blocks = rg_ceil_div(s->rows, tiles * mr);
+  s->block_rows = rg_ceil_div(s->rows, s->blocks);
+  s->blocks = rg_ceil_div(s->rows, s->block_rows);
   s->units = (size_t)s->a.items * s->blocks;
   const double work =
       (double)s->units * (double)s->block_rows * (double)s->keys * (double)(s->inner + s->columns) / SMALL_WORK;

@@ -31,25 +31,21 @@ rg_finish rg_finish_of(rg_activation activation) {
   return finish;
 }
 
-/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): b > 0 */
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
-
 /* Rows are divided first: each thread then reads its own left operand once. Few rows: panels, so that weights are read
  * once. */
 static void divide(rg_gemm *gemm, size_t threads) {
   gemm->row_parts = gemm->panel_parts = 1;
   const double work =
       (double)gemm->items * (double)gemm->m * (double)gemm->n * (double)gemm->segments * (double)gemm->k;
-  threads = min_size(threads, (size_t)fmin(1.0 + work / SMALL_WORK, 1024.0));
+  threads = rg_min_size(threads, (size_t)fmin(1.0 + work / SMALL_WORK, 1024.0));
   if (gemm->items < threads) {
-    const size_t wanted = ceil_div(threads, gemm->items), tiles = ceil_div(gemm->m, gemm->tile_rows);
+    const size_t wanted = rg_ceil_div(threads, gemm->items), tiles = rg_ceil_div(gemm->m, gemm->tile_rows);
     if (tiles >= 4 * wanted || tiles >= gemm->panels)
-      gemm->row_parts = min_size(wanted, tiles);
+      gemm->row_parts = rg_min_size(wanted, tiles);
     else
-      gemm->panel_parts = min_size(wanted, gemm->panels);
+      gemm->panel_parts = rg_min_size(wanted, gemm->panels);
   }
-  gemm->tasks = min_size(threads, gemm->items * gemm->row_parts * gemm->panel_parts);
+  gemm->tasks = rg_min_size(threads, gemm->items * gemm->row_parts * gemm->panel_parts);
 }
 
 void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t items, size_t m, size_t n,
@@ -66,12 +62,12 @@ void rg_gemm_plan(rg_gemm *gemm, const rg_kernels *kernels, int threads, size_t 
                     .tile_rows = 1,
                     .block_rows = 1};
   if (items == 0 || m == 0 || n == 0) return;
-  gemm->tile_rows = ceil_div(m, ceil_div(m, kernels->mr));
+  gemm->tile_rows = rg_ceil_div(m, rg_ceil_div(m, kernels->mr));
   /* The windows of neighbouring pixels overlap: with several segments, about one of them is new with each row. */
   const size_t tile_bytes = kernels->mr * (k + 1) * sizeof(float);
   size_t tiles =
-      min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX); /* NOLINT(clang-analyzer-core.DivideZero) */
-  tiles = min_size(tiles > 0 ? tiles : 1, ceil_div(m, gemm->tile_rows));
+      rg_min_size(kernels->block_bytes / tile_bytes, BLOCK_TILES_MAX); /* NOLINT(clang-analyzer-core.DivideZero) */
+  tiles = rg_min_size(tiles > 0 ? tiles : 1, rg_ceil_div(m, gemm->tile_rows));
   gemm->block_rows = tiles * gemm->tile_rows;
   divide(gemm, threads > 0 ? (size_t)threads : 1);
   gemm->task_bytes = rg_round_up(tiles * segments * kernels->mr * sizeof(float *), RG_ALIGNMENT) +
@@ -137,8 +133,8 @@ static rg_gemm_tile first_tile(const rg_gemm *gemm, const rg_gemm_args *args, co
                                const range *block, size_t panel, const float *const *pointers) {
   const size_t column = panel * gemm->kernels->nr, at = block->row_begin - item->first_row;
   return (rg_gemm_tile){
-      .rows = min_size(block->row_end - block->row_begin, gemm->tile_rows),
-      .columns = min_size(gemm->n - column, gemm->kernels->nr),
+      .rows = rg_min_size(block->row_end - block->row_begin, gemm->tile_rows),
+      .columns = rg_min_size(gemm->n - column, gemm->kernels->nr),
       .segments = gemm->segments,
       .k = gemm->k,
       .a = pointers,
@@ -159,12 +155,12 @@ static void run_plain(const rg_gemm *gemm, const rg_gemm_args *args, const rg_ge
   const rg_finish finish = rg_finish_of(args->activation);
   const size_t nr = gemm->kernels->nr, rows = block->row_end - block->row_begin;
   const bool after = finish.after && rows > gemm->tile_rows;
-  const size_t step = gemm->b_first > 0 ? 1 : after ? ceil_div(AFTER_COLUMNS, nr) : gemm->panels;
+  const size_t step = gemm->b_first > 0 ? 1 : after ? rg_ceil_div(AFTER_COLUMNS, nr) : gemm->panels;
   const size_t alike = block->panel_end - (is_narrow(gemm, block->panel_end - 1) ? 1 : 0);
   for (size_t panel = block->panel_begin, end; panel < block->panel_end; panel = end) {
-    end = panel == alike ? panel + 1 : min_size(panel + step, alike);
+    end = panel == alike ? panel + 1 : rg_min_size(panel + step, alike);
     rg_gemm_tile first = first_tile(gemm, args, item, block, panel, pointers);
-    const size_t columns = min_size(gemm->n - panel * nr, (end - panel) * nr);
+    const size_t columns = rg_min_size(gemm->n - panel * nr, (end - panel) * nr);
     first.low = finish.low;
     first.high = finish.high;
     multiply(gemm, &first, rows, panel, columns);
@@ -183,7 +179,7 @@ static void run_strided(const rg_gemm *gemm, const rg_gemm_args *args, const rg_
     for (size_t row = block->row_begin; row < block->row_end; row += gemm->tile_rows) {
       const size_t down = row - block->row_begin;
       rg_gemm_tile tile = first;
-      tile.rows = min_size(block->row_end - row, gemm->tile_rows);
+      tile.rows = rg_min_size(block->row_end - row, gemm->tile_rows);
       tile.a += down / gemm->tile_rows * gemm->segments * gemm->kernels->mr;
       tile.c += down * args->c_row;
       if (tile.residual != NULL) tile.residual += down * args->residual_row;
@@ -202,10 +198,10 @@ static void run_range(const rg_gemm *gemm, const rg_gemm_args *args, size_t item
   args->item(args->source, item_index, &item);
   const bool plain = args->c_column == 1 && (item.residual == NULL || args->residual_column == 1);
   for (size_t row = part->row_begin; row < part->row_end; row += gemm->block_rows) {
-    const range block = {row, min_size(row + gemm->block_rows, part->row_end), part->panel_begin, part->panel_end};
+    const range block = {row, rg_min_size(row + gemm->block_rows, part->row_end), part->panel_begin, part->panel_end};
     size_t t = 0;
     for (size_t begin = row; begin < block.row_end; begin += gemm->tile_rows, t++)
-      args->rows(args->source, item_index, begin, min_size(block.row_end - begin, gemm->tile_rows),
+      args->rows(args->source, item_index, begin, rg_min_size(block.row_end - begin, gemm->tile_rows),
                  packed + t * mr * gemm->pack_floats, pointers + t * gemm->segments * mr);
     if (plain)
       run_plain(gemm, args, &item, &block, pointers);
@@ -249,4 +245,21 @@ void rg_gemm_run(const rg_gemm *gemm, const rg_gemm_args *args, rango_threads *t
   if (gemm->items == 0 || gemm->m == 0 || gemm->n == 0) return;
   job work = {gemm, args, scratch};
   rg_threads_run(threads, run_task, &work, gemm->tasks);
+}
+
+void rg_gemm_run_small(const rg_kernels *kernels, const rg_gemm_small *p, const float **pointers) {
+  const size_t mr = kernels->mr, tile_rows = rg_ceil_div(p->rows, rg_ceil_div(p->rows, mr));
+  for (size_t i = 0; i < p->rows; i++) pointers[i / tile_rows * mr + i % tile_rows] = p->a + i * p->a_row;
+  kernels->gemm_block(&(rg_gemm_block){.first = {.rows = tile_rows,
+                                                 .segments = 1,
+                                                 .k = p->k,
+                                                 .a = pointers,
+                                                 .b = p->b,
+                                                 .c = p->c,
+                                                 .c_stride = p->c_row,
+                                                 .low = -INFINITY,
+                                                 .high = INFINITY},
+                                       .rows = p->rows,
+                                       .columns = p->n,
+                                       .panel_step = kernels->nr * p->b_rows});
 }

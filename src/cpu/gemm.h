@@ -52,6 +52,16 @@ void rg_gemm_run(const rg_gemm *gemm, const rg_gemm_args *args, rango_threads *t
 void rg_gemm_run_rows(const rg_gemm *gemm, const rg_gemm_args *args, size_t item, size_t begin, size_t end,
                       void *scratch);
 
+/* c [rows][n] = a [rows][k] times the first k of a packed operand's b_rows rows, in the caller's thread and one call of
+ * the kernel. `pointers`: room for mr a register tile. */
+typedef struct rg_gemm_small {
+  const float *a, *b;
+  float *c;
+  size_t a_row, c_row, b_rows;
+  size_t rows, n, k;
+} rg_gemm_small;
+void rg_gemm_run_small(const rg_kernels *kernels, const rg_gemm_small *product, const float **pointers);
+
 /* An activation as bounds that the kernel applies and, where that isn't all, a function applied to the tile afterwards.
  */
 typedef struct rg_finish {

@@ -39,9 +39,6 @@ typedef struct job {
   char *scratch;
 } job;
 
-static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; } /* NOLINT(clang-analyzer-core.DivideZero) */
-
 /* ---- the three steps of a block ---- */
 
 typedef struct block {
@@ -107,27 +104,21 @@ static void transform_input(const block *b) {
 
 static void multiply(const block *b) {
   const rg_winograd *s = b->work->state;
-  const size_t in = s->geometry.x.channels, mr = s->kernels->mr;
-  const size_t rows = ceil_div(b->count, ceil_div(b->count, mr)); /* of a register tile */
+  const size_t in = s->geometry.x.channels;
   const float *weights = s->weights + s->points * rg_pack_offset(s->kernels, in, b->panel);
   const size_t width = rg_pack_width(s->kernels, s->geometry.y.channels, b->panel);
-  for (size_t point = 0; point < s->points; point++, weights += in * width) {
-    const float *v = b->v + point * b->v_step;
-    for (size_t i = 0; i < b->count; i++) b->rows[i / rows * mr + i % rows] = v + i * in;
-    const rg_gemm_block product = {.first = {.rows = rows,
-                                             .columns = b->columns,
-                                             .segments = 1,
-                                             .k = in,
-                                             .a = b->rows,
-                                             .b = weights,
-                                             .c = b->z + point * b->z_step,
-                                             .c_stride = b->columns,
-                                             .low = -INFINITY,
-                                             .high = INFINITY},
-                                   .rows = b->count,
-                                   .columns = b->columns};
-    s->kernels->gemm_block(&product);
-  }
+  for (size_t point = 0; point < s->points; point++, weights += in * width)
+    rg_gemm_run_small(s->kernels,
+                      &(rg_gemm_small){.a = b->v + point * b->v_step,
+                                       .a_row = in,
+                                       .b = weights,
+                                       .b_rows = in,
+                                       .c = b->z + point * b->z_step,
+                                       .c_row = b->columns,
+                                       .rows = b->count,
+                                       .n = b->columns,
+                                       .k = in},
+                      b->rows);
 }
 
 static void activate(const rg_winograd *s, const rg_finish *finish, const rg_winograd_output *out) {
@@ -160,8 +151,8 @@ static void transform_output(const block *b) {
     out.y = b->work->operands->y + offset;
     out.residual = b->work->operands->residual != NULL ? b->work->operands->residual + offset : NULL;
     const size_t down = (size_t)(g->out[1] - at.row), along = (size_t)(g->out[2] - at.column);
-    out.rows = min_size(s->m, s->line && !s->upright ? along : down);
-    out.columns = s->line ? 1 : min_size(s->m, along);
+    out.rows = rg_min_size(s->m, s->line && !s->upright ? along : down);
+    out.columns = s->line ? 1 : rg_min_size(s->m, along);
     s->kernels->winograd_output(&out);
     if (finish.after) activate(s, &finish, &out);
   }
@@ -185,12 +176,12 @@ static void run_task(void *argument, size_t task) {
   block b = {.work = work, .rows = (const float **)(work->scratch + task * s->scratch_bytes)};
   b.v = (float *)((char *)b.rows + rows_bytes(s));
   for (b.first = begin; b.first < end; b.first += b.count) {
-    b.count = min_size(s->block, end - b.first);
+    b.count = rg_min_size(s->block, end - b.first);
     b.v_step = b.count * g->x.channels + GAP;
     b.z = b.v + s->points * b.v_step;
     transform_input(&b);
     for (b.panel = first_panel; b.panel < end_panel; b.panel++) {
-      b.columns = min_size(g->y.channels - b.panel * nr, nr);
+      b.columns = rg_min_size(g->y.channels - b.panel * nr, nr);
       b.z_step = b.count * b.columns + GAP;
       multiply(&b);
       transform_output(&b);
@@ -223,10 +214,10 @@ static rango_status cut(rg_winograd *s, size_t threads) {
   const size_t room = l2 / 2 / (s->points * in * sizeof(float)) / s->kernels->mr * s->kernels->mr;
   const size_t most = room > BLOCK_TILES_MIN ? room : BLOCK_TILES_MIN;
   const size_t gaps = 2 * s->points * GAP * sizeof(float);
-  s->panel_parts = out > s->tiles ? min_size(threads, panels) : 1;
-  s->tile_parts = min_size(threads / s->panel_parts, s->tiles);
-  const size_t own = ceil_div(s->tiles, s->tile_parts);
-  s->block = ceil_div(own, ceil_div(own, most));
+  s->panel_parts = out > s->tiles ? rg_min_size(threads, panels) : 1;
+  s->tile_parts = rg_min_size(threads / s->panel_parts, s->tiles);
+  const size_t own = rg_ceil_div(s->tiles, s->tile_parts);
+  s->block = rg_ceil_div(own, rg_ceil_div(own, most));
   RG_FAIL_IF(!rg_mul_size(s->block, tile, &s->scratch_bytes) || s->scratch_bytes > SIZE_MAX / 2 / threads,
              RANGO_ERROR_LIMIT, "scratch of a convolution is too large");
   s->scratch_bytes = rg_round_up(s->scratch_bytes + gaps, RG_ALIGNMENT) + rows_bytes(s);
@@ -292,8 +283,8 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->upright = s->line && geometry.kernel[1] > 1;
   s->side = m + (size_t)(s->upright ? geometry.kernel[1] : geometry.kernel[2]) - 1;
   s->points = s->line ? s->side : s->side * s->side;
-  s->tiles_y = ceil_div((size_t)geometry.out[1], geometry.kernel[1] > 1 ? m : 1);
-  s->tiles_x = ceil_div((size_t)geometry.out[2], geometry.kernel[2] > 1 ? m : 1);
+  s->tiles_y = rg_ceil_div((size_t)geometry.out[1], geometry.kernel[1] > 1 ? m : 1);
+  s->tiles_x = rg_ceil_div((size_t)geometry.out[2], geometry.kernel[2] > 1 ? m : 1);
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;
   RG_TRY(pack_weights(prepare, s, weight));
   RG_TRY(cut(s, prepare->threads > 0 ? (size_t)prepare->threads : 1));

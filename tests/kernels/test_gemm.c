@@ -158,14 +158,28 @@ static void test_assembly_and_intrinsics_agree_in_every_bit(void **state) {
 }
 #endif
 
-static void check_narrow(const rg_kernels *kernels, rg_random *random, size_t rows, size_t columns, bool more) {
-  const size_t segments = 1 + rg_random_below(random, 3), k = rg_random_below(random, 40), total = segments * k;
-  const size_t stride = columns + 3, step = total + 5, tile_rows = rows < kernels->mr ? rows : kernels->mr - rows % 2;
-  const size_t tiles = (rows + tile_rows - 1) / tile_rows, floats = (columns - 1) * step + total;
+/* Where element (q, j) of the right operand lies: in columns one behind the other, or in panels `step` apart. */
+static size_t right_at(const rg_kernels *kernels, bool narrow, size_t columns, size_t step, size_t q, size_t j) {
+  const size_t panel = j / kernels->nr;
+  return narrow ? j * step + q : panel * step + q * rg_pack_width(kernels, columns, panel) + j % kernels->nr;
+}
+
+/* Blocks of any size: several tiles of rows, the last lower, and panels, the last narrower; or few columns. With a
+ * bias, bounds and a residual, which may be the result's own memory, or without. */
+static void check_block(const rg_kernels *kernels, rg_random *random, bool narrow, size_t rows, size_t columns,
+                        bool more) {
+  const size_t segments = 1 + rg_random_below(random, 3), k = !narrow + rg_random_below(random, 40),
+               total = segments * k;
+  const size_t stride = columns + 3, tile_rows = rows < kernels->mr ? rows : kernels->mr - rows % 2;
+  const size_t tiles = (rows + tile_rows - 1) / tile_rows, step = narrow ? total + 5 : kernels->nr * total + 7;
+  const size_t panels = rg_pack_panels(kernels, columns), width = rg_pack_width(kernels, columns, panels - 1);
+  const size_t floats = narrow ? (columns - 1) * step + total : (panels - 1) * step + width * total;
   const float **pointers = calloc(tiles * segments * kernels->mr, sizeof *pointers);
   float *a = guarded(random, rows * total), *b = guarded(random, floats), *c = guarded(random, rows * stride);
-  float *bias = guarded(random, columns), *before = malloc(rows * stride * sizeof *before);
+  float *bias = guarded(random, columns), *residual = guarded(random, rows * stride);
+  float *before = malloc(rows * stride * sizeof *before);
   memcpy(before, c, rows * stride * sizeof *before);
+  const float *added = narrow ? before : residual;
   for (size_t i = 0; i < rows; i++)
     for (size_t s = 0; s < segments; s++)
       pointers[(i / tile_rows * segments + s) * kernels->mr + i % tile_rows] = a + i * total + s * k;
@@ -177,22 +191,25 @@ static void check_narrow(const rg_kernels *kernels, rg_random *random, size_t ro
                                          .c = c,
                                          .c_stride = stride,
                                          .bias = more ? bias : NULL,
-                                         .residual = more ? c : NULL,
+                                         .residual = !more    ? NULL
+                                                     : narrow ? c
+                                                              : residual,
                                          .residual_stride = stride,
                                          .low = more ? -1.0f : -INFINITY,
                                          .high = INFINITY},
                                .rows = rows,
                                .columns = columns,
                                .panel_step = step};
-  kernels->gemm_narrow(&block);
+  (narrow ? kernels->gemm_narrow : kernels->gemm_block)(&block);
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < stride; j++) {
       if (j >= columns) {
         assert_true(memcmp(&c[i * stride + j], &before[i * stride + j], sizeof(float)) == 0);
         continue;
       }
-      double sum = more ? (double)bias[j] + (double)before[i * stride + j] : 0.0;
-      for (size_t q = 0; q < total; q++) sum += (double)a[i * total + q] * (double)b[j * step + q];
+      double sum = more ? (double)bias[j] + (double)added[i * stride + j] : 0.0;
+      for (size_t q = 0; q < total; q++)
+        sum += (double)a[i * total + q] * (double)b[right_at(kernels, narrow, columns, step, q, j)];
       if (more) sum = fmax(sum, -1.0);
       if (!(fabs(c[i * stride + j] - sum) <= 1e-6 * ((double)total + 4.0)))
         fail_msg("%s, %zu x %zu of %zu x %zu: (%zu, %zu) is %g, not %g", kernels->isa, rows, columns, segments, k, i, j,
@@ -204,6 +221,7 @@ static void check_narrow(const rg_kernels *kernels, rg_random *random, size_t ro
   release(b, floats);
   release(c, rows * stride);
   release(bias, columns);
+  release(residual, rows * stride);
 }
 
 /* Few columns that lie one behind the other. */
@@ -215,56 +233,8 @@ static void test_narrow(void **state) {
     assert_true(((*kernels)->gemm_narrow != NULL) == ((*kernels)->narrow > 0));
     for (size_t rows = 1; rows <= 3 * (*kernels)->mr; rows++)
       for (size_t columns = 1; columns <= (*kernels)->narrow; columns++)
-        for (int turn = 0; turn < 4; turn++) check_narrow(*kernels, &random, rows, columns, turn % 2 != 0);
+        for (int turn = 0; turn < 4; turn++) check_block(*kernels, &random, true, rows, columns, turn % 2 != 0);
   }
-}
-
-/* Blocks of any size: several tiles of rows, the last lower, and panels, the last narrower. */
-static void check_block(const rg_kernels *kernels, rg_random *random, size_t rows, size_t columns, bool more) {
-  const size_t segments = 1 + rg_random_below(random, 3), k = 1 + rg_random_below(random, 30), total = segments * k;
-  const size_t stride = columns + 5, tile_rows = rows < kernels->mr ? rows : kernels->mr - rows % 2;
-  const size_t tiles = (rows + tile_rows - 1) / tile_rows, panels = rg_pack_panels(kernels, columns);
-  const size_t step = kernels->nr * total + 7, width = rg_pack_width(kernels, columns, panels - 1);
-  const size_t floats = (panels - 1) * step + width * total;
-  const float **pointers = calloc(tiles * segments * kernels->mr, sizeof *pointers);
-  float *a = guarded(random, rows * total), *b = guarded(random, floats), *c = guarded(random, rows * stride);
-  float *bias = guarded(random, columns), *residual = guarded(random, rows * stride);
-  for (size_t i = 0; i < rows; i++)
-    for (size_t s = 0; s < segments; s++)
-      pointers[(i / tile_rows * segments + s) * kernels->mr + i % tile_rows] = a + i * total + s * k;
-  const rg_gemm_block block = {.first = {.rows = tile_rows,
-                                         .segments = segments,
-                                         .k = k,
-                                         .a = pointers,
-                                         .b = b,
-                                         .c = c,
-                                         .c_stride = stride,
-                                         .bias = more ? bias : NULL,
-                                         .residual = more ? residual : NULL,
-                                         .residual_stride = stride,
-                                         .low = more ? -1.0f : -INFINITY,
-                                         .high = INFINITY},
-                               .rows = rows,
-                               .columns = columns,
-                               .panel_step = step};
-  kernels->gemm_block(&block);
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < columns; j++) {
-      const size_t panel = j / kernels->nr, across = rg_pack_width(kernels, columns, panel);
-      double sum = more ? (double)bias[j] + (double)residual[i * stride + j] : 0.0;
-      for (size_t q = 0; q < total; q++)
-        sum += (double)a[i * total + q] * (double)b[panel * step + q * across + j % kernels->nr];
-      if (more) sum = fmax(sum, -1.0);
-      if (!(fabs(c[i * stride + j] - sum) <= 1e-6 * ((double)total + 4.0)))
-        fail_msg("%s, %zu x %zu of %zu x %zu: (%zu, %zu) is %g, not %g", kernels->isa, rows, columns, segments, k, i, j,
-                 (double)c[i * stride + j], sum);
-    }
-  free(pointers);
-  release(a, rows * total);
-  release(b, floats);
-  release(c, rows * stride);
-  release(bias, columns);
-  release(residual, rows * stride);
 }
 
 static void test_blocks(void **state) {
@@ -275,7 +245,7 @@ static void test_blocks(void **state) {
     size_t turn = 0;
     for (size_t rows = 1; rows <= 3 * (*kernels)->mr; rows++)
       for (size_t columns = 1; columns <= 3 * (*kernels)->nr; columns += 1 + turn % 5, turn++)
-        check_block(*kernels, &random, rows, columns, turn % 2 != 0);
+        check_block(*kernels, &random, false, rows, columns, turn % 2 != 0);
   }
 }
 

@@ -94,7 +94,7 @@ static void test_shapes_round_trip(void **state) {
     int64_t count = rango_tensor_count(&tensor);
     for (int64_t k = 0; k < count; k++) ((float *)tensor.data)[k] = (float)k / 3;
     check_ok(rango_tensor_save_npy(&tensor, folder_path(folder, "a.npy")));
-    size_t bytes;
+    size_t bytes = 0;
     char *written = folder_read(folder, "a.npy", &bytes);
     assert_int_equal((bytes - tensor.bytes) % 64, 0);
     if (texts[i]) {
