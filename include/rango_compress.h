@@ -123,10 +123,10 @@ typedef struct rango_spectrum {
   double two_nn;                /* estimates[RANGO_ESTIMATOR_TWO_NN].value; NaN: too few distinct rows */
   double mle;                   /* estimates[RANGO_ESTIMATOR_MLE].value */
   int64_t whitney; /* 2m, m the rounded `intrinsic`: a smooth m-manifold embeds in so many (Whitney 1944). 0: unknown */
-  int64_t whitney_linear;     /* 2m + 1: almost every linear projection to so many tells all its points apart */
-  rango_estimate intrinsic;   /* the estimate to trust */
-  rango_estimator estimator;  /* whose it is: LOCAL_PCA, COMBINED or NEAREST */
-  int64_t gap;                /* where local PCA sees a clear gap between the directions along and across; 0: nowhere */
+  int64_t whitney_linear;    /* 2m + 1: almost every linear projection to so many tells all its points apart */
+  rango_estimate intrinsic;  /* the estimate to trust */
+  rango_estimator estimator; /* whose it is: LOCAL_PCA, COMBINED or NEAREST */
+  int64_t gap;               /* where local PCA sees a clear gap between the directions along and across; 0: nowhere */
   rango_estimate estimates[RANGO_ESTIMATORS]; /* by rango_estimator */
   int decimations;
   rango_decimation decimation[RANGO_DECIMATIONS]; /* [0]: all rows, then half of them, and so on */

@@ -37,7 +37,8 @@ static rango_spectrum spectrum_of(generator make, int64_t count, int64_t dimensi
 static void assert_dimension(rango_spectrum s, double wanted, double tolerance) {
   if (!(fabs(s.two_nn - wanted) <= tolerance * wanted)) fail_msg("TwoNN says %g, not %g", s.two_nn, wanted);
   if (!(fabs(s.mle - wanted) <= tolerance * wanted)) fail_msg("maximum likelihood says %g, not %g", s.mle, wanted);
-  assert_int_equal(s.whitney, 2 * (int64_t)ceil(s.two_nn));
+  assert_int_equal(s.whitney, 2 * (int64_t)round(s.intrinsic.value));
+  assert_int_equal(s.whitney_linear, s.whitney + 1);
 }
 
 static void make_sphere(rg_random *random, double *row) { /* S^4 in R^5 */
@@ -127,9 +128,9 @@ static void two_nn_in_closed_form(void **state) {
     distances[2 * i + 1] = 2;
   }
   for (int i = 0; i < 18; i++) wanted += -log(1 - (i + 1) / 20.0) / (18 * log(2));
-  double got = rg_two_nn(distances, 20, 2);
+  double got = rg_two_nn(distances, 20, 2).value;
   assert_true(fabs(got - wanted) < 1e-12);
-  assert_true(isnan(rg_two_nn(distances, 9, 2)));
+  assert_true(isnan(rg_two_nn(distances, 9, 2).value));
 }
 
 /* Distances j^(1/d) are a d-dimensional law exactly: mean of ln(20/j)/d over j < 20. */
@@ -139,32 +140,39 @@ static void maximum_likelihood_in_closed_form(void **state) {
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 20; j++) distances[i * 20 + j] = pow(j + 1, 1 / 4.0);
   for (int j = 1; j < 20; j++) sum += log(20.0 / j) / 4;
-  assert_true(fabs(rg_levina_bickel(distances, 3, 20) - 19 / sum) < 1e-12);
+  assert_true(fabs(rg_levina_bickel(distances, 3, 20, 20).value - 19 / sum) < 1e-12);
 }
 
-static void nearest_distances_match_brute_force(void **state) {
+static void neighbours_match_brute_force(void **state) {
   (void)state;
+  enum { N = 300, D = 4, K = 3 };
   rg_random random;
   rg_random_seed(&random, 2);
-  double points[300 * 4], distances[300 * 3];
-  for (int i = 0; i < 300 * 4; i++) points[i] = 100 + rg_random_uniform(&random);
-  assert_int_equal(rg_nearest_distances(points, 300, 4, 3, distances), RANGO_OK);
-  for (int i = 0; i < 300; i++) {
-    double best[3] = {INFINITY, INFINITY, INFINITY};
-    for (int j = 0; j < 300; j++) {
-      double d = 0;
-      for (int k = 0; k < 4; k++) d += pow(points[i * 4 + k] - points[j * 4 + k], 2);
-      d = sqrt(d);
-      if (j == i) continue;
-      for (int k = 0; k < 3; k++)
-        if (d < best[k]) {
-          double t = best[k];
-          best[k] = d;
-          d = t;
-        }
+  static double points[N * D];
+  rg_neighbours near;
+  for (int i = 0; i < N * D; i++) points[i] = 100 + rg_random_uniform(&random);
+  for (int j = 0; j < D; j++) points[7 * D + j] = points[3 * D + j] * (1 + 1e-13); /* lost in |a|^2 + |b|^2 - 2ab */
+  assert_int_equal(rg_neighbours_find(points, N, D, K, &near), RANGO_OK);
+  for (int i = 0; i < N; i++) {
+    double before = 0;
+    for (int k = 0; k < K; k++) {
+      double distance = 0;
+      int64_t neighbour = near.indices[i * K + k], closer = 0;
+      for (int j = 0; j < D; j++) distance += pow(points[i * D + j] - points[neighbour * D + j], 2);
+      assert_true(fabs(sqrt(distance) - near.distances[i * K + k]) < 1e-15);
+      assert_true(neighbour != i && near.distances[i * K + k] >= before);
+      before = near.distances[i * K + k];
+      for (int other = 0; other < N; other++) {
+        double d = 0;
+        for (int j = 0; j < D; j++) d += pow(points[i * D + j] - points[other * D + j], 2);
+        closer += other != i && d < distance;
+      }
+      assert_int_equal(closer, k);
     }
-    for (int k = 0; k < 3; k++) assert_true(fabs(best[k] - distances[i * 3 + k]) < 1e-12);
   }
+  assert_int_equal(near.indices[3 * K], 7);
+  rg_neighbours_free(&near);
+  assert_int_equal(rg_neighbours_find(points, K, D, K, &near), RANGO_ERROR_ARGUMENT);
 }
 
 static float copies[1600 * 3];
@@ -220,7 +228,7 @@ int main(void) {
       cmocka_unit_test(spectrum_in_closed_form),
       cmocka_unit_test(two_nn_in_closed_form),
       cmocka_unit_test(maximum_likelihood_in_closed_form),
-      cmocka_unit_test(nearest_distances_match_brute_force),
+      cmocka_unit_test(neighbours_match_brute_force),
       cmocka_unit_test(duplicates_are_dropped),
       cmocka_unit_test(bad_samples_are_refused),
       cmocka_unit_test(integer_samples_are_converted),
