@@ -133,7 +133,8 @@ static rango_status take_portraits(rg_job *job, rango_compression *result) {
   calibration.sampling.wanted = RG_MANIFOLD_ROWS;
   calibration.batches = (data->rows + calibration.batch - 1) / calibration.batch;
   rango_status status = rg_portraits_collect(job->model, &job->sites, &calibration, result->arena, &result->portraits);
-  for (size_t i = 0; i < result->layer_count && status == RANGO_OK; i++) result->layers[i].portrait = &result->portraits.layers[i];
+  for (size_t i = 0; i < result->layer_count && status == RANGO_OK; i++)
+    result->layers[i].portrait = &result->portraits.layers[i];
   rango_dataset_free(data);
   return status;
 }

@@ -13,7 +13,7 @@ static const struct {
   rg_mark mark;
 } kinds[SERIES] = {{"ambient", "e", "e hollow", RG_MARK_SQUARE},
                    {"99 % of the variance", "b", "b", RG_MARK_SQUARE},
-                   {"chosen rank", "c", "c", RG_MARK_DIAMOND},
+                   {"chosen rank of the outputs", "c", "c", RG_MARK_DIAMOND},
                    {"intrinsic, MLE", "d", "d hollow", RG_MARK_TRIANGLE},
                    {"intrinsic, TwoNN", "a", "a", RG_MARK_CIRCLE}};
 
@@ -29,7 +29,7 @@ static void fill(const rg_report *report, double *const *values) {
     values[PCA99][i] = s->pca99 > 0 ? (double)s->pca99 : NAN;
     values[TWO_NN][i] = s->two_nn;
     values[MLE][i] = s->mle;
-    if (layer && layer->rank_count) values[RANK][i] = layer->ranks[layer->rank_count - 1];
+    if (layer && rg_report_output_rank(layer)) values[RANK][i] = rg_report_output_rank(layer);
   }
 }
 

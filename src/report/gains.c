@@ -74,9 +74,10 @@ static void metric_card(rg_html *html, const rango_compress_summary *s) {
   if (s->labels) {
     rg_html_put(html, "before: ");
     rg_report_metric(html, s->metric, s->metric_before);
-    rg_html_put(html, "; ");
+  } else {
+    rg_html_put(html, "on %lld rows", (long long)s->rows);
   }
-  rg_html_put(html, "%lld rows</div>", (long long)s->rows);
+  rg_html_put(html, "</div>");
   end_card(html, NAN);
 }
 

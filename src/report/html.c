@@ -76,8 +76,8 @@ void rg_html_number(rg_html *html, double value, int decimals) {
     if (*c != '-' && (*c < '0' || *c > '9')) *c = '.';
   const char *start = text;
   if (*start == '-') {
-    rg_html_put(html, "−");
     start++;
+    if (strspn(start, "0.") < strlen(start)) rg_html_put(html, "−");
   }
   put_bytes(html, start, strlen(start));
 }

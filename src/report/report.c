@@ -1,7 +1,15 @@
 /* The two reports, section by section. */
 
 #include "report/report.h"
+#include <string.h>
+
 #include "base/memory.h"
+
+int rg_report_output_rank(const rg_report_layer *layer) {
+  const rango_compressed_layer *c = layer->compressed;
+  if (!c || c->rank_count == 0 || strcmp(c->form, "spatial") == 0 || strcmp(c->form, "pointwise") == 0) return 0;
+  return c->ranks[c->rank_count - 1];
+}
 
 static rango_status open_page(rg_report *report, const char *path, const rango_report_options *options) {
   RG_FAIL_IF(!path, RANGO_ERROR_ARGUMENT, "report: no path");
@@ -23,8 +31,7 @@ static rango_status close_page(rg_report *report, rango_status status) {
 static void write_compression(rg_report *report) {
   const rango_compressed_layer *from;
   for (size_t i = 0; (from = rango_compression_layer(report->result, i)); i++)
-    report->layers[i] =
-        (rg_report_layer){from->name, from->op, from->portrait, from->ranks, from->rank_count, from->kept_dense};
+    report->layers[i] = (rg_report_layer){from->name, from->op, from->portrait, from};
   rg_page_begin(report, "A smaller network");
   rg_section_gains(report);
   rg_section_curve(report);

@@ -7,11 +7,13 @@
 /* A layer as all sections see it. */
 typedef struct rg_report_layer {
   const char *name, *op;
-  const rango_portrait *portrait; /* NULL: none was taken */
-  const int *ranks;
-  int rank_count;
-  bool kept_dense;
+  const rango_portrait *portrait;           /* NULL: none was taken */
+  const rango_compressed_layer *compressed; /* NULL: of spectra alone */
 } rg_report_layer;
+
+/* The rank that bounds the dimension of the layer's outputs; 0 where there is none: dense, or a form whose rank counts
+ * something else. */
+int rg_report_output_rank(const rg_report_layer *layer);
 
 typedef struct rg_report {
   rg_html html;

@@ -48,17 +48,21 @@ static void draw(rg_report *report, const rg_report_layer *layer, const char *wh
   rg_chart_line(&chart, "a", x, y, count);
   if (s->pca99 > 0) rg_chart_vertical(&chart, "b dash", (double)s->pca99);
   if (isfinite(whitney(s))) rg_chart_vertical(&chart, "d dot", whitney(s));
-  for (int i = 0; i < layer->rank_count; i++) rg_chart_vertical(&chart, "c", layer->ranks[i]);
+  if (rg_report_output_rank(layer)) rg_chart_vertical(&chart, "c", rg_report_output_rank(layer));
   rg_chart_end(&chart);
 }
 
 static void caption(rg_report *report, const rg_report_layer *layer) {
   rg_html *html = &report->html;
   const rango_spectrum *s = &layer->portrait->spectrum;
-  for (int i = 0; i < layer->rank_count; i++)
-    rg_html_put(html, i ? ", %d" : "<span class=\"c\">rank %d", layer->ranks[i]);
-  if (layer->rank_count) rg_html_put(html, "</span> · ");
-  if (!layer->rank_count && layer->kept_dense) rg_html_put(html, "kept dense · ");
+  const rango_compressed_layer *c = layer->compressed;
+  if (c && c->kept_dense) rg_html_put(html, "dense · ");
+  if (c && !c->kept_dense) {
+    rg_html_put(html, rg_report_output_rank(layer) ? "<span class=\"c\">rank " : "<span>");
+    if (!rg_report_output_rank(layer)) rg_html_text(html, c->form);
+    for (int i = 0; i < c->rank_count; i++) rg_html_put(html, i ? ", %d" : " %d", c->ranks[i]);
+    rg_html_put(html, "</span> · ");
+  }
   rg_html_put(html, "<span class=\"b\">99 %%: %lld</span>", (long long)s->pca99);
   if (isfinite(whitney(s))) rg_html_put(html, " · <span class=\"d\">2<i>m</i>+1: %lld</span>", (long long)whitney(s));
   rg_html_put(html, " · of %lld", (long long)s->dimension);
@@ -81,12 +85,13 @@ void rg_section_spectra(rg_report *report) {
   rg_html *html = &report->html;
   rg_report_layer data = {.portrait = report->data};
   if (!report->data) return;
-  rg_html_put(html,
-              "<section id=\"spectra\" class=\"long\"><h2>Spectra</h2>\n<p class=\"soft\">Share of the variance of a "
-              "layer’s outputs, by principal component; both scales are logarithmic. <span class=\"c\">Line: chosen "
-              "rank.</span> <span class=\"b\">Dashed: components that hold 99 %% of the variance.</span> <span "
-              "class=\"d\">Dotted: 2<i>m</i>+1, the coordinates in which a generic linear projection keeps a manifold "
-              "of the TwoNN dimension <i>m</i> whole (Whitney).</span></p>\n<div class=\"many\">\n");
+  rg_html_put(
+      html,
+      "<section id=\"spectra\" class=\"long\"><h2>Spectra</h2>\n<p class=\"soft\">Share of the variance of a "
+      "layer’s outputs, by principal component; both scales are logarithmic. <span class=\"c\">Line: chosen "
+      "rank of the outputs.</span> <span class=\"b\">Dashed: components that hold 99 %% of the variance.</span> <span "
+      "class=\"d\">Dotted: 2<i>m</i>+1, the coordinates in which a generic linear projection keeps a manifold "
+      "of the TwoNN dimension <i>m</i> whole (Whitney).</span></p>\n<div class=\"many\">\n");
   figure(report, &data, 0);
   for (size_t i = 0; i < report->layer_count; i++) figure(report, &report->layers[i], i + 1);
   rg_html_put(html, "</div></section>\n");

@@ -50,6 +50,12 @@ static void rank_cell(rg_html *html, const rango_compressed_layer *layer) {
   rg_html_put(html, layer->rank_count ? "</td>" : "–</td>");
 }
 
+static void form_cell(rg_html *html, const rango_compressed_layer *layer) {
+  rg_html_put(html, "<td class=\"t\">");
+  rg_html_text(html, layer->form);
+  rg_html_put(html, layer->slower ? " <span class=\"tag slow\">slower</span></td>" : "</td>");
+}
+
 static void dimension_cells(rg_html *html, const rango_portrait *portrait) {
   const rango_spectrum *s = portrait ? &portrait->spectrum : NULL;
   integer_cell(html, s ? s->pca99 : -1);
@@ -62,17 +68,14 @@ static void layer_row(rg_html *html, const rango_compressed_layer *layer, size_t
   text_cell(html, layer->name, true);
   text_cell(html, layer->op, false);
   text_cell(html, layer->shape, false);
-  text_cell(html, layer->form, false);
+  form_cell(html, layer);
   rank_cell(html, layer);
   dimension_cells(html, layer->portrait);
   count_cell(html, layer->params_after);
   cut_cell(html, layer->params_before, layer->params_after, layer->kept_dense);
   count_cell(html, layer->macs_after);
   cut_cell(html, layer->macs_before, layer->macs_after, layer->kept_dense);
-  rg_html_put(html, "<td data-v=\"%lld\">", (long long)rg_html_key(layer->ms_after));
-  if (layer->slower) rg_html_put(html, "<span class=\"tag slow\">slower</span> ");
-  rg_html_number(html, layer->ms_after, 3);
-  rg_html_put(html, "</td>");
+  number_cell(html, layer->ms_after, 3);
   number_cell(html, layer->kept_dense ? NAN : layer->error, 4);
   rg_html_put(html, "</tr>\n");
 }
