@@ -5,10 +5,14 @@
 #include "compress/compress.h"
 
 #define SEARCH_ROUNDS 100
-#define SMALL_RANK    16 /* below, every rank counts; from here on, multiples of the kernels' width */
-#define RANK_STEP     8
+#define SMALL_RANK    32
+#define MIDDLE_RANK   128
+#define MIDDLE_STEP   4
+#define LARGE_STEP    8
 
-bool rg_rank_is_useful(int64_t rank) { return rank >= 1 && (rank <= SMALL_RANK || rank % RANK_STEP == 0); }
+bool rg_rank_is_useful(int64_t rank) {
+  return rank >= 1 && (rank <= SMALL_RANK || rank % (rank <= MIDDLE_RANK ? MIDDLE_STEP : LARGE_STEP) == 0);
+}
 
 /* The candidate with the least damage + multiplier * price; the cheaper one of equals. */
 static size_t best_candidate(const rg_candidates *table, double multiplier) {

@@ -1,10 +1,11 @@
 /*
- * The pair form: W x = B (A x), A [rank][inputs], B [outputs][rank].
+ * The pair form: W x = B (A x), A [rank][inputs], B [outputs][rank], with the least squared error in the metric L L'.
  *
- * Where outputs <= inputs, the leading eigenvectors of the outputs' covariance (Zhang, Zou, He, Sun 2016): with V their
- * rows, A = V W and B = V'. Otherwise whitening of the inputs (Chen et al., DRONE, 2021): with C = Q S Q' the inputs'
- * covariance and U D P' the singular value decomposition of W Q S^1/2, A = P_r' S^-1/2 Q' and B = U_r D_r. Both have
- * the least squared error for their rank, the sum of the eigenvalues left out, so one decomposition serves every rank.
+ * Where outputs <= inputs, the leading eigenvectors V (rows) of L' C L with C the outputs' covariance (Zhang, Zou, He,
+ * Sun 2016, there with L = I): A = V L' W and B = L'^-1 V'. Otherwise whitening of the inputs (Chen et al., DRONE,
+ * 2021): with C = Q S Q' the inputs' covariance and U D P' the singular value decomposition of L' W Q S^1/2, A = P_r'
+ * S^-1/2 Q' and B = L'^-1 U_r D_r. Both have the least error for their rank, the sum of the eigenvalues left out, so
+ * one decomposition serves every rank.
  */
 #include <math.h>
 #include <string.h>
@@ -17,19 +18,16 @@ void rg_basis_free(rg_basis *basis) {
   rg_free(basis->first);
   rg_free(basis->second);
   rg_free(basis->tail);
+  rg_free(basis->grid);
+  rg_free(basis->grid_tails);
   *basis = (rg_basis){0};
 }
 
-/* tail[r] = what the values from r on hold of their sum. A layer whose output never changes needs no rank: all 0. */
+/* tail[r] = the sum of the values from r on. A layer whose output never changes needs no rank: all 0. */
 static rango_status fill_tail(const double *values, int64_t count, rg_basis *basis) {
   RG_TRY(rg_alloc((size_t)(count + 1) * sizeof(double), RG_OUT(&basis->tail)));
-  double total = 0, sum = 0;
-  for (int64_t i = 0; i < count; i++) total += values[i] > 0 ? values[i] : 0;
   basis->tail[count] = 0;
-  for (int64_t i = count - 1; i >= 0; i--) {
-    sum += values[i] > 0 ? values[i] : 0;
-    basis->tail[i] = total > 0 ? sum / total : 0;
-  }
+  for (int64_t i = count - 1; i >= 0; i--) basis->tail[i] = basis->tail[i + 1] + (values[i] > 0 ? values[i] : 0);
   return RANGO_OK;
 }
 
@@ -55,6 +53,21 @@ static rango_status output_covariance(const rg_site *site, const rg_statistics *
   return status;
 }
 
+/* basis->second [rank][outputs]: rows of `b` [rank][outputs] become B' = b L^-1. */
+static rango_status store_second(const rg_statistics *statistics, int64_t rank, int64_t n, const double *b,
+                                 rg_basis *basis) {
+  double *turned = NULL;
+  RG_TRY(rg_alloc((size_t)(n * rank) * sizeof *turned, RG_OUT(&turned)));
+  for (int64_t i = 0; i < rank; i++)
+    for (int64_t j = 0; j < n; j++) turned[j * rank + i] = b[i * n + j];
+  rg_metric_undo(statistics->metric, n, rank, turned);
+  rango_status status = rg_alloc((size_t)(n * rank) * sizeof(float), RG_OUT(&basis->second));
+  for (int64_t i = 0; i < rank && status == RANGO_OK; i++)
+    for (int64_t j = 0; j < n; j++) basis->second[i * n + j] = (float)turned[j * rank + i];
+  rg_free(turned);
+  return status;
+}
+
 static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
   int64_t m = site->inputs, n = site->outputs;
   double *vectors = NULL, *values = NULL, *matrix = NULL, *first = NULL;
@@ -64,11 +77,14 @@ static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *s
   RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *first, RG_OUT(&first)));
   RG_TRY_DONE(to_double(site->matrix, n * m, &matrix));
   RG_TRY_DONE(output_covariance(site, statistics, vectors));
+  rg_metric_apply(statistics->metric, n, n, vectors);
+  rg_metric_apply_right(statistics->metric, n, n, vectors);
   RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));
+  rg_metric_apply(statistics->metric, n, m, matrix);
   rg_matmul(false, false, n, m, n, 1.0, vectors, matrix, 0.0, first);
   basis->max_rank = n;
   RG_TRY_DONE(to_float(first, n * m, &basis->first));
-  RG_TRY_DONE(to_float(vectors, n * n, &basis->second));
+  RG_TRY_DONE(store_second(statistics, n, n, vectors, basis));
   RG_TRY_DONE(fill_tail(values, n, basis));
 done:
   rg_free(vectors);
@@ -86,7 +102,8 @@ static void scale_rows(double *q, const double *values, int64_t n, double power)
   }
 }
 
-/* n > m. In row-vector notation: t = S^1/2 Q' W' [m][n], t t' = U D^2 U'. A = U' S^-1/2 Q' [m][m], B' = U' t [m][n]. */
+/* n > m. In row-vector notation: t = S^1/2 Q' W' L [m][n], t t' = U D^2 U'. A = U' S^-1/2 Q' [m][m], B' = U' t L^-1
+ * [m][n]. */
 static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
   int64_t m = site->inputs, n = site->outputs;
   double *q = NULL, *values = NULL, *matrix = NULL, *t = NULL, *u = NULL, *first = NULL, *second = NULL;
@@ -102,6 +119,7 @@ static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *st
   RG_TRY_DONE(rg_eigen_symmetric(q, m, values));
   scale_rows(q, values, m, 0.5);
   rg_matmul(false, true, m, n, m, 1.0, q, matrix, 0.0, t);
+  rg_metric_apply_right(statistics->metric, m, n, t);
   rg_matmul(false, true, m, m, n, 1.0, t, t, 0.0, u);
   RG_TRY_DONE(rg_eigen_symmetric(u, m, values + m));
   scale_rows(q, values, m, -1.0); /* now S^-1/2 Q' */
@@ -109,7 +127,7 @@ static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *st
   rg_matmul(false, false, m, n, m, 1.0, u, t, 0.0, second);
   basis->max_rank = m;
   RG_TRY_DONE(to_float(first, m * m, &basis->first));
-  RG_TRY_DONE(to_float(second, m * n, &basis->second));
+  RG_TRY_DONE(store_second(statistics, m, n, second, basis));
   RG_TRY_DONE(fill_tail(values + m, m, basis));
 done:
   rg_free(q);
@@ -123,7 +141,7 @@ done:
 }
 
 rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
-  *basis = (rg_basis){.inner = site->inputs};
+  *basis = (rg_basis){.taps = 1, .inner = site->inputs};
   rango_status status = RANGO_OK;
   if (site->outputs <= site->inputs)
     status = basis_of_outputs(site, statistics, basis);

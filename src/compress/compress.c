@@ -8,7 +8,10 @@
 #define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
 #define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
 #define CALIBRATION_MIN      8     /* rows */
-#define SENSITIVITY_MACS     4e11  /* all partial runs together */
+#define REFIT_COLUMNS        1200  /* inputs: wider layers keep the basis's first factor */
+#define GRADIENT_MACS        8e11  /* all gradients together */
+#define GRADIENT_ROWS_MIN    64
+#define SENSITIVITY_MACS     4e11 /* all partial runs together */
 #define SENSITIVITY_ROWS     256
 #define SENSITIVITY_ROWS_MIN 32
 
@@ -110,6 +113,13 @@ rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   return status;
 }
 
+/* As many rows as the time for gradients allows: each takes about three runs of the model. */
+static int64_t gradient_rows(const rg_job *job, const rango_dataset *data) {
+  double rows = job->canonical_macs > 0 ? GRADIENT_MACS / (3 * (double)job->canonical_macs) : (double)data->rows;
+  if (rows < GRADIENT_ROWS_MIN) rows = GRADIENT_ROWS_MIN;
+  return rows < (double)data->rows ? (int64_t)rows : data->rows;
+}
+
 /* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
  * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
@@ -121,6 +131,10 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .batch = rg_default_batch(data),
       .sampling = {options->seed, SAMPLED_ROWS},
       .memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_DEFAULT,
+      .refit_columns = REFIT_COLUMNS,
+      .gradient_rows = gradient_rows(job, data),
+      .class_scores = options->budget == RANGO_BUDGET_MIN_AGREEMENT ||
+                      (options->labels && !rg_type_is_float(options->labels->type)),
       .session = job->session,
       .progress = options->progress ? forward_progress : NULL,
       .user = job,
@@ -181,11 +195,18 @@ static rango_status prepare(rg_job *job) {
 /* ---- steps ---- */
 
 static rango_status make_bases(rg_job *job) {
+  int64_t kept = 0;
   for (size_t i = 0; i < job->sites.count; i++) {
-    RG_TRY(rg_basis_pair(&job->sites.items[i], &job->statistics[i], &job->bases[i][RG_FORM_PAIR]));
-    RG_TRY(rg_basis_spatial(&job->sites.items[i], &job->statistics[i], &job->bases[i][RG_FORM_SPATIAL]));
-    rg_free(job->statistics[i].input_covariance);
-    job->statistics[i].input_covariance = NULL;
+    rg_site *site = &job->sites.items[i];
+    rg_basis *bases = job->bases[i];
+    rg_statistics *statistics = &job->statistics[i];
+    RG_TRY(rg_basis_pair(site, statistics, &bases[RG_FORM_PAIR]));
+    RG_TRY(rg_basis_convolution(site, statistics, &bases[RG_FORM_SPATIAL], &bases[RG_FORM_POINTWISE],
+                                &bases[RG_FORM_TUCKER]));
+    int64_t bytes = site->inputs * site->inputs * (int64_t)sizeof(float);
+    bool keep = statistics->input_covariance && bytes <= job->calibration.memory_bytes / 3 - kept;
+    if (keep) kept += bytes;
+    RG_TRY(rg_statistics_settle(site, keep, statistics));
     RG_TRY(
         rg_calibration_progress(&job->calibration, (double)(i + 1) / (double)job->sites.count, "decomposing layers"));
   }
@@ -221,15 +242,20 @@ static rango_status measure_sensitivity(rg_job *job) {
 static rango_status run(rg_job *job, rango_compression **out) {
   size_t count = job->sites.count;
   rg_trial best = {0};
+  bool metric = false;
   RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
   RG_TRY(rg_calloc(count, sizeof *job->bases, RG_OUT(&job->bases)));
-  RG_TRY(rg_calloc(count, sizeof *job->sensitivity, RG_OUT(&job->sensitivity)));
   rg_job_stage(job, 0.1, 0.25);
   RG_TRY(rg_statistics_collect(job->model, &job->sites, &job->calibration, job->statistics));
-  rg_job_stage(job, 0.25, 0.35);
+  rg_job_stage(job, 0.25, 0.3);
+  RG_TRY(rg_fisher_collect(job->model, &job->sites, &job->calibration, job->statistics, &metric));
+  rg_job_stage(job, 0.3, 0.4);
   RG_TRY(make_bases(job));
-  rg_job_stage(job, 0.35, 0.45);
-  RG_TRY(measure_sensitivity(job));
+  rg_job_stage(job, 0.4, 0.45);
+  if (!metric) {
+    RG_TRY(rg_calloc(count, sizeof *job->sensitivity, RG_OUT(&job->sensitivity)));
+    RG_TRY(measure_sensitivity(job));
+  }
   RG_TRY(rg_tables_create(job));
   rg_job_stage(job, 0.45, 0.95);
   RG_TRY(rg_search(job, &best));

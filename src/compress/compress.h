@@ -3,15 +3,23 @@
  *
  *   sites       where a weight can be factored, in the canonical copy of the model
  *   statistics  what the calibration rows say about each site's input and output
+ *   fisher      what an error at a site's output does to the model's output: the metric of all that follows
  *   basis       one decomposition a site and form, whose leading directions serve every rank
- *   sensitivity what an error at a site does to the model's output
+ *   sensitivity the same as fisher, measured, for models with an operator that has no adjoint
  *   allocate    a form and a rank for every site, within a cost
  *   fit         factors for these ranks, site after site, on inputs that the smaller network really makes
- *   rewrite     two standard ONNX nodes in place of one
+ *   rewrite     two or three standard ONNX nodes in place of one
  *   search      the smallest cost within the budget
  *
  * A site's weight is a matrix [outputs][inputs]: y = W x + b. For a convolution x is the im2col row in the order
- * [kernel w][channel][kernel h] (kernel columns outermost, so that a k x 1 convolution is one contiguous block).
+ * [kernel w][kernel h][channel], so that every form's first factor works on contiguous pieces of it:
+ *
+ *   form       first factor     then                        pieces (taps) of a row
+ *   pair       k x k            1 x 1                       1
+ *   spatial    kh x 1           1 x kw                      kw
+ *   pointwise  1 x 1            k x k                       kw * kh
+ *   tucker     1 x 1            k x k, 1 x 1                kw * kh
+ *
  * One-dimensional convolutions have kernel h = 1.
  */
 #ifndef RG_COMPRESS_COMPRESS_H
@@ -28,8 +36,14 @@ rango_status rg_canonical_copy(const rango_model *model, rango_model **out);
 
 /* ---- sites ---- */
 typedef enum rg_site_kind { RG_SITE_GEMM, RG_SITE_MATMUL, RG_SITE_CONV } rg_site_kind;
-typedef enum rg_form { RG_FORM_DENSE = 0, RG_FORM_PAIR = 1, RG_FORM_SPATIAL = 2 } rg_form;
-#define RG_FORM_COUNT 3
+typedef enum rg_form {
+  RG_FORM_DENSE = 0,
+  RG_FORM_PAIR,
+  RG_FORM_SPATIAL,
+  RG_FORM_POINTWISE,
+  RG_FORM_TUCKER,
+} rg_form;
+#define RG_FORM_COUNT 5
 
 typedef struct rg_site {
   rg_site_kind kind;
@@ -37,6 +51,8 @@ typedef struct rg_site {
   int node, add;     /* node ids in the canonical model; add: the bias of a MatMul, -1 none */
   int begin, end;    /* its nodes' places in the main graph's order: [begin, end) */
   int input, output; /* value ids */
+  int skip; /* id of the value that alone is added to the output (a residual connection), made before `begin`; -1 none
+             */
   const char *name, *op;
   const rango_tensor *weight, *bias; /* as in the model; bias NULL: none */
   int64_t inputs, outputs;
@@ -58,6 +74,8 @@ typedef struct rg_sites {
  * constant matrix, Conv of one group with one or two spatial axes; float32, weight used once, both sides at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
+/* Pieces that the first factor of a form sees a row as. */
+int64_t rg_form_taps(const rg_site *site, rg_form form);
 
 /* Samples of a site's input: which positions of a batch, and the rows there. */
 typedef struct rg_sampling {
@@ -68,10 +86,16 @@ typedef struct rg_sampling {
 int64_t rg_sample_count(const rg_sampling *sampling, int64_t available, int64_t batch_rows, int64_t total_rows);
 /* Output positions that `input` holds; sets the site's positions and sizes from it (`batch_rows` data rows). */
 rango_status rg_site_measure(rg_site *site, const rango_tensor *input, int64_t batch_rows, int64_t *available);
-/* Gathers `count` of `available` positions of batch number `batch` into rows [count][inputs]. The same arguments always
- * choose the same positions. */
-rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const rg_sampling *sampling, int64_t batch,
-                            int64_t available, int64_t count, float *rows);
+/* Chooses `count` of `available` positions of batch number `batch`, ascending. The same arguments always choose the
+ * same. */
+void rg_sample_positions(const rg_sampling *sampling, const rg_site *site, int64_t batch, int64_t available,
+                         int64_t count, int64_t *positions);
+/* The site's input at these positions (NULL: the first `count`): rows [count][inputs]. */
+rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const int64_t *positions, int64_t count,
+                            float *rows);
+/* A tensor of the shape of the site's output at these positions: rows [count][outputs]. */
+rango_status rg_site_gather_output(const rg_site *site, const rango_tensor *output, const int64_t *positions,
+                                   int64_t count, float *rows);
 
 /* ---- calibration data in batches ---- */
 typedef struct rg_calibration {
@@ -80,7 +104,10 @@ typedef struct rg_calibration {
   int64_t fit_batches; /* of these, how many the sequential fit keeps in memory; 0: all */
   rg_sampling sampling;
   int64_t memory_bytes;
-  bool means_only; /* statistics without covariances */
+  bool means_only;       /* statistics without covariances */
+  int64_t gradient_rows; /* data rows whose gradients make the Fisher metric */
+  bool class_scores;     /* the model's first output holds scores of classes: what they have in common doesn't count */
+  int64_t refit_columns; /* layers of at most so many inputs have both factors fitted anew; wider ones the last */
   rango_session_options session;
   rango_progress_function progress;
   void *user;
@@ -92,9 +119,12 @@ rango_status rg_calibration_progress(const rg_calibration *calibration, double f
 typedef struct rg_statistics {
   int64_t rows;             /* sampled */
   float *outputs;           /* [rows][outputs]: the original layer's outputs, bias included */
+  float *skip;              /* [rows][outputs]: what is added to them; NULL: nothing is */
   double *input_mean;       /* [inputs] */
   double *output_mean;      /* [outputs] */
-  double *input_covariance; /* [inputs][inputs], where a form needs it, else NULL; freed once the bases are made */
+  double *input_covariance; /* [inputs][inputs], where a form needs it, else NULL; until the bases are made */
+  float *covariance;        /* the same, rounded, afterwards: what the fit shrinks to. NULL where memory is short */
+  double *metric;           /* [outputs][outputs]: L, lower triangular, of the Fisher matrix L L'; NULL: the identity */
 } rg_statistics;
 
 /* Runs the model over the calibration rows and fills statistics [sites->count]. A NaN names the data row. */
@@ -102,20 +132,40 @@ rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, co
                                    rg_statistics *statistics);
 void rg_statistics_free(rg_statistics *statistics);
 bool rg_site_wants_covariance(const rg_site *site);
+/* Keeps a rounded copy of the covariance, or (keep false) none. */
+rango_status rg_statistics_settle(const rg_site *site, bool keep, rg_statistics *statistics);
+
+/* ---- the Fisher metric ---- */
+/* Fills statistics[i].metric from the gradients of the model's first output over the calibration rows: the expected
+ * squared change of the output for an error e at a site is e' G e, summed over the site's positions. *possible false:
+ * an operator in the way has no adjoint; nothing is filled. */
+rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
+                               rg_statistics *statistics, bool *possible);
+/* G [n][n], the lower triangle, to its factor L, after adding a small multiple of the identity. */
+rango_status rg_metric_factor(double *g, int64_t n);
+/* With L of a metric (NULL: nothing is done): a [n][columns] becomes L' a, and back. */
+void rg_metric_apply(const double *metric, int64_t n, int64_t columns, double *a);
+void rg_metric_undo(const double *metric, int64_t n, int64_t columns, double *a);
+/* a [rows][n] becomes a L. */
+void rg_metric_apply_right(const double *metric, int64_t rows, int64_t n, double *a);
 
 /* ---- bases ---- */
 typedef struct rg_basis {
   int64_t max_rank;
-  int64_t inner; /* columns of `first` */
-  float *first;  /* [max_rank][inner]: leading rows serve any rank. Pair: inner = inputs. Spatial: inner = channels *
-                    kernel h */
-  float *second; /* pair: [max_rank][outputs]. Spatial: NULL, fitted for each rank */
-  double *tail;  /* [max_rank + 1]: the layer's squared error at each rank over its output's variance; tail[0] = 1 */
+  int64_t taps, inner; /* inputs = taps * inner */
+  float *first;        /* [max_rank][inner]: leading rows serve any rank. Tucker: NULL, the pointwise form's serves */
+  float *second;       /* pair: [max_rank][outputs]; others NULL: fitted for each rank */
+  double *tail;        /* [max_rank + 1]: the layer's squared error in the metric at each rank */
+  int64_t grid_count;  /* Tucker: first ranks looked at, ascending */
+  int64_t *grid;       /* [grid_count] */
+  double *grid_tails;  /* [grid_count][outputs + 1]: error at each second rank */
 } rg_basis;
 
 /* `basis->max_rank` 0: the form doesn't serve this site. */
 rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
-rango_status rg_basis_spatial(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+/* The spatial, pointwise and Tucker forms of a convolution. */
+rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *statistics, rg_basis *spatial,
+                                  rg_basis *pointwise, rg_basis *tucker);
 void rg_basis_free(rg_basis *basis);
 
 /* ---- costs and allocation ---- */
@@ -125,9 +175,9 @@ typedef struct rg_cost {
 
 typedef struct rg_candidate {
   rg_form form;
-  int rank;
-  double damage; /* to the model's output, as a relative squared error */
-  double price;  /* in the objective's unit, as a share of the original model's */
+  int rank, rank2; /* rank2: of Tucker's second cut, otherwise 0 */
+  double damage;   /* to the model's output, as a squared error */
+  double price;    /* in the objective's unit, as a share of the original model's */
   rg_cost cost;
 } rg_candidate;
 
@@ -136,7 +186,7 @@ typedef struct rg_candidates {
   size_t count, capacity;
 } rg_candidates;
 
-/* Ranks worth looking at: all up to 16, then multiples of 8. */
+/* Ranks worth looking at: all up to 32, then multiples of 4, beyond 128 of 8. */
 bool rg_rank_is_useful(int64_t rank);
 /* One choice a table so that the sum of prices is at most `limit` and the sum of damages is least, up to the convex
  * hull (Everett 1963: one Lagrange multiplier for all) and a greedy fill of what is left. choices [count]. False when
@@ -146,25 +196,38 @@ bool rg_allocate(const rg_candidates *tables, size_t count, double limit, size_t
 /* ---- factors ---- */
 typedef struct rg_factors {
   rg_form form;
-  int64_t rank;
-  float *first;  /* [rank][basis inner] */
-  float *second; /* pair: [outputs][rank]. Spatial: [outputs][kernel w][rank] */
+  int64_t rank, rank2;
+  float *first;  /* [rank][inner]; dense: a corrected weight [outputs][inputs], or NULL to leave it alone */
+  float *middle; /* Tucker: [rank2][taps][rank] */
+  float *second; /* [outputs][taps][rank]; pair and Tucker: [outputs][rank or rank2] */
   float *offset; /* [outputs]; dense: the corrected bias, or NULL to leave it alone */
   double error;  /* relative error of the output on the calibration rows, ||y - target|| / ||target - mean|| */
 } rg_factors;
 
 void rg_factors_free(rg_factors *factors);
-/* Columns of z, what the first factor makes of an input row: rank, times kernel w in the spatial form ([kernel
- * w][rank]). */
-int64_t rg_projected_columns(const rg_site *site, rg_form form, int64_t rank);
-/* z [count][columns] of rows [count][inputs]. */
-void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows,
-                     int64_t count, float *z);
-/* The second factor and the bias by ridge regression of targets [count][outputs] on z, shrinking to the basis's own
- * second factor (pair) or to nothing (spatial). */
-rango_status rg_fit_second(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *z,
-                           const float *targets, int64_t count, rg_factors *out);
-/* Fits every site in order on what the network so far makes of the calibration rows (Zhang et al. 2016, asymmetric). */
+
+/* ---- regression.c: targets [rows][outputs] on z [rows][columns] ---- */
+typedef struct rg_regression {
+  int64_t columns, outputs, rows;
+  double *z_mean, *t_mean;
+  double *gram;    /* [columns][columns] of centred z over rows, lower triangle */
+  double *cross;   /* [columns][outputs] */
+  double variance; /* of the targets, summed over outputs */
+  double *b;       /* [columns][outputs]: the solution, target = b' z + offset */
+  double error;    /* mean squared error of the solution on these rows */
+} rg_regression;
+
+void rg_regression_free(rg_regression *r);
+rango_status rg_regression_create(const float *z, const float *targets, int64_t rows, int64_t columns, int64_t outputs,
+                                  rg_regression *out);
+/* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0). */
+rango_status rg_regression_solve(rg_regression *r, const double *prior);
+/* Replaces the solution by its best approximation of a rank, in the metric: b' = second first with first
+ * [rank][columns] and second [outputs][rank] (reduced-rank regression; Izenman 1975). */
+rango_status rg_regression_reduce(rg_regression *r, const double *metric, int64_t rank, double *first, double *second);
+
+/* Fits every site in order on what the network so far makes of the calibration rows (Zhang et al. 2016, asymmetric).
+ * bases [site][form]. */
 rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
                         const rg_statistics *statistics, const rg_basis (*bases)[RG_FORM_COUNT],
                         const rg_candidate *choices, rg_factors *factors);

@@ -78,7 +78,7 @@ static rango_status look_at_batch(rg_site *site, const rango_tensor *input, cons
   if (available % rows) return RANGO_OK;
   float *x;
   RG_TRY(rg_alloc((size_t)(available * site->inputs) * sizeof *x, RG_OUT(&x)));
-  rango_status status = rg_site_gather(site, input, &calibration->sampling, batch, available, available, x);
+  rango_status status = rg_site_gather(site, input, NULL, available, x);
   if (status == RANGO_OK) status = rg_probe_look(probe, x, first, rows, available / rows);
   rg_free(x);
   return status;

@@ -1,232 +1,258 @@
-/* Factors for chosen ranks. The first factor is the basis's leading rows; the second is fitted to what the layer's
- * input is in the network compressed so far, against the original layer's outputs: errors made before are answered, not
- * handed on (asymmetric fit; Zhang, Zou, He, Sun 2016). */
+/*
+ * Factors for chosen ranks, fitted to what the layer's input is in the network compressed so far, against the original
+ * layer's outputs: errors made before are answered, not handed on (asymmetric fit; Zhang, Zou, He, Sun 2016). Where a
+ * residual connection is added to the output, what that connection lost is part of the target.
+ *
+ * The last factor is always fitted. The first is the basis's leading rows, except in pairs of moderate width, where
+ * both come from reduced-rank regression. Every regression shrinks to what the statistics of the original network say.
+ */
 #include <math.h>
 #include <string.h>
 
 #include "compress/compress.h"
 
-#define BLOCK_ROWS 512
-#define RIDGE_MANY 1e-6 /* of the mean variance of z, where there are at least ROWS_EACH rows for each unknown */
-#define RIDGE_FEW  1e-2 /* otherwise: few rows say little, stay near the closed form */
-#define ROWS_EACH  8
+#define PRIOR_RIDGE   1e-6 /* of the mean variance of z: the prior's own regression, from a rounded covariance */
+#define ROWS_TO_REFIT 2    /* rows for each input, at least, to fit both factors */
 
 void rg_factors_free(rg_factors *factors) {
   rg_free(factors->first);
+  rg_free(factors->middle);
   rg_free(factors->second);
   rg_free(factors->offset);
   *factors = (rg_factors){0};
 }
 
-int64_t rg_projected_columns(const rg_site *site, rg_form form, int64_t rank) {
-  return form == RG_FORM_SPATIAL ? rank * site->kernel_w : rank;
+/* One site's fit. */
+typedef struct fitting {
+  const rg_site *site;
+  const rg_statistics *statistics;
+  const rg_basis *basis; /* whose leading rows are the first factor */
+  const rg_candidate *choice;
+  const rg_calibration *calibration;
+  const rg_frontier *frontier;
+  bool whole;      /* z is the input itself: both factors are fitted, or a dense weight */
+  int64_t columns; /* of z */
+  int64_t rows;
+  float *z;       /* [rows][columns]: what the fixed part makes of the input */
+  float *targets; /* [rows][outputs] where they differ from the statistics' outputs; NULL */
+} fitting;
+
+/* z [count][taps][rank] of rows [count][taps][inner]. */
+static void project(const fitting *f, const float *rows, int64_t count, float *z) {
+  int64_t rank = f->choice->rank;
+  if (f->whole)
+    memcpy(z, rows, (size_t)(count * f->columns) * sizeof *z);
+  else
+    rg_matmul_float(false, true, count * f->basis->taps, rank, f->basis->inner, rows, f->basis->first, z);
 }
 
-void rg_project_rows(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *rows,
-                     int64_t count, float *z) {
-  int64_t blocks = form == RG_FORM_SPATIAL ? site->kernel_w : 1; /* a row is [kernel w][inner] */
-  rg_matmul_float(false, true, count * blocks, rank, basis->inner, rows, basis->first, z);
-}
-
-/* Centred second moments of z and the targets. */
-typedef struct regression {
-  int64_t columns, outputs, rows;
-  double *z_mean, *t_mean;
-  double *gram;    /* [columns][columns], lower triangle and all of the diagonal */
-  double *cross;   /* [columns][outputs] */
-  double variance; /* of the targets, summed over outputs */
-} regression;
-
-static void regression_free(regression *r) {
-  rg_free(r->z_mean);
-  rg_free(r->t_mean);
-  rg_free(r->gram);
-  rg_free(r->cross);
-}
-
-static rango_status column_means(const float *rows, int64_t count, int64_t columns, double **out) {
-  RG_TRY(rg_calloc((size_t)columns, sizeof(double), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < columns; j++) (*out)[j] += rows[i * columns + j];
-  for (int64_t j = 0; j < columns; j++) (*out)[j] /= (double)count;
+/* targets = outputs + (original skip - what the skip is now). */
+static rango_status adjust_targets(fitting *f, const rango_tensor *skip, const int64_t *positions, int64_t count) {
+  int64_t n = f->site->outputs;
+  const float *outputs = f->statistics->outputs + f->rows * n, *before = f->statistics->skip + f->rows * n;
+  float *to = f->targets + f->rows * n;
+  RG_TRY(rg_site_gather_output(f->site, skip, positions, count, to));
+  for (int64_t i = 0; i < count * n; i++) to[i] = outputs[i] + (before[i] - to[i]);
   return RANGO_OK;
 }
 
-static void centre(const float *rows, const double *mean, int64_t count, int64_t columns, double *to) {
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < columns; j++) to[i * columns + j] = rows[i * columns + j] - mean[j];
-}
-
-static rango_status accumulate(const float *z, const float *targets, regression *r) {
-  int64_t k = r->columns, n = r->outputs;
-  double *zc = NULL, *tc = NULL;
+static rango_status gather_batch(fitting *f, int64_t batch) {
+  const rg_calibration *calibration = f->calibration;
+  const rg_site *site = f->site;
+  const rango_tensor *input = rg_frontier_value(f->frontier, batch, site->input);
+  RG_FAIL_IF(!input, RANGO_ERROR_INTERNAL, "node '%s' (%s): its input can't be reached", site->name, site->op);
+  int64_t begin = batch * calibration->batch, end = begin + calibration->batch, available, *positions = NULL;
+  if (end > calibration->data->rows) end = calibration->data->rows;
+  rg_site measured = *site;
+  RG_TRY(rg_site_measure(&measured, input, end - begin, &available));
+  int64_t count = rg_sample_count(&calibration->sampling, available, end - begin, calibration->data->rows);
+  RG_FAIL_IF(f->rows + count > f->statistics->rows, RANGO_ERROR_INTERNAL, "node '%s': more rows than before",
+             site->name);
+  float *rows = NULL;
   rango_status status;
-  RG_TRY_DONE(column_means(z, r->rows, k, &r->z_mean));
-  RG_TRY_DONE(column_means(targets, r->rows, n, &r->t_mean));
-  RG_TRY_DONE(rg_calloc((size_t)(k * k), sizeof(double), RG_OUT(&r->gram)));
-  RG_TRY_DONE(rg_calloc((size_t)(k * n), sizeof(double), RG_OUT(&r->cross)));
-  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * k) * sizeof(double), RG_OUT(&zc)));
-  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof(double), RG_OUT(&tc)));
-  double scale = 1.0 / (double)r->rows;
-  for (int64_t begin = 0; begin < r->rows; begin += BLOCK_ROWS) {
-    int64_t count = r->rows - begin < BLOCK_ROWS ? r->rows - begin : BLOCK_ROWS;
-    centre(z + begin * k, r->z_mean, count, k, zc);
-    centre(targets + begin * n, r->t_mean, count, n, tc);
-    rg_gram(count, k, scale, zc, 1.0, r->gram);
-    rg_matmul(true, false, k, n, count, scale, zc, tc, 1.0, r->cross);
-    for (int64_t i = 0; i < count * n; i++) r->variance += scale * tc[i] * tc[i];
-  }
+  RG_TRY_DONE(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
+  RG_TRY_DONE(rg_alloc((size_t)count * sizeof *positions, RG_OUT(&positions)));
+  rg_sample_positions(&calibration->sampling, site, batch, available, count, positions);
+  RG_TRY_DONE(rg_site_gather(&measured, input, positions, count, rows));
+  project(f, rows, count, f->z + f->rows * f->columns);
+  if (f->targets) RG_TRY_DONE(adjust_targets(f, rg_frontier_value(f->frontier, batch, site->skip), positions, count));
+  f->rows += count;
 done:
-  rg_free(zc);
-  rg_free(tc);
+  rg_free(rows);
+  rg_free(positions);
   return status;
 }
 
-static void fill_upper(double *a, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
+static rango_status gather(fitting *f) {
+  RG_TRY(rg_alloc((size_t)(f->statistics->rows * f->columns) * sizeof *f->z, RG_OUT(&f->z)));
+  if (f->statistics->skip && rg_frontier_value(f->frontier, 0, f->site->skip))
+    RG_TRY(rg_alloc((size_t)(f->statistics->rows * f->site->outputs) * sizeof *f->targets, RG_OUT(&f->targets)));
+  for (int64_t batch = 0; batch < f->frontier->batches; batch++) RG_TRY(gather_batch(f, batch));
+  return RANGO_OK;
 }
 
-/* b [columns][outputs]: from `prior` (or 0) by the regression of what it leaves over. Returns the mean squared error.
- */
-static rango_status solve(regression *r, const float *prior, double *b, double *error) {
-  int64_t k = r->columns, n = r->outputs;
-  double *gram = NULL, *left = NULL;
+/* ---- what the fit shrinks to: b [columns][outputs] on the original network's inputs ---- */
+
+/* [outputs][columns] to [columns][outputs]. */
+static void turn(const float *from, int64_t outputs, int64_t columns, double *to) {
+  for (int64_t i = 0; i < columns; i++)
+    for (int64_t j = 0; j < outputs; j++) to[i * outputs + j] = from[j * columns + i];
+}
+
+/* From the covariance C of the original input: with P the projection x -> z, solve(P C P', P C W'). */
+static rango_status prior_of_covariance(const fitting *f, double *b) {
+  int64_t m = f->site->inputs, n = f->site->outputs, k = f->columns, rank = f->choice->rank;
+  int64_t taps = f->basis->taps, inner = f->basis->inner;
+  float *pc = NULL, *gram = NULL, *cross = NULL;
+  double *wide = NULL;
   rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(k * k) * sizeof(double), RG_OUT(&gram)));
-  RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof(double), RG_OUT(&left)));
-  fill_upper(r->gram, k);
-  memcpy(gram, r->gram, (size_t)(k * k) * sizeof(double));
-  memcpy(left, r->cross, (size_t)(k * n) * sizeof(double));
-  for (int64_t i = 0; i < k * n; i++) b[i] = prior ? prior[i] : 0;
-  if (prior) rg_matmul(false, false, k, n, k, -1.0, r->gram, b, 1.0, left);
-  RG_TRY_DONE(rg_ridge_solve(gram, k, r->rows >= ROWS_EACH * k ? RIDGE_MANY : RIDGE_FEW, left, n));
-  for (int64_t i = 0; i < k * n; i++) b[i] += left[i];
-  /* |t - b'z|^2 = variance - 2 <b, cross> + <b, gram b> */
-  rg_matmul(false, false, k, n, k, 1.0, r->gram, b, 0.0, left);
-  *error = r->variance;
-  for (int64_t i = 0; i < k * n; i++) *error += b[i] * (left[i] - 2 * r->cross[i]);
+  RG_TRY_DONE(rg_alloc((size_t)(k * m) * sizeof *pc, RG_OUT(&pc)));
+  RG_TRY_DONE(rg_alloc((size_t)(k * k) * sizeof *gram, RG_OUT(&gram)));
+  RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *cross, RG_OUT(&cross)));
+  RG_TRY_DONE(rg_alloc((size_t)(k * k) * sizeof *wide, RG_OUT(&wide)));
+  for (int64_t t = 0; t < taps; t++)
+    rg_matmul_float(false, false, rank, m, inner, f->basis->first, f->statistics->covariance + t * inner * m,
+                    pc + t * rank * m);
+  rg_matmul_float(false, true, k * taps, rank, inner, pc, f->basis->first, gram);
+  rg_matmul_float(false, true, k, n, m, pc, f->site->matrix, cross);
+  for (int64_t i = 0; i < k * k; i++) wide[i] = gram[i];
+  for (int64_t i = 0; i < k * n; i++) b[i] = cross[i];
+  RG_TRY_DONE(rg_ridge_solve(wide, k, PRIOR_RIDGE, b, n));
 done:
+  rg_free(pc);
   rg_free(gram);
-  rg_free(left);
+  rg_free(cross);
+  rg_free(wide);
   return status;
 }
 
-static rango_status store(const rg_site *site, const rg_basis *basis, const regression *r, const double *b,
-                          double error, rg_factors *out) {
-  int64_t k = r->columns, n = site->outputs;
-  RG_TRY(rg_alloc((size_t)(out->rank * basis->inner) * sizeof(float), RG_OUT(&out->first)));
-  RG_TRY(rg_alloc((size_t)(n * k) * sizeof(float), RG_OUT(&out->second)));
-  RG_TRY(rg_alloc((size_t)n * sizeof(float), RG_OUT(&out->offset)));
-  memcpy(out->first, basis->first, (size_t)(out->rank * basis->inner) * sizeof(float));
-  for (int64_t j = 0; j < n; j++) {
+/* *b NULL: nothing is known, shrink to 0. */
+static rango_status make_prior(const fitting *f, double **b) {
+  int64_t n = f->site->outputs, k = f->columns;
+  bool closed = f->basis && f->basis->second;
+  *b = NULL;
+  if (!f->whole && !closed && !f->statistics->covariance) return RANGO_OK;
+  RG_TRY(rg_alloc((size_t)(k * n) * sizeof **b, RG_OUT(b)));
+  if (f->whole)
+    turn(f->site->matrix, n, k, *b);
+  else if (closed)
+    for (int64_t i = 0; i < k * n; i++) (*b)[i] = f->basis->second[i];
+  else
+    return prior_of_covariance(f, *b);
+  return RANGO_OK;
+}
+
+/* ---- factors from a regression ---- */
+
+static rango_status to_float(const double *from, int64_t count, float **out) {
+  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
+  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
+  return RANGO_OK;
+}
+
+/* b' [outputs][columns]. */
+static rango_status solution(const rg_regression *r, float **out) {
+  RG_TRY(rg_alloc((size_t)(r->columns * r->outputs) * sizeof(float), RG_OUT(out)));
+  for (int64_t i = 0; i < r->columns; i++)
+    for (int64_t j = 0; j < r->outputs; j++) (*out)[j * r->columns + i] = (float)r->b[i * r->outputs + j];
+  return RANGO_OK;
+}
+
+static rango_status store_offset(const rg_regression *r, rg_factors *out) {
+  RG_TRY(rg_alloc((size_t)r->outputs * sizeof(float), RG_OUT(&out->offset)));
+  for (int64_t j = 0; j < r->outputs; j++) {
     double offset = r->t_mean[j];
-    for (int64_t i = 0; i < k; i++) {
-      out->second[j * k + i] = (float)b[i * n + j];
-      offset -= b[i * n + j] * r->z_mean[i];
-    }
+    for (int64_t i = 0; i < r->columns; i++) offset -= r->b[i * r->outputs + j] * r->z_mean[i];
     out->offset[j] = (float)offset;
   }
-  out->error = r->variance > 0 && error > 0 ? sqrt(error / r->variance) : 0;
+  out->error = r->variance > 0 && r->error > 0 ? sqrt(r->error / r->variance) : 0;
   return RANGO_OK;
 }
 
-rango_status rg_fit_second(const rg_site *site, const rg_basis *basis, rg_form form, int64_t rank, const float *z,
-                           const float *targets, int64_t count, rg_factors *out) {
-  *out = (rg_factors){.form = form, .rank = rank};
-  regression r = {.columns = rg_projected_columns(site, form, rank), .outputs = site->outputs, .rows = count};
-  double *b = NULL, error = 0;
+/* The solution as two factors of `rank`: first [rank][columns] and second [outputs][rank]. */
+static rango_status reduce(const fitting *f, rg_regression *r, int64_t rank, float **first, float **second) {
+  double *a = NULL, *b = NULL;
   rango_status status;
-  RG_TRY_DONE(accumulate(z, targets, &r));
-  RG_TRY_DONE(rg_alloc((size_t)(r.columns * r.outputs) * sizeof(double), RG_OUT(&b)));
-  RG_TRY_DONE(solve(&r, form == RG_FORM_PAIR ? basis->second : NULL, b, &error));
-  RG_TRY_DONE(store(site, basis, &r, b, error, out));
+  RG_TRY_DONE(rg_alloc((size_t)(rank * r->columns) * sizeof *a, RG_OUT(&a)));
+  RG_TRY_DONE(rg_alloc((size_t)(r->outputs * rank) * sizeof *b, RG_OUT(&b)));
+  RG_TRY_DONE(rg_regression_reduce(r, f->statistics->metric, rank, a, b));
+  RG_TRY_DONE(to_float(a, rank * r->columns, first));
+  RG_TRY_DONE(to_float(b, r->outputs * rank, second));
 done:
-  regression_free(&r);
+  rg_free(a);
   rg_free(b);
-  if (status == RANGO_OK) return RANGO_OK;
-  rg_factors_free(out);
-  return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
+  return status;
 }
 
-/* ---- the whole network, in order ---- */
-
-/* Calls `use` with the sampled rows of each batch of a site's input on the frontier. */
-typedef rango_status (*rows_visitor)(void *argument, const float *rows, int64_t count);
-
-static rango_status visit_rows(const rg_site *site, const rg_calibration *calibration, const rg_frontier *frontier,
-                               rows_visitor visit, void *argument) {
-  rg_site measured = *site;
-  for (int64_t batch = 0; batch < frontier->batches; batch++) {
-    const rango_tensor *input = rg_frontier_value(frontier, batch, site->input);
-    RG_FAIL_IF(!input, RANGO_ERROR_INTERNAL, "node '%s' (%s): its input can't be reached", site->name, site->op);
-    int64_t begin = batch * calibration->batch, end = begin + calibration->batch, available;
-    if (end > calibration->data->rows) end = calibration->data->rows;
-    RG_TRY(rg_site_measure(&measured, input, end - begin, &available));
-    int64_t count = rg_sample_count(&calibration->sampling, available, end - begin, calibration->data->rows);
-    float *rows = NULL;
-    RG_TRY(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
-    rango_status status = rg_site_gather(&measured, input, &calibration->sampling, batch, available, count, rows);
-    if (status == RANGO_OK) status = visit(argument, rows, count);
-    rg_free(rows);
-    RG_TRY(status);
+static rango_status make_factors(const fitting *f, rg_regression *r, rg_factors *out) {
+  rg_form form = f->choice->form;
+  if (form == RG_FORM_DENSE) {
+    RG_TRY(solution(r, &out->first));
+  } else if (f->whole) {
+    RG_TRY(reduce(f, r, out->rank, &out->first, &out->second));
+  } else {
+    int64_t size = out->rank * f->basis->inner;
+    RG_TRY(rg_alloc((size_t)size * sizeof(float), RG_OUT(&out->first)));
+    memcpy(out->first, f->basis->first, (size_t)size * sizeof(float));
+    if (form == RG_FORM_TUCKER)
+      RG_TRY(reduce(f, r, out->rank2, &out->middle, &out->second));
+    else
+      RG_TRY(solution(r, &out->second));
   }
-  return RANGO_OK;
+  return store_offset(r, out);
 }
 
-typedef struct projection {
-  const rg_site *site;
-  const rg_basis *basis;
-  rg_form form;
-  int64_t rank, columns, rows, limit;
-  float *z;           /* [limit][columns] */
-  rg_moments moments; /* dense: mean of the input */
-} projection;
-
-static rango_status project_batch(void *argument, const float *rows, int64_t count) {
-  projection *p = argument;
-  if (p->form == RG_FORM_DENSE) return rg_moments_add(&p->moments, rows, count);
-  RG_FAIL_IF(p->rows + count > p->limit, RANGO_ERROR_INTERNAL, "node '%s': more rows than before", p->site->name);
-  rg_project_rows(p->site, p->basis, p->form, p->rank, rows, count, p->z + p->rows * p->columns);
-  p->rows += count;
-  return RANGO_OK;
-}
-
-/* A dense layer's bias takes up what the changed input does to its mean. */
-static rango_status fit_bias(const rg_site *site, const rg_statistics *statistics, projection *p,
-                             const rg_calibration *calibration, const rg_frontier *frontier, rg_factors *out) {
+/* A dense layer too wide to be fitted anew: its bias takes up what the changed input does to its mean. */
+static rango_status fit_bias(const fitting *f, rg_factors *out) {
+  const rg_site *site = f->site;
   double *mean = NULL;
   rango_status status;
-  RG_TRY(rg_moments_create(&p->moments, site->inputs, false));
-  RG_TRY_DONE(visit_rows(site, calibration, frontier, project_batch, p));
-  RG_TRY_DONE(rg_alloc((size_t)site->inputs * sizeof *mean, RG_OUT(&mean)));
-  RG_TRY_DONE(rg_moments_finish(&p->moments, mean, NULL));
+  RG_TRY_DONE(rg_calloc((size_t)site->inputs, sizeof *mean, RG_OUT(&mean)));
+  for (int64_t i = 0; i < f->rows; i++)
+    for (int64_t j = 0; j < site->inputs; j++) mean[j] += f->z[i * site->inputs + j] / (double)f->rows;
   RG_TRY_DONE(rg_alloc((size_t)site->outputs * sizeof(float), RG_OUT(&out->offset)));
   for (int64_t j = 0; j < site->outputs; j++) {
-    double offset = statistics->output_mean[j];
+    double offset = f->statistics->output_mean[j];
     for (int64_t i = 0; i < site->inputs; i++) offset -= (double)site->matrix[j * site->inputs + i] * mean[i];
     out->offset[j] = (float)offset;
   }
 done:
-  rg_moments_free(&p->moments);
   rg_free(mean);
   return status;
 }
 
-static rango_status fit_site(const rg_site *site, const rg_statistics *statistics, const rg_basis *basis,
-                             const rg_candidate *choice, const rg_calibration *calibration, const rg_frontier *frontier,
-                             rg_factors *out) {
-  projection p = {.site = site, .basis = basis, .form = choice->form, .rank = choice->rank, .limit = statistics->rows};
-  *out = (rg_factors){.form = choice->form, .rank = choice->rank};
-  if (choice->form == RG_FORM_DENSE) return fit_bias(site, statistics, &p, calibration, frontier, out);
-  p.columns = rg_projected_columns(site, choice->form, choice->rank);
-  RG_TRY(rg_alloc((size_t)(p.limit * p.columns) * sizeof(float), RG_OUT(&p.z)));
-  rango_status status = visit_rows(site, calibration, frontier, project_batch, &p);
-  if (status == RANGO_OK)
-    status = rg_fit_second(site, basis, choice->form, choice->rank, p.z, statistics->outputs, p.rows, out);
-  rg_free(p.z);
-  return status;
+static rango_status fit_site(fitting *f, rg_factors *out) {
+  const rg_candidate *choice = f->choice;
+  bool dense = choice->form == RG_FORM_DENSE;
+  bool narrow =
+      f->site->inputs <= f->calibration->refit_columns && f->statistics->rows >= ROWS_TO_REFIT * f->site->inputs;
+  rg_regression r = {0};
+  double *prior = NULL;
+  *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
+  f->whole = dense || (choice->form == RG_FORM_PAIR && narrow);
+  f->columns = f->whole ? f->site->inputs : choice->rank * f->basis->taps;
+  rango_status status;
+  RG_TRY_DONE(gather(f));
+  if (dense && !narrow) {
+    status = fit_bias(f, out);
+    goto done;
+  }
+  RG_TRY_DONE(make_prior(f, &prior));
+  RG_TRY_DONE(rg_regression_create(f->z, f->targets ? f->targets : f->statistics->outputs, f->rows, f->columns,
+                                   f->site->outputs, &r));
+  RG_TRY_DONE(rg_regression_solve(&r, prior));
+  RG_TRY_DONE(make_factors(f, &r, out));
+done:
+  rg_free(f->z);
+  rg_free(f->targets);
+  rg_free(prior);
+  rg_regression_free(&r);
+  if (status == RANGO_OK) return status;
+  rg_factors_free(out);
+  return rg_fail_context(status, "node '%s' (%s)", f->site->name, f->site->op);
 }
+
+/* ---- the whole network, in order ---- */
 
 rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
                         const rg_statistics *statistics, const rg_basis (*bases)[RG_FORM_COUNT],
@@ -243,7 +269,13 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
     bool dense = choices[i].form == RG_FORM_DENSE;
     if (dense && (!changed || !site->bias)) continue;
     RG_TRY_DONE(rg_frontier_advance(&frontier, model, site->begin, sites, factors, &calibration->session));
-    RG_TRY_DONE(fit_site(site, &statistics[i], &bases[i][choices[i].form], &choices[i], &kept, &frontier, &factors[i]));
+    fitting f = {.site = site,
+                 .statistics = &statistics[i],
+                 .basis = &bases[i][choices[i].form == RG_FORM_TUCKER ? RG_FORM_POINTWISE : choices[i].form],
+                 .choice = &choices[i],
+                 .calibration = &kept,
+                 .frontier = &frontier};
+    RG_TRY_DONE(fit_site(&f, &factors[i]));
     changed = changed || !dense;
   }
 done:

@@ -18,7 +18,7 @@ typedef struct rg_job {
   rg_sites sites;
   rg_statistics *statistics;        /* [sites] */
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
-  rg_sensitivity *sensitivity;      /* [sites] */
+  rg_sensitivity *sensitivity;      /* [sites], where it is measured; NULL: the metric says it */
   rg_candidates *tables;            /* [sites] */
   rg_costs *costs;                  /* with the time objective */
   int64_t params, macs;             /* of the original; macs 0: unknown */
@@ -45,7 +45,8 @@ rango_status rg_measure_memory(const rango_model *model, const rango_dataset *da
                                int64_t *inputs, int64_t *frontier);
 
 /* ---- tables.c ---- */
-rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank);
+/* rank2: Tucker's, otherwise 0. */
+rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank, int64_t rank2);
 rango_status rg_tables_create(rg_job *job);
 
 /* ---- search.c ---- */

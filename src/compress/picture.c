@@ -157,6 +157,6 @@ rango_status rg_view_weights(const rg_view *view, const rg_site *site, const dou
   RG_TRY(make_picture(channels, kh, kw, 1, arena, out, &values));
   for (int64_t c = 0; c < channels; c++)
     for (int64_t y = 0; y < kh; y++)
-      for (int64_t x = 0; x < kw; x++) *values++ = (float)weights[(x * channels + c) * kh + y];
+      for (int64_t x = 0; x < kw; x++) *values++ = (float)weights[(x * kh + y) * channels + c];
   return RANGO_OK;
 }

@@ -44,12 +44,12 @@ const rango_portrait *rango_compression_data(const rango_compression *result) {
 
 static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t i, rg_arena *arena,
                                rango_compressed_layer *layer) {
-  static const char *const forms[RG_FORM_COUNT] = {"dense", "pair", "spatial"};
+  static const char *const forms[RG_FORM_COUNT] = {"dense", "pair", "spatial", "pointwise", "tucker"};
   const rg_site *site = &job->sites.items[i];
   const rg_factors *factors = &trial->factors[i];
   char text[RG_SHAPE_TEXT];
-  rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0),
-          after = rg_site_cost(job, site, factors->form, factors->rank);
+  rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0, 0),
+          after = rg_site_cost(job, site, factors->form, factors->rank, factors->rank2);
   *layer = (rango_compressed_layer){
       .rows_in = site->inputs,
       .columns_out = site->outputs,
@@ -65,6 +65,7 @@ static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t 
   };
   layer->slower = layer->ms_after > layer->ms_before;
   if (!layer->kept_dense) layer->ranks[layer->rank_count++] = (int)factors->rank;
+  if (factors->rank2) layer->ranks[layer->rank_count++] = (int)factors->rank2;
   RG_TRY(rg_arena_strndup(arena, site->name, strlen(site->name), &layer->name));
   RG_TRY(rg_arena_strndup(arena, site->op, strlen(site->op), &layer->op));
   rg_shape_text(&site->weight->shape, text, sizeof text);

@@ -1,5 +1,5 @@
-/* Two standard ONNX nodes in place of one. New names derive from the old ones; the second node keeps the layer's output
- * value, so nothing behind it changes. */
+/* Two or three standard ONNX nodes in place of one. New names derive from the old ones; the last node keeps the layer's
+ * output value, so nothing behind it changes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ static rango_status transpose(const float *from, int64_t rows, int64_t columns, 
 /* What the three kinds of layer have in common. */
 typedef struct rewriting {
   rg_graph *graph;
-  rg_node *old, *first, *second;
+  rg_node *old, *first, *middle, *second;
   rg_value *between;
   rg_value *w1, *w2, *bias;
 } rewriting;
@@ -171,56 +171,105 @@ static rango_status set_window(rg_node *node, const rg_node *old, const rg_site 
   return rg_node_set_ints(node, "pads", pads, 2 * count);
 }
 
-/* factors->first [rank][kw][channels][kh] (kw 1 in the spatial form) to ONNX's [rank][channels][kh][kw]. */
-static rango_status add_first_kernel(rewriting *r, const rg_site *site, const rg_factors *factors) {
-  int64_t kw = factors->form == RG_FORM_SPATIAL ? 1 : site->kernel_w, kh = site->kernel_h, channels = site->channels;
-  int64_t inner = kw * channels * kh;
+/* A kernel [outputs][kw][kh][channels] as a constant in ONNX's order [outputs][channels][kh][kw]. */
+static rango_status add_kernel(rewriting *r, const rg_site *site, const char *suffix, const int64_t *dims,
+                               const float *from, rg_value **out) {
+  int64_t outputs = dims[0], channels = dims[1], kh = dims[2], kw = dims[3];
   float *kernel = NULL;
-  RG_TRY(rg_alloc((size_t)(factors->rank * inner) * sizeof *kernel, RG_OUT(&kernel)));
+  RG_TRY(rg_alloc((size_t)(outputs * channels * kh * kw) * sizeof *kernel, RG_OUT(&kernel)));
   float *to = kernel;
-  for (int64_t i = 0; i < factors->rank; i++)
+  for (int64_t o = 0; o < outputs; o++)
     for (int64_t c = 0; c < channels; c++)
       for (int64_t y = 0; y < kh; y++)
-        for (int64_t x = 0; x < kw; x++) *to++ = factors->first[i * inner + (x * channels + c) * kh + y];
-  rg_shape shape = {site->spatial + 2, {factors->rank, channels, kh, kw}};
+        for (int64_t x = 0; x < kw; x++) *to++ = from[((o * kw + x) * kh + y) * channels + c];
+  rg_shape shape = {site->spatial + 2, {outputs, channels, kh, kw}};
   if (site->spatial == 1) shape.dims[2] = kw;
-  rango_status status = add_constant(r->graph, r->old->inputs[1]->name, "_first", &shape, kernel, &r->w1);
+  rango_status status = add_constant(r->graph, r->old->inputs[1]->name, suffix, &shape, kernel, out);
   rg_free(kernel);
   return status;
 }
 
-/* factors->second [outputs][kw][rank] (kw 1 in the pair form) to [outputs][rank][1][kw]. */
-static rango_status add_second_kernel(rewriting *r, const rg_site *site, const rg_factors *factors) {
-  int64_t kw = factors->form == RG_FORM_SPATIAL ? site->kernel_w : 1, rank = factors->rank;
-  float *kernel = NULL;
-  RG_TRY(rg_alloc((size_t)(site->outputs * rank * kw) * sizeof *kernel, RG_OUT(&kernel)));
-  float *to = kernel;
-  for (int64_t o = 0; o < site->outputs; o++)
-    for (int64_t i = 0; i < rank; i++)
-      for (int64_t x = 0; x < kw; x++) *to++ = factors->second[(o * kw + x) * rank + i];
-  rg_shape shape = {site->spatial + 2, {site->outputs, rank, 1, kw}};
-  if (site->spatial == 1) shape.dims[2] = kw;
-  rango_status status = add_constant(r->graph, r->old->inputs[1]->name, "_second", &shape, kernel, &r->w2);
-  rg_free(kernel);
-  return status;
+/* The middle one of Tucker's three convolutions goes between the two others. */
+static rango_status add_middle(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  char name[NAME_MAX_LENGTH];
+  rg_node *old = r->old;
+  rg_value *weight, *value;
+  RG_TRY(add_kernel(r, site, "_middle", (int64_t[]){factors->rank2, factors->rank, site->kernel_h, site->kernel_w},
+                    factors->middle, &weight));
+  RG_TRY(rg_graph_add_node(r->graph, r->second, old->op, old->domain, old->version, 2, 1, &r->middle));
+  RG_TRY(name_node(r->middle, old->name && old->name[0] ? old->name : old->outputs[0]->name, "_middle"));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, old->outputs[0]->name, "_lowrank2"), &value));
+  r->middle->definition = old->definition;
+  RG_TRY(rg_node_set_input(r->middle, 0, r->between));
+  RG_TRY(rg_node_set_input(r->middle, 1, weight));
+  rg_node_set_output(r->middle, 0, value);
+  return rg_node_set_input(r->second, 0, value);
 }
 
-/* No bias on the first: where the second pads, zeros must stay zeros. */
+/* Which of a layer's axes the first, the middle and the last convolution work along. */
+typedef struct axes {
+  int from, to;
+} axes;
+
+/* No bias but on the last: where a later one pads, zeros must stay zeros. */
 static rango_status rewrite_conv(rewriting *r, const rg_site *site, const rg_factors *factors) {
-  bool spatial = factors->form == RG_FORM_SPATIAL;
-  RG_TRY(add_first_kernel(r, site, factors));
-  RG_TRY(add_second_kernel(r, site, factors));
+  int64_t rank = factors->rank, kh = site->kernel_h, kw = site->kernel_w, n = site->outputs, c = site->channels;
+  axes all = {0, site->spatial}, none = {0, 0}, first = all, last = none;
+  int64_t dims1[4] = {rank, c, kh, kw}, dims2[4] = {n, rank, 1, 1};
+  if (factors->form == RG_FORM_SPATIAL) {
+    dims1[3] = 1;
+    dims2[3] = kw;
+    first = (axes){0, 1};
+    last = (axes){1, 2};
+  } else if (factors->form == RG_FORM_POINTWISE) {
+    dims1[2] = dims1[3] = 1;
+    dims2[2] = kh;
+    dims2[3] = kw;
+    first = none;
+    last = all;
+  } else if (factors->form == RG_FORM_TUCKER) {
+    dims1[2] = dims1[3] = 1;
+    dims2[1] = factors->rank2;
+    first = none;
+  }
+  RG_TRY(add_kernel(r, site, "_first", dims1, factors->first, &r->w1));
+  RG_TRY(add_kernel(r, site, "_second", dims2, factors->second, &r->w2));
   RG_TRY(add_bias(r, site, factors));
   RG_TRY(add_nodes(r, 2, 3));
   RG_TRY(rg_node_set_input(r->second, 2, r->bias));
-  RG_TRY(set_window(r->first, r->old, site, 0, spatial ? 1 : site->spatial));
-  RG_TRY(set_window(r->second, r->old, site, spatial ? 1 : site->spatial, site->spatial));
+  RG_TRY(set_window(r->first, r->old, site, first.from, first.to));
+  RG_TRY(set_window(r->second, r->old, site, last.from, last.to));
+  if (factors->form == RG_FORM_TUCKER) {
+    RG_TRY(add_middle(r, site, factors));
+    RG_TRY(set_window(r->middle, r->old, site, all.from, all.to));
+  }
   hand_over_output(r);
   return RANGO_OK;
 }
 
-/* A layer that stays dense gets its bias corrected where it has one of full length. */
-static rango_status correct_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
+/* The corrected weight of a layer that stays dense, in the operator's own order. */
+static rango_status correct_weight(rewriting *r, const rg_site *site, const float *matrix) {
+  const rg_shape *shape = &site->weight->shape;
+  rg_value *weight = NULL;
+  float *turned = NULL;
+  if (site->kind == RG_SITE_CONV) {
+    RG_TRY(add_kernel(r, site, "_corrected", (int64_t[]){site->outputs, site->channels, site->kernel_h, site->kernel_w},
+                      matrix, &weight));
+  } else if (site->kind == RG_SITE_GEMM && rg_node_int(r->old, "transB", 0)) {
+    RG_TRY(add_constant(r->graph, r->old->inputs[1]->name, "_corrected", shape, matrix, &weight));
+  } else {
+    RG_TRY(transpose(matrix, site->outputs, site->inputs, &turned));
+    rango_status status = add_constant(r->graph, r->old->inputs[1]->name, "_corrected", shape, turned, &weight);
+    rg_free(turned);
+    RG_TRY(status);
+  }
+  RG_TRY(rg_node_set_input(r->old, 1, weight));
+  if (site->kind == RG_SITE_GEMM && rg_node_attr(r->old, "alpha")) return rg_node_set_float(r->old, "alpha", 1);
+  return RANGO_OK;
+}
+
+/* A layer that stays dense gets its weight and its bias corrected, where it has a bias. */
+static rango_status correct_dense(rewriting *r, const rg_site *site, const rg_factors *factors) {
   if (!factors->offset || !site->bias) return RANGO_OK;
   rg_node *node = r->old;
   int input = 2;
@@ -229,6 +278,7 @@ static rango_status correct_bias(rewriting *r, const rg_site *site, const rg_fac
     if (!node) return RANGO_OK;
     input = rg_value_constant(node->inputs[1]) ? 1 : 0;
   }
+  if (factors->first) RG_TRY(correct_weight(r, site, factors->first));
   rg_shape shape = {1, {site->outputs}};
   RG_TRY(add_constant(r->graph, node->inputs[input]->name, "_corrected", &shape, factors->offset, &r->bias));
   RG_TRY(rg_node_set_input(node, input, r->bias));
@@ -239,7 +289,7 @@ static rango_status correct_bias(rewriting *r, const rg_site *site, const rg_fac
 rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors) {
   rewriting r = {.graph = copy->graph, .old = find_node(copy, site->node)};
   RG_FAIL_IF(!r.old, RANGO_ERROR_INTERNAL, "node '%s' (%s): not in the copy", site->name, site->op);
-  if (factors->form == RG_FORM_DENSE) return correct_bias(&r, site, factors);
+  if (factors->form == RG_FORM_DENSE) return correct_dense(&r, site, factors);
   if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
   if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
   return rewrite_conv(&r, site, factors);

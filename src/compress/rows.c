@@ -40,7 +40,7 @@ rango_status rg_site_measure(rg_site *site, const rango_tensor *input, int64_t b
   return RANGO_OK;
 }
 
-/* One im2col row: [kernel w][channel][kernel h]. */
+/* One im2col row: [kernel w][kernel h][channel]. */
 static void gather_patch(const rg_site *site, const float *image, int64_t oh, int64_t ow, float *row) {
   const rg_window *window = &site->window;
   bool two = site->spatial == 2;
@@ -50,12 +50,12 @@ static void gather_patch(const rg_site *site, const float *image, int64_t oh, in
   int64_t w0 = ow * window->stride[last] - window->pad_begin[last], dw = window->dilation[last];
   for (int64_t x = 0; x < site->kernel_w; x++) {
     int64_t w = w0 + x * dw;
-    bool inside = w >= 0 && w < site->input_w;
-    for (int64_t c = 0; c < site->channels; c++)
-      for (int64_t y = 0; y < site->kernel_h; y++) {
-        int64_t h = h0 + y * dh;
-        *row++ = inside && h >= 0 && h < site->input_h ? image[c * plane + h * site->input_w + w] : 0.0f;
-      }
+    for (int64_t y = 0; y < site->kernel_h; y++, row += site->channels) {
+      int64_t h = h0 + y * dh;
+      bool inside = w >= 0 && w < site->input_w && h >= 0 && h < site->input_h;
+      const float *from = image + h * site->input_w + w;
+      for (int64_t c = 0; c < site->channels; c++) row[c] = inside ? from[c * plane] : 0.0f;
+    }
   }
 }
 
@@ -69,22 +69,43 @@ static void gather_position(const rg_site *site, const float *data, int64_t posi
   gather_patch(site, from, place / site->output_w, place % site->output_w, row);
 }
 
-/* Draws each position with the chance that leaves exactly `count` of `available` (Knuth's algorithm S), so positions
- * come in order and nothing needs to be stored. */
-rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const rg_sampling *sampling, int64_t batch,
-                            int64_t available, int64_t count, float *rows) {
+/* Draws each position with the chance that leaves exactly `count` of `available` (Knuth's algorithm S). */
+void rg_sample_positions(const rg_sampling *sampling, const rg_site *site, int64_t batch, int64_t available,
+                         int64_t count, int64_t *positions) {
   rg_random random;
   rg_random_seed(&random,
                  sampling->seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(batch + 1) + (uint64_t)site->index);
   int64_t left = count;
-  RG_FAIL_IF(input->layout != RG_ROW_MAJOR, RANGO_ERROR_INTERNAL, "node '%s' (%s): unexpected input layout", site->name,
-             site->op);
   for (int64_t position = 0; position < available && left > 0; position++) {
     if (left < available - position && rg_random_below(&random, (uint64_t)(available - position)) >= (uint64_t)left)
       continue;
-    gather_position(site, input->data, position, rows);
-    rows += site->inputs;
+    *positions++ = position;
     left--;
+  }
+}
+
+static rango_status check_layout(const rg_site *site, const rango_tensor *tensor) {
+  RG_FAIL_IF(tensor->layout != RG_ROW_MAJOR || tensor->type != RANGO_FLOAT32, RANGO_ERROR_INTERNAL,
+             "node '%s' (%s): unexpected type or layout", site->name, site->op);
+  return RANGO_OK;
+}
+
+rango_status rg_site_gather(const rg_site *site, const rango_tensor *input, const int64_t *positions, int64_t count,
+                            float *rows) {
+  RG_TRY(check_layout(site, input));
+  for (int64_t i = 0; i < count; i++)
+    gather_position(site, input->data, positions ? positions[i] : i, rows + i * site->inputs);
+  return RANGO_OK;
+}
+
+rango_status rg_site_gather_output(const rg_site *site, const rango_tensor *output, const int64_t *positions,
+                                   int64_t count, float *rows) {
+  int64_t n = site->outputs, area = site->kind == RG_SITE_CONV ? site->output_h * site->output_w : 1;
+  RG_TRY(check_layout(site, output));
+  for (int64_t i = 0; i < count; i++) {
+    int64_t image = positions[i] / area, place = positions[i] % area;
+    const float *from = (const float *)output->data + image * n * area + place;
+    for (int64_t j = 0; j < n; j++) rows[i * n + j] = from[j * area];
   }
   return RANGO_OK;
 }

@@ -174,9 +174,10 @@ static rango_status measure_rank(const tail_runner *tail, const projector *p, ra
   return RANGO_OK;
 }
 
+/* The least rank whose relative error is at most `error`. */
 static int64_t rank_for(const rg_basis *basis, double error) {
   int64_t rank = 1;
-  while (rank < basis->max_rank && basis->tail[rank] > error) rank++;
+  while (rank < basis->max_rank && basis->tail[rank] > error * basis->tail[0]) rank++;
   return rank;
 }
 
@@ -186,7 +187,7 @@ static rango_status measure_site(const tail_runner *tail, projector *p, const rg
   for (int i = 0; i < RG_SENSITIVITY_POINTS; i++) {
     double damage, error;
     p->rank = rank_for(basis, wanted_errors[i]);
-    error = basis->tail[p->rank];
+    error = basis->tail[0] > 0 ? basis->tail[p->rank] / basis->tail[0] : 0;
     if (p->rank >= last || !(error > 0)) continue;
     last = p->rank;
     RG_TRY(measure_rank(tail, p, truth, &damage));

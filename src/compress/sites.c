@@ -60,7 +60,7 @@ static rango_status fill_conv_matrix(rg_site *site) {
     for (int64_t c = 0; c < site->channels; c++)
       for (int64_t h = 0; h < site->kernel_h; h++)
         for (int64_t x = 0; x < site->kernel_w; x++)
-          site->matrix[o * site->inputs + (x * site->channels + c) * site->kernel_h + h] = *w++;
+          site->matrix[o * site->inputs + (x * site->kernel_h + h) * site->channels + c] = *w++;
   return RANGO_OK;
 }
 
@@ -134,7 +134,7 @@ static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
 }
 
 static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
-  *site = (rg_site){.node = node->id, .add = -1, .op = node->op};
+  *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op};
   *found = false;
   if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0] || !node->outputs[0]) return RANGO_OK;
   if (rg_value_constant(node->inputs[0])) return RANGO_OK;
@@ -145,6 +145,31 @@ static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
   if (rg_node_is(node, "MatMul")) return read_matmul(node, site, found);
   if (rg_node_is(node, "Conv")) return read_conv(node, site, found);
   return RANGO_OK;
+}
+
+int64_t rg_form_taps(const rg_site *site, rg_form form) {
+  if (form == RG_FORM_SPATIAL) return site->kernel_w;
+  return form == RG_FORM_POINTWISE || form == RG_FORM_TUCKER ? site->kernel_w * site->kernel_h : 1;
+}
+
+/* The place of a node in the main graph's order, or -1. */
+static int place_of(const rango_model *model, const rg_node *wanted) {
+  int place = 0;
+  for (const rg_node *node = model->graph->first; node; node = node->next, place++)
+    if (node == wanted) return place;
+  return -1;
+}
+
+/* Where the output's only use is an Add of something computed before: a residual connection. */
+static void find_skip(const rango_model *model, rg_site *site) {
+  const rg_value *output = rg_find_value(model->graph, site->output);
+  if (!output || output->uses.count != 1 || output->output_uses) return;
+  const rg_node *add = output->uses.items[0].node;
+  if (!rg_node_is(add, "Add") || add->graph != model->graph) return;
+  const rg_value *other = add->inputs[add->inputs[0] == output];
+  if (!other || rg_value_constant(other) || !other->producer) return;
+  int place = place_of(model, other->producer);
+  if (place >= 0 && place < site->begin) site->skip = other->id;
 }
 
 static void drop_site(rg_site *site) {
@@ -177,7 +202,7 @@ rango_status rg_sites_find(rango_model *model, rg_sites *out) {
     if (node->id != out->items[next].node) continue;
     out->items[next].begin = place;
     out->items[next].end = place + (out->items[next].add >= 0 ? 2 : 1);
-    next++;
+    find_skip(model, &out->items[next++]);
   }
   if (status != RANGO_OK) rg_sites_free(out);
   return status;

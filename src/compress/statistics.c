@@ -6,21 +6,35 @@
 #include "base/checked.h"
 #include "compress/compress.h"
 
-#define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the spatial form can win */
+#define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the forms that need it can win */
 
-/* Where a covariance of the inputs is needed: the pair's whitened form, and the spatial form. Otherwise the outputs'
- * does. */
+/* Where a covariance of the inputs is needed: the pair's whitened form, and a convolution's other forms. Otherwise the
+ * outputs' does. */
 bool rg_site_wants_covariance(const rg_site *site) {
   if (site->inputs > COVARIANCE_MAX) return false;
-  return site->outputs > site->inputs || (site->kernel_h > 1 && site->kernel_w > 1);
+  return site->outputs > site->inputs || site->kernel_h > 1 || site->kernel_w > 1;
 }
 
 void rg_statistics_free(rg_statistics *statistics) {
   rg_free(statistics->outputs);
+  rg_free(statistics->skip);
   rg_free(statistics->input_mean);
   rg_free(statistics->output_mean);
   rg_free(statistics->input_covariance);
+  rg_free(statistics->covariance);
+  rg_free(statistics->metric);
   *statistics = (rg_statistics){0};
+}
+
+rango_status rg_statistics_settle(const rg_site *site, bool keep, rg_statistics *statistics) {
+  if (statistics->input_covariance && keep) {
+    int64_t count = site->inputs * site->inputs;
+    RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(&statistics->covariance)));
+    for (int64_t i = 0; i < count; i++) statistics->covariance[i] = (float)statistics->input_covariance[i];
+  }
+  rg_free(statistics->input_covariance);
+  statistics->input_covariance = NULL;
+  return RANGO_OK;
 }
 
 rango_status rg_calibration_progress(const rg_calibration *calibration, double fraction, const char *stage) {
@@ -39,16 +53,21 @@ typedef struct pass {
   int64_t *capacity;   /* [sites->count] rows that outputs has room for */
 } pass;
 
-/* A copy of the model whose outputs are the inputs of the pass's sites, each once; the graph's own inputs not among
- * them. */
+static rango_status expose(rg_graph *graph, int id) {
+  rg_value *value = rg_find_value(graph, id);
+  return value && value->producer && !value->output_uses ? rg_graph_add_output(graph, value) : RANGO_OK;
+}
+
+/* A copy of the model whose outputs are the inputs of the pass's sites and what is added to their outputs, each once;
+ * the graph's own inputs not among them. */
 static rango_status make_exposed(const rango_model *model, const pass *p, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
   rg_graph *graph = (*out)->graph;
   while (graph->outputs.count) graph->outputs.items[--graph->outputs.count]->output_uses--;
   rango_status status = RANGO_OK;
   for (size_t i = p->begin; i < p->end && status == RANGO_OK; i++) {
-    rg_value *value = rg_find_value(graph, p->sites->items[i].input);
-    if (value && value->producer && !value->output_uses) status = rg_graph_add_output(graph, value);
+    status = expose(graph, p->sites->items[i].input);
+    if (status == RANGO_OK && p->sites->items[i].skip >= 0) status = expose(graph, p->sites->items[i].skip);
   }
   int changes = 0;
   if (status == RANGO_OK) status = rg_pass_remove_dead(*out, &changes);
@@ -74,46 +93,70 @@ static const rango_tensor *exposed_tensor(const rango_model *exposed, rango_tens
   return NULL;
 }
 
-/* outputs = rows * matrix' + offset, appended to the site's. */
-static rango_status add_outputs(const rg_site *site, rg_statistics *statistics, int64_t *capacity, const float *rows,
-                                int64_t count) {
+static rango_status reserve_rows(const rg_site *site, rg_statistics *statistics, int64_t *capacity, int64_t count) {
   size_t bytes;
-  if (statistics->rows + count > *capacity) {
-    int64_t wanted = statistics->rows + count > 2 * *capacity ? statistics->rows + count : 2 * *capacity;
-    RG_FAIL_IF(!rg_mul_size((size_t)wanted, (size_t)site->outputs * sizeof(float), &bytes), RANGO_ERROR_LIMIT,
-               "node '%s': too many rows", site->name);
-    RG_TRY(rg_realloc((void **)&statistics->outputs, bytes));
-    *capacity = wanted;
-  }
+  if (statistics->rows + count <= *capacity) return RANGO_OK;
+  int64_t wanted = statistics->rows + count > 2 * *capacity ? statistics->rows + count : 2 * *capacity;
+  RG_FAIL_IF(!rg_mul_size((size_t)wanted, (size_t)site->outputs * sizeof(float), &bytes), RANGO_ERROR_LIMIT,
+             "node '%s': too many rows", site->name);
+  RG_TRY(rg_realloc((void **)&statistics->outputs, bytes));
+  if (site->skip >= 0) RG_TRY(rg_realloc((void **)&statistics->skip, bytes));
+  *capacity = wanted;
+  return RANGO_OK;
+}
+
+/* outputs = rows * matrix' + offset, appended to the site's. */
+static void add_outputs(const rg_site *site, rg_statistics *statistics, const float *rows, int64_t count) {
   float *to = statistics->outputs + statistics->rows * site->outputs;
   rg_matmul_float(false, true, count, site->outputs, site->inputs, rows, site->matrix, to);
   for (int64_t i = 0; i < count; i++)
     for (int64_t j = 0; j < site->outputs; j++) to[i * site->outputs + j] += site->offset[j];
-  statistics->rows += count;
-  return RANGO_OK;
 }
 
-static rango_status add_site(pass *p, size_t i, const rango_tensor *input, int64_t batch, int64_t batch_rows) {
+/* A site's tensors in one run. */
+typedef struct site_tensors {
+  const rango_tensor *input, *skip;
+  int64_t batch, batch_rows;
+} site_tensors;
+
+/* Something else than a tensor of the output's shape may be added to it (broadcast): then it doesn't count. */
+static bool skip_fits(const rg_site *site, const rango_tensor *skip, int64_t available) {
+  int64_t count;
+  return skip && skip->type == RANGO_FLOAT32 && rg_shape_count(&skip->shape, &count) == RANGO_OK &&
+         count == available * site->outputs;
+}
+
+static rango_status add_site(pass *p, size_t i, const site_tensors *run) {
   rg_site *site = &p->sites->items[i];
+  rg_statistics *statistics = &p->statistics[i];
   const rg_calibration *calibration = p->calibration;
-  int64_t available;
-  RG_TRY(rg_site_measure(site, input, batch_rows, &available));
-  int64_t count = rg_sample_count(&calibration->sampling, available, batch_rows, calibration->data->rows);
+  int64_t available, *positions = NULL;
+  RG_TRY(rg_site_measure(site, run->input, run->batch_rows, &available));
+  int64_t count = rg_sample_count(&calibration->sampling, available, run->batch_rows, calibration->data->rows);
   float *rows = NULL;
-  RG_TRY(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
   rango_status status;
-  RG_TRY_DONE(rg_site_gather(site, input, &calibration->sampling, batch, available, count, rows));
+  if (site->skip >= 0 && !skip_fits(site, run->skip, available)) site->skip = -1;
+  RG_TRY_DONE(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
+  RG_TRY_DONE(rg_alloc((size_t)count * sizeof *positions, RG_OUT(&positions)));
+  RG_TRY_DONE(reserve_rows(site, statistics, &p->capacity[i], count));
+  rg_sample_positions(&calibration->sampling, site, run->batch, available, count, positions);
+  RG_TRY_DONE(rg_site_gather(site, run->input, positions, count, rows));
   status = rg_moments_add(&p->moments[i], rows, count);
   if (status == RANGO_ERROR_NUMERIC) {
+    int64_t first = run->batch * calibration->batch;
     status = rg_fail(status, "calibration rows %lld to %lld: the input of node '%s' (%s) holds a NaN or infinity",
-                     (long long)(batch * calibration->batch), (long long)(batch * calibration->batch + batch_rows - 1),
-                     site->name, site->op);
+                     (long long)first, (long long)(first + run->batch_rows - 1), site->name, site->op);
     goto done;
   }
   RG_TRY_DONE(status);
-  RG_TRY_DONE(add_outputs(site, &p->statistics[i], &p->capacity[i], rows, count));
+  add_outputs(site, statistics, rows, count);
+  if (site->skip >= 0)
+    RG_TRY_DONE(
+        rg_site_gather_output(site, run->skip, positions, count, statistics->skip + statistics->rows * site->outputs));
+  statistics->rows += count;
 done:
   rg_free(rows);
+  rg_free(positions);
   return status;
 }
 
@@ -128,9 +171,12 @@ static rango_status run_batch(pass *p, const rango_model *exposed, rango_session
     RG_TRY(rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
   for (size_t i = p->begin; i < p->end; i++) {
     const rg_site *site = &p->sites->items[i];
-    const rango_tensor *input = exposed_tensor(exposed, inputs, outputs, site->input);
-    RG_FAIL_IF(!input, RANGO_ERROR_INTERNAL, "node '%s' (%s): its input can't be reached", site->name, site->op);
-    RG_TRY(add_site(p, i, input, batch, end - begin));
+    site_tensors run = {.input = exposed_tensor(exposed, inputs, outputs, site->input),
+                        .skip = exposed_tensor(exposed, inputs, outputs, site->skip),
+                        .batch = batch,
+                        .batch_rows = end - begin};
+    RG_FAIL_IF(!run.input, RANGO_ERROR_INTERNAL, "node '%s' (%s): its input can't be reached", site->name, site->op);
+    RG_TRY(add_site(p, i, &run));
   }
   rg_tensors_free(inputs, input_count);
   rg_tensors_free(outputs, output_count);

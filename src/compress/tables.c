@@ -37,26 +37,38 @@ static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, in
                          .plain = plain};
 }
 
-static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank) {
-  double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions, r = (double)rank;
+static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, double r, double r2) {
+  double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions;
   int64_t c = site->channels, kh = site->kernel_h, kw = site->kernel_w, h = site->output_h, w = site->output_w;
-  int64_t outputs = site->outputs;
-  if (form == RG_FORM_DENSE)
-    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions,
-                     milliseconds(job, conv_query(site, c, outputs, kh, kw, h, w))};
-  if (form == RG_FORM_PAIR)
+  int64_t outputs = site->outputs, rank = (int64_t)r, rank2 = (int64_t)r2;
+  double channels = (double)c, area = (double)(kh * kw), width = (double)kw;
+  double before = (double)(site->input_h * site->input_w); /* a first 1 x 1 works at the input's size */
+  double between = (double)(h * site->input_w);            /* a first kh x 1 keeps the input's width */
+  rg_cost_query first = conv_query(site, c, rank, 1, 1, site->input_h, site->input_w);
+  switch (form) {
+  case RG_FORM_PAIR:
     return (rg_cost){r * (m + n) + n, r * (m + n) * positions,
                      milliseconds(job, conv_query(site, c, rank, kh, kw, h, w)) +
                          milliseconds(job, conv_query(site, rank, outputs, 1, 1, h, w))};
-  double column = (double)(c * kh),
-         between = (double)(h * site->input_w); /* the first convolution keeps the input's width */
-  return (rg_cost){r * (column + n * (double)kw) + n, r * column * between + r * n * (double)kw * positions,
-                   milliseconds(job, conv_query(site, c, rank, kh, 1, h, site->input_w)) +
-                       milliseconds(job, conv_query(site, rank, outputs, 1, kw, h, w))};
+  case RG_FORM_SPATIAL:
+    return (rg_cost){r * (m / width + n * width) + n, r * (m / width * between + n * width * positions),
+                     milliseconds(job, conv_query(site, c, rank, kh, 1, h, site->input_w)) +
+                         milliseconds(job, conv_query(site, rank, outputs, 1, kw, h, w))};
+  case RG_FORM_POINTWISE:
+    return (rg_cost){r * (channels + n * area) + n, r * (channels * before + n * area * positions),
+                     milliseconds(job, first) + milliseconds(job, conv_query(site, rank, outputs, kh, kw, h, w))};
+  case RG_FORM_TUCKER:
+    return (rg_cost){r * channels + r2 * (r * area + n) + n, r * channels * before + r2 * (r * area + n) * positions,
+                     milliseconds(job, first) + milliseconds(job, conv_query(site, rank, rank2, kh, kw, h, w)) +
+                         milliseconds(job, conv_query(site, rank2, outputs, 1, 1, h, w))};
+  default:
+    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions,
+                     milliseconds(job, conv_query(site, c, outputs, kh, kw, h, w))};
+  }
 }
 
-rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank) {
-  return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, rank)
+rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank, int64_t rank2) {
+  return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, (double)rank, (double)rank2)
                                     : dense_layer_cost(job, site, form, (double)rank);
 }
 
@@ -84,30 +96,41 @@ static rango_status add_candidate(rg_candidates *table, rg_candidate candidate) 
   return RANGO_OK;
 }
 
-static rango_status fill_table(const rg_job *job, size_t site, double dense_milliseconds) {
+/* Adds a choice that costs less than the dense layer. */
+static rango_status consider(const rg_job *job, size_t site, rg_candidate c, double error, double dense_milliseconds) {
   rg_candidates *table = &job->tables[site];
-  rg_candidate dense = {.form = RG_FORM_DENSE, .cost = rg_site_cost(job, &job->sites.items[site], RG_FORM_DENSE, 0)};
-  dense.price = price(job, dense.cost, dense_milliseconds);
-  RG_TRY(add_candidate(table, dense));
-  for (int form = RG_FORM_PAIR; form < RG_FORM_COUNT; form++) {
-    const rg_basis *basis = &job->bases[site][form];
-    for (int64_t rank = 1; rank <= basis->max_rank; rank++) {
-      if (!rg_rank_is_useful(rank)) continue;
-      rg_candidate c = {.form = (rg_form)form,
-                        .rank = (int)rank,
-                        .damage = rg_sensitivity_damage(&job->sensitivity[site], basis->tail[rank]),
-                        .cost = rg_site_cost(job, &job->sites.items[site], (rg_form)form, rank)};
-      c.price = price(job, c.cost, dense_milliseconds);
-      if (c.price < dense.price) RG_TRY(add_candidate(table, c));
+  const double *whole = job->bases[site][RG_FORM_PAIR].tail;
+  c.cost = rg_site_cost(job, &job->sites.items[site], c.form, c.rank, c.rank2);
+  c.price = price(job, c.cost, dense_milliseconds);
+  c.damage = job->sensitivity
+                 ? rg_sensitivity_damage(&job->sensitivity[site], whole && whole[0] > 0 ? error / whole[0] : 0)
+                 : error;
+  return c.form == RG_FORM_DENSE || c.price < table->items[0].price ? add_candidate(table, c) : RANGO_OK;
+}
+
+static rango_status fill_table(const rg_job *job, size_t site, double dense_milliseconds) {
+  const rg_basis *bases = job->bases[site];
+  int64_t n = job->sites.items[site].outputs;
+  RG_TRY(consider(job, site, (rg_candidate){.form = RG_FORM_DENSE}, 0, dense_milliseconds));
+  for (int form = RG_FORM_PAIR; form <= RG_FORM_POINTWISE; form++)
+    for (int64_t rank = 1; rank <= bases[form].max_rank; rank++) {
+      rg_candidate c = {.form = (rg_form)form, .rank = (int)rank};
+      if (rg_rank_is_useful(rank)) RG_TRY(consider(job, site, c, bases[form].tail[rank], dense_milliseconds));
     }
-  }
+  const rg_basis *tucker = &bases[RG_FORM_TUCKER];
+  for (int64_t i = 0; i < tucker->grid_count; i++)
+    for (int64_t rank2 = 1; rank2 <= n && rank2 <= tucker->grid[i] * tucker->taps; rank2++) {
+      rg_candidate c = {.form = RG_FORM_TUCKER, .rank = (int)tucker->grid[i], .rank2 = (int)rank2};
+      if (rg_rank_is_useful(rank2))
+        RG_TRY(consider(job, site, c, tucker->grid_tails[i * (n + 1) + rank2], dense_milliseconds));
+    }
   return RANGO_OK;
 }
 
 rango_status rg_tables_create(rg_job *job) {
   double total = 0;
   for (size_t i = 0; i < job->sites.count; i++)
-    total += rg_site_cost(job, &job->sites.items[i], RG_FORM_DENSE, 0).milliseconds;
+    total += rg_site_cost(job, &job->sites.items[i], RG_FORM_DENSE, 0, 0).milliseconds;
   RG_TRY(rg_calloc(job->sites.count, sizeof *job->tables, RG_OUT(&job->tables)));
   for (size_t i = 0; i < job->sites.count; i++) RG_TRY(fill_table(job, i, total > 0 ? total : 1));
   return RANGO_OK;

@@ -28,6 +28,11 @@ rango_status rg_cholesky(double *a, int64_t n);
 
 /* Solves l x = b for lower triangular l [n][n] (the upper triangle isn't read) and b [n][columns], which x replaces. */
 void rg_lower_solve(const double *l, int64_t n, double *b, int64_t columns);
+/* The same for l' x = b. */
+void rg_lower_solve_transposed(const double *l, int64_t n, double *b, int64_t columns);
+/* b [n][columns] becomes l' b; b [rows][n] becomes b l. The upper triangle of l isn't read. */
+void rg_lower_multiply_transposed(const double *l, int64_t n, double *b, int64_t columns);
+void rg_lower_multiply_right(const double *l, int64_t n, double *b, int64_t rows);
 
 /* Solves (a + ridge * trace(a) / n * I) x = b for symmetric positive semidefinite a [n][n] (destroyed) and b
  * [n][columns], which x replaces. A ridge too small for the matrix's rank is raised tenfold until the factor exists. */

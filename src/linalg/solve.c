@@ -94,6 +94,24 @@ void rg_lower_solve(const double *l, int64_t n, double *b, int64_t columns) {
               (int)columns);
 }
 
+void rg_lower_solve_transposed(const double *l, int64_t n, double *b, int64_t columns) {
+  if (n == 0 || columns == 0) return;
+  cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, (int)columns, 1.0, l, (int)n, b,
+              (int)columns);
+}
+
+void rg_lower_multiply_transposed(const double *l, int64_t n, double *b, int64_t columns) {
+  if (n == 0 || columns == 0) return;
+  cblas_dtrmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, (int)columns, 1.0, l, (int)n, b,
+              (int)columns);
+}
+
+void rg_lower_multiply_right(const double *l, int64_t n, double *b, int64_t rows) {
+  if (n == 0 || rows == 0) return;
+  cblas_dtrmm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasNonUnit, (int)rows, (int)n, 1.0, l, (int)n, b,
+              (int)n);
+}
+
 /* The strict upper triangle keeps the matrix while the lower one is being factored, so that an attempt can be repeated.
  */
 static void restore_lower(double *a, const double *diagonal, int64_t n, double add) {
@@ -130,8 +148,7 @@ rango_status rg_ridge_solve(double *a, int64_t n, double ridge, double *b, int64
     goto done;
   }
   rg_lower_solve(a, n, b, columns);
-  cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, (int)columns, 1.0, a, (int)n, b,
-              (int)columns);
+  rg_lower_solve_transposed(a, n, b, columns);
 done:
   rg_free(diagonal);
   return status;

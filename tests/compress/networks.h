@@ -51,7 +51,8 @@ typedef struct bench {
   rg_basis bases[8][RG_FORM_COUNT];
 } bench;
 
-static inline void bench_open(bench *b, rango_model *model, int rank, const int64_t *dims) {
+/* With the Fisher metric, or (fisher false) the ordinary one. */
+static inline void bench_open_in(bench *b, rango_model *model, int rank, const int64_t *dims, bool fisher) {
   memset(b, 0, sizeof *b);
   b->model = model;
   b->rows = tensor_random(RANGO_FLOAT32, rank, dims, 17);
@@ -61,14 +62,26 @@ static inline void bench_open(bench *b, rango_model *model, int rank, const int6
                                     .batches = (dims[0] + 15) / 16,
                                     .sampling = {3, 1 << 20},
                                     .memory_bytes = 1 << 28,
+                                    .gradient_rows = dims[0],
+                                    .refit_columns = 256,
                                     .session = {.struct_size = sizeof b->calibration.session, .threads = 1}};
   check_ok(rg_sites_find(model, &b->sites));
   assert_true(b->sites.count <= 8);
   check_ok(rg_statistics_collect(model, &b->sites, &b->calibration, b->statistics));
+  bool possible = true;
+  if (fisher) check_ok(rg_fisher_collect(model, &b->sites, &b->calibration, b->statistics, &possible));
+  assert_true(possible);
   for (size_t i = 0; i < b->sites.count; i++) {
-    check_ok(rg_basis_pair(&b->sites.items[i], &b->statistics[i], &b->bases[i][RG_FORM_PAIR]));
-    check_ok(rg_basis_spatial(&b->sites.items[i], &b->statistics[i], &b->bases[i][RG_FORM_SPATIAL]));
+    rg_basis *bases = b->bases[i];
+    check_ok(rg_basis_pair(&b->sites.items[i], &b->statistics[i], &bases[RG_FORM_PAIR]));
+    check_ok(rg_basis_convolution(&b->sites.items[i], &b->statistics[i], &bases[RG_FORM_SPATIAL],
+                                  &bases[RG_FORM_POINTWISE], &bases[RG_FORM_TUCKER]));
+    check_ok(rg_statistics_settle(&b->sites.items[i], true, &b->statistics[i]));
   }
+}
+
+static inline void bench_open(bench *b, rango_model *model, int rank, const int64_t *dims) {
+  bench_open_in(b, model, rank, dims, false);
 }
 
 static inline void bench_close(bench *b) {

@@ -104,10 +104,12 @@ static void everything_stays_dense_with_room_for_it(void **state) {
 static void ranks_fit_the_kernels(void **state) {
   (void)state;
   assert_false(rg_rank_is_useful(0));
-  for (int rank = 1; rank <= 16; rank++) assert_true(rg_rank_is_useful(rank));
-  assert_false(rg_rank_is_useful(17));
-  assert_true(rg_rank_is_useful(24));
-  assert_false(rg_rank_is_useful(28));
+  for (int rank = 1; rank <= 32; rank++) assert_true(rg_rank_is_useful(rank));
+  assert_false(rg_rank_is_useful(34));
+  assert_true(rg_rank_is_useful(36));
+  assert_true(rg_rank_is_useful(128));
+  assert_false(rg_rank_is_useful(132));
+  assert_true(rg_rank_is_useful(136));
   assert_true(rg_rank_is_useful(4096));
 }
 

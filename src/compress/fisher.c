@@ -1,0 +1,177 @@
+/*
+ * What an error at a layer does to the model's output, from derivatives and without labels: with z a random vector of
+ * unit covariance at the output and g = J' z its gradient at the layer's output, E[g g'] = J' J, the Gauss-Newton
+ * matrix of the squared change of the output (for class scores, of their differences). One draw of z a row, averaged
+ * over rows and summed over the layer's positions, is the metric in which the layer is decomposed, and the unit in
+ * which layers are compared (Amari 1998; as used for compression: Hsu et al. 2022 with its diagonal).
+ */
+#include <string.h>
+
+#include "adjoint/adjoint.h"
+#include "base/random.h"
+#include "compress/compress.h"
+
+#define BLOCK_ROWS 512
+
+typedef struct gradients {
+  const rg_calibration *calibration;
+  const rg_sites *sites;
+  const rango_model *original;
+  rango_model *model;                /* inputs: the original's, and the seed; outputs: a gradient a site */
+  rango_session *forward, *backward; /* of the original (for the output's shape) and of `model` */
+  rg_shape shape;                    /* of the output for `shape_rows` rows */
+  int64_t shape_rows;
+  rg_random random;
+  double **sums; /* [sites]: lower triangles of the sums of g g' */
+} gradients;
+
+static void gradients_free(gradients *g) {
+  for (size_t i = 0; g->sums && i < g->sites->count; i++) rg_free(g->sums[i]);
+  rg_free(g->sums);
+  rango_session_free(g->forward);
+  rango_session_free(g->backward);
+  rango_model_free(g->model);
+}
+
+static rango_status is_float(const rango_model *model, const rg_value *value, bool *out) {
+  rg_facts *facts = NULL;
+  RG_TRY(rg_facts_create(model, NULL, 0, NULL, 0, &facts));
+  *out = rg_facts_of(facts, value)->type == RANGO_FLOAT32;
+  rg_facts_free(facts);
+  return RANGO_OK;
+}
+
+static rango_status prepare(gradients *g, bool *possible) {
+  const rg_sites *sites = g->sites;
+  const rg_value *output = g->original->graph->outputs.items[0];
+  int *wanted = NULL, id = output->id;
+  bool floating;
+  rango_status status;
+  *possible = false;
+  RG_TRY_DONE(rg_alloc(sites->count * sizeof *wanted, RG_OUT(&wanted)));
+  for (size_t i = 0; i < sites->count; i++) wanted[i] = sites->items[i].output;
+  RG_TRY_DONE(is_float(g->original, output, &floating));
+  if (!floating || rg_adjoint_missing(g->original, &id, 1, wanted, sites->count)) goto done;
+  RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, NULL, 0, wanted, sites->count, &g->model));
+  RG_TRY_DONE(rango_session_create(g->model, &g->calibration->session, &g->backward));
+  RG_TRY_DONE(rango_session_create(g->original, &g->calibration->session, &g->forward));
+  RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->sums, RG_OUT(&g->sums)));
+  for (size_t i = 0; i < sites->count; i++) {
+    size_t n = (size_t)sites->items[i].outputs;
+    RG_TRY_DONE(rg_calloc(n * n, sizeof(double), RG_OUT(&g->sums[i])));
+  }
+  *possible = true;
+done:
+  rg_free(wanted);
+  return status;
+}
+
+/* The output's shape for so many rows: asked of the original where it isn't known yet. */
+static rango_status output_shape(gradients *g, rango_tensor *const *inputs, size_t input_count, int64_t rows) {
+  if (g->shape_rows == rows) return RANGO_OK;
+  size_t count = g->original->graph->outputs.count;
+  rango_tensor **outputs = NULL;
+  RG_TRY(rg_calloc(count, sizeof *outputs, RG_OUT(&outputs)));
+  rango_status status = rango_session_run(g->forward, (const rango_tensor *const *)inputs, input_count, outputs, count);
+  if (status == RANGO_OK) g->shape = outputs[0]->shape;
+  g->shape_rows = rows;
+  rg_tensors_free(outputs, count);
+  rg_free(outputs);
+  return status;
+}
+
+/* Adding the same to all scores of a row changes no answer: such changes don't count. */
+static void centre(float *z, int64_t count, int64_t classes) {
+  for (int64_t i = 0; i < count; i += classes) {
+    double mean = 0;
+    for (int64_t j = 0; j < classes; j++) mean += z[i + j] / (double)classes;
+    for (int64_t j = 0; j < classes; j++) z[i + j] -= (float)mean;
+  }
+}
+
+static rango_status draw_seed(gradients *g, rango_tensor **seed) {
+  int64_t count, classes = g->shape.rank ? g->shape.dims[g->shape.rank - 1] : 1;
+  RG_TRY(rango_tensor_create(RANGO_FLOAT32, g->shape.rank, g->shape.dims, seed));
+  float *z = (*seed)->data;
+  RG_TRY(rg_shape_count(&g->shape, &count));
+  for (int64_t i = 0; i < count; i++) z[i] = (float)rg_random_normal(&g->random);
+  if (g->calibration->class_scores && classes > 1) centre(z, count, classes);
+  return RANGO_OK;
+}
+
+/* sum += g g' over all positions of a gradient of the shape of the site's output. */
+static rango_status add_gradient(const rg_site *site, const rango_tensor *gradient, double *sum) {
+  int64_t n = site->outputs, total, area = 1, bad;
+  const float *data = gradient->data;
+  double *rows = NULL;
+  RG_TRY(rg_shape_count(&gradient->shape, &total));
+  RG_FAIL_IF(!rg_all_finite_float(data, total, &bad), RANGO_ERROR_NUMERIC,
+             "node '%s' (%s): the output's derivative holds a NaN or infinity", site->name, site->op);
+  if (site->kind == RG_SITE_CONV)
+    for (int i = 2; i < gradient->shape.rank; i++) area *= gradient->shape.dims[i];
+  RG_TRY(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof *rows, RG_OUT(&rows)));
+  for (int64_t begin = 0; begin < total / n; begin += BLOCK_ROWS) {
+    int64_t count = total / n - begin < BLOCK_ROWS ? total / n - begin : BLOCK_ROWS;
+    for (int64_t i = 0; i < count; i++) {
+      const float *from = data + (begin + i) / area * n * area + (begin + i) % area;
+      for (int64_t j = 0; j < n; j++) rows[i * n + j] = from[j * area];
+    }
+    rg_gram(count, n, 1.0, rows, 1.0, sum);
+  }
+  rg_free(rows);
+  return RANGO_OK;
+}
+
+static rango_status run_batch(gradients *g, int64_t begin, int64_t end) {
+  const rango_dataset *data = g->calibration->data;
+  size_t input_count = data->count, site_count = g->sites->count;
+  rango_tensor **inputs = NULL, **outputs = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_calloc(input_count + 1, sizeof *inputs, RG_OUT(&inputs)));
+  RG_TRY_DONE(rg_calloc(site_count, sizeof *outputs, RG_OUT(&outputs)));
+  RG_TRY_DONE(rango_dataset_batch(data, begin, end, inputs, input_count));
+  RG_TRY_DONE(output_shape(g, inputs, input_count, end - begin));
+  RG_TRY_DONE(draw_seed(g, &inputs[input_count]));
+  RG_TRY_DONE(
+      rango_session_run(g->backward, (const rango_tensor *const *)inputs, input_count + 1, outputs, site_count));
+  for (size_t i = 0; i < site_count; i++) RG_TRY_DONE(add_gradient(&g->sites->items[i], outputs[i], g->sums[i]));
+done:
+  if (inputs) rg_tensors_free(inputs, input_count + 1);
+  if (outputs) rg_tensors_free(outputs, site_count);
+  rg_free(inputs);
+  rg_free(outputs);
+  return status;
+}
+
+static rango_status finish(gradients *g, int64_t rows, rg_statistics *statistics) {
+  for (size_t i = 0; i < g->sites->count; i++) {
+    int64_t n = g->sites->items[i].outputs;
+    for (int64_t j = 0; j < n * n; j++) g->sums[i][j] /= (double)rows;
+    RG_TRY(rg_metric_factor(g->sums[i], n));
+    statistics[i].metric = g->sums[i];
+    g->sums[i] = NULL;
+  }
+  return RANGO_OK;
+}
+
+rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
+                               rg_statistics *statistics, bool *possible) {
+  gradients g = {.calibration = calibration, .sites = sites, .original = model};
+  int64_t rows =
+      calibration->gradient_rows < calibration->data->rows ? calibration->gradient_rows : calibration->data->rows;
+  rango_status status;
+  rg_random_seed(&g.random, calibration->sampling.seed);
+  RG_TRY_DONE(prepare(&g, possible));
+  if (!*possible) goto done;
+  for (int64_t begin = 0; begin < rows; begin += calibration->batch) {
+    int64_t end =
+        begin + calibration->batch < calibration->data->rows ? begin + calibration->batch : calibration->data->rows;
+    RG_TRY_DONE(run_batch(&g, begin, end));
+    RG_TRY_DONE(rg_calibration_progress(calibration, (double)end / (double)rows, "differentiating"));
+  }
+  int64_t last = (rows + calibration->batch - 1) / calibration->batch * calibration->batch;
+  status = finish(&g, last < calibration->data->rows ? last : calibration->data->rows, statistics);
+done:
+  gradients_free(&g);
+  return status;
+}
