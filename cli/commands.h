@@ -4,6 +4,7 @@
 
 int command_inspect(int count, char **arguments);
 int command_compress(int count, char **arguments);
+int command_calibrate(int count, char **arguments);
 int command_run(int count, char **arguments);
 int command_eval(int count, char **arguments);
 int command_bench(int count, char **arguments);

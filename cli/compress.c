@@ -15,7 +15,7 @@
 #define BUDGETS 6
 
 typedef struct compress_options {
-  const char *model, *output, *labels, *costs, *report;
+  const char *model, *output, *labels, *costs, *stats, *report;
   char *command; /* the whole command line, for the report */
   text_list calib, val;
   data_options data;
@@ -209,6 +209,7 @@ static int compress_data(const command *self, const compress_options *o, const r
   how.objective = (rango_objective)o->objective;
   how.confidence = confidences[o->confidence];
   how.costs = o->costs;
+  how.stats = o->stats;
   how.threads = (int)o->threads;
   how.seed = (uint64_t)o->seed;
   how.memory_bytes = o->memory << 20;
@@ -256,6 +257,8 @@ static int check(const command *self, const compress_options *o) {
   if (!o->output) return args_wrong(self, "no output given: -o OUT");
   if (!o->calib.count) return args_wrong(self, "no calibration data given: --calib X.npy");
   if (given > 1) return args_wrong(self, "only one budget can be given");
+  if (o->stats && !o->val.count)
+    return args_wrong(self, "--stats holds all rows of --calib: --val VX.npy gives other rows to choose with");
   if (o->labels && !o->val.count) return args_wrong(self, "--labels belong to validation data: --val VX.npy");
   if (!o->labels && !data_may_have_labels(&o->data, &o->val) &&
       (!isnan(o->budgets[RANGO_BUDGET_MAX_DROP]) || !isnan(o->budgets[RANGO_BUDGET_MAX_ERROR_RATIO])))
@@ -286,6 +289,8 @@ int command_compress(int count, char **arguments) {
        "what an accuracy budget buys [balanced]", 0, 0},
       {"confidence", 0, OPTION_CHOICE, &o.confidence, "0|95", "95: the 95 % bound keeps the budget, not the value [0]",
        0, 0},
+      {"stats", 0, OPTION_TEXT, &o.stats, "FILE.rgs", "statistics of --calib, from 'rango calibrate'; needs --val", 0,
+       0},
       {"costs", 0, OPTION_TEXT, &o.costs, "FILE", "this machine's costs, from 'rango tune'", 0, 0},
       {"report", 0, OPTION_TEXT, &o.report, "FILE.html", "what was found and won, as one page for a browser", 0, 0},
       {"threads", 't', OPTION_INT, &o.threads, "N", "threads; 0: one a core [0]", 0, 1024},

@@ -29,6 +29,10 @@ const command commands[] = {
      "rango compress classifier.onnx -o smaller.onnx --calib calib.npy --val val_x.npy --labels val_y.npy --max-drop "
      "0.5",
      command_compress},
+    {"calibrate", "collects statistics once, for any number of compressions", "MODEL --calib X.npy -o FILE.rgs",
+     "They are what compress collects first, and the same model comes out of compress --stats FILE.rgs with the same\n"
+     "--calib, --seed and --memory. A calibration that was interrupted goes on where it was when it is called again.",
+     "rango calibrate classifier.onnx --calib calib.npy -o classifier.rgs", command_calibrate},
     {"run", "runs a model on arrays, images or tables", "MODEL --input [NAME=]X.npy ... [--output [NAME=]Y.npy ...]",
      "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb). A .csv file, an image or\n"
      "a folder of images (PNG, JPEG) stands for one. A model whose batch is fixed is fed part by part and the outputs\n"

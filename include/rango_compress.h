@@ -201,11 +201,31 @@ typedef struct rango_compress_options {
   int64_t memory_bytes; /* bound on statistics and kept activations; 0: 2 GiB */
   rango_progress_function progress;
   void *user;
-  bool portraits; /* also collect what a report shows of each layer */
+  bool portraits;    /* also collect what a report shows of each layer */
+  const char *stats; /* file of rango_calibrate with this calib, seed and memory bound; needs val. NULL: none */
 } rango_compress_options;
 
 #define RANGO_COMPRESS_DEFAULTS                                                                                        \
   { .struct_size = sizeof(rango_compress_options), .budget = RANGO_BUDGET_MAX_DROP, .budget_value = 0.5, .seed = 1 }
+
+/* ---- statistics that serve any number of compressions ---- */
+typedef struct rango_calibrate_options {
+  size_t struct_size;
+  int threads; /* 0: one for each core */
+  uint64_t seed;
+  int64_t memory_bytes; /* as in rango_compress_options */
+  rango_progress_function progress;
+  void *user;
+} rango_calibrate_options;
+
+#define RANGO_CALIBRATE_DEFAULTS                                                                                       \
+  { .struct_size = sizeof(rango_calibrate_options), .seed = 1 }
+
+/* Collects what rango_compress needs of `calib` and writes it to `path`, for rango_compress_options.stats: the same
+ * model comes out as without. While it works, `<path>.part` holds what there is so far; when the call was interrupted
+ * (by `progress`, or the process was killed), the next one with the same model, data and options goes on from there. */
+RANGO_API rango_status rango_calibrate(const rango_model *model, const rango_dataset *calib, const char *path,
+                                       const rango_calibrate_options *options);
 
 /* What became of one layer. */
 typedef struct rango_compressed_layer {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compress/result.h"
+#include "compress/stats_file.h"
 
 #define MEMORY_DEFAULT       (INT64_C(2) << 30)
 #define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
@@ -70,6 +71,9 @@ static rango_status check_options(const rango_model *model, const rango_compress
              (long long)options->calib->rows, CALIBRATION_MIN);
   RG_FAIL_IF(options->labels && !options->val, RANGO_ERROR_ARGUMENT,
              "compress: labels are given, their rows (val) are not");
+  RG_FAIL_IF(options->stats && !options->val, RANGO_ERROR_ARGUMENT,
+             "compress: %s holds statistics of all calibration rows: give other rows to choose with (val)",
+             options->stats);
   if (options->labels) RG_TRY(rg_labels_check(options->labels, options->val));
   RG_TRY(check_budget(options));
   RG_TRY(rg_dataset_check_finite(options->calib, "calibration data"));
@@ -173,21 +177,25 @@ static rango_status load_costs(rg_job *job) {
   return rg_costs_default(kernels, &job->costs);
 }
 
-static rango_status prepare(rg_job *job) {
-  const rango_compress_options *options = job->options;
-  RG_TRY(rango_threads_create(options->threads, &job->pool));
+rango_status rg_job_prepare_model(rg_job *job, const rango_dataset *data) {
+  RG_TRY(rango_threads_create(job->options->threads, &job->pool));
   job->session = (rango_session_options){.struct_size = sizeof job->session, .pool = job->pool};
-  if (!options->val) RG_TRY(split_calibration(job));
-  job->val = options->val ? options->val : job->val_part;
   RG_TRY(rg_canonical_copy(job->original, &job->model));
-  RG_TRY(rg_count_model(job->original, job->val, &job->params, &job->macs));
-  RG_TRY(rg_count_model(job->model, job->val, &job->canonical_params, &job->canonical_macs));
-  RG_TRY(load_costs(job));
+  RG_TRY(rg_count_model(job->model, data, &job->canonical_params, &job->canonical_macs));
   RG_TRY(rg_sites_find(job->model, &job->sites));
   RG_FAIL_IF(
       job->sites.count == 0, RANGO_ERROR_BUDGET,
       "the model has no layer to factor: no Gemm, MatMul or Conv (of one group) with a float32 weight of its own");
-  RG_TRY(prepare_calibration(job, options->val ? options->calib : job->calib_part));
+  return prepare_calibration(job, data);
+}
+
+static rango_status prepare(rg_job *job) {
+  const rango_compress_options *options = job->options;
+  if (!options->val) RG_TRY(split_calibration(job));
+  job->val = options->val ? options->val : job->val_part;
+  RG_TRY(rg_job_prepare_model(job, options->val ? options->calib : job->calib_part));
+  RG_TRY(rg_count_model(job->original, job->val, &job->params, &job->macs));
+  RG_TRY(load_costs(job));
   rg_job_stage(job, 0, 0.1);
   return prepare_scoring(job);
 }
@@ -239,16 +247,29 @@ static rango_status measure_sensitivity(rg_job *job) {
                                 (const rg_basis(*)[RG_FORM_COUNT])job->bases, job->sensitivity);
 }
 
+/* Statistics and, where the model has adjoints, the metric: from the file if there is one. */
+static rango_status collect(rg_job *job, bool *metric) {
+  const rg_calibration *calibration = &job->calibration;
+  if (job->options->stats) {
+    rg_stats_key key = rg_stats_key_of(job->model, calibration);
+    int kind = calibration->class_scores ? RG_METRIC_CLASSES : RG_METRIC_VALUES;
+    RG_TRY(rg_stats_load(job->options->stats, &key, &job->sites, kind, job->statistics));
+    *metric = job->statistics[0].metric;
+    return RANGO_OK;
+  }
+  rg_job_stage(job, 0.1, 0.25);
+  RG_TRY(rg_statistics_collect(job->model, &job->sites, calibration, job->statistics));
+  rg_job_stage(job, 0.25, 0.3);
+  return rg_fisher_collect(job->model, &job->sites, calibration, job->statistics, metric);
+}
+
 static rango_status run(rg_job *job, rango_compression **out) {
   size_t count = job->sites.count;
   rg_trial best = {0};
   bool metric = false;
   RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
   RG_TRY(rg_calloc(count, sizeof *job->bases, RG_OUT(&job->bases)));
-  rg_job_stage(job, 0.1, 0.25);
-  RG_TRY(rg_statistics_collect(job->model, &job->sites, &job->calibration, job->statistics));
-  rg_job_stage(job, 0.25, 0.3);
-  RG_TRY(rg_fisher_collect(job->model, &job->sites, &job->calibration, job->statistics, &metric));
+  RG_TRY(collect(job, &metric));
   rg_job_stage(job, 0.3, 0.4);
   RG_TRY(make_bases(job));
   rg_job_stage(job, 0.4, 0.45);
@@ -266,7 +287,7 @@ static rango_status run(rg_job *job, rango_compression **out) {
   return status;
 }
 
-static void job_free(rg_job *job) {
+void rg_job_free(rg_job *job) {
   for (size_t i = 0; i < job->sites.count; i++) {
     if (job->statistics) rg_statistics_free(&job->statistics[i]);
     for (int form = 0; job->bases && form < RG_FORM_COUNT; form++) rg_basis_free(&job->bases[i][form]);
@@ -307,7 +328,7 @@ rango_status rango_compress(const rango_model *model, const rango_compress_optio
   int before = rg_linalg_set_threads(options->threads);
   rango_status status = prepare(&job);
   if (status == RANGO_OK) status = run(&job, out);
-  job_free(&job);
+  rg_job_free(&job);
   rg_linalg_set_threads(before);
   if (status == RANGO_OK) {
     (*out)->summary.seconds = rg_now() - start;

@@ -130,6 +130,11 @@ typedef struct rg_statistics {
 /* Runs the model over the calibration rows and fills statistics [sites->count]. A NaN names the data row. */
 rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
                                    rg_statistics *statistics);
+/* The same that may be interrupted: goes on from what the checkpoint's file holds, and keeps it up to date. */
+struct rg_collection;
+struct rg_checkpoint;
+rango_status rg_statistics_continue(const rango_model *model, const rg_calibration *calibration,
+                                    struct rg_collection *collection, struct rg_checkpoint *checkpoint);
 void rg_statistics_free(rg_statistics *statistics);
 bool rg_site_wants_covariance(const rg_site *site);
 /* Keeps a rounded copy of the covariance, or (keep false) none. */

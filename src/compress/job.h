@@ -36,6 +36,11 @@ typedef struct rg_job {
 /* Progress: sets the running step's part. */
 void rg_job_stage(rg_job *job, double low, double high);
 
+/* ---- compress.c ---- */
+/* The canonical model, its sites, and how to go over `data`. */
+rango_status rg_job_prepare_model(rg_job *job, const rango_dataset *data);
+void rg_job_free(rg_job *job);
+
 /* ---- sizes.c ---- */
 /* Parameters and MACs for one row of `data`; *macs 0: not known. */
 rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs);

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "compress/compress.h"
+#include "compress/stats_file.h"
 
 #define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the forms that need it can win */
 
@@ -43,14 +44,12 @@ rango_status rg_calibration_progress(const rg_calibration *calibration, double f
   return RANGO_OK;
 }
 
-/* Sites [begin, end) of one pass. */
+/* One pass over the data: sites [begin, end) of the collection. */
 typedef struct pass {
-  rg_sites *sites;
-  size_t begin, end;
+  rg_collection *c;
   const rg_calibration *calibration;
-  rg_statistics *statistics;
-  rg_moments *moments; /* [sites->count] */
-  int64_t *capacity;   /* [sites->count] rows that outputs has room for */
+  rg_checkpoint *checkpoint; /* or NULL */
+  int64_t *capacity;         /* [sites->count] rows that outputs has room for */
 } pass;
 
 static rango_status expose(rg_graph *graph, int id) {
@@ -65,9 +64,9 @@ static rango_status make_exposed(const rango_model *model, const pass *p, rango_
   rg_graph *graph = (*out)->graph;
   while (graph->outputs.count) graph->outputs.items[--graph->outputs.count]->output_uses--;
   rango_status status = RANGO_OK;
-  for (size_t i = p->begin; i < p->end && status == RANGO_OK; i++) {
-    status = expose(graph, p->sites->items[i].input);
-    if (status == RANGO_OK && p->sites->items[i].skip >= 0) status = expose(graph, p->sites->items[i].skip);
+  for (int64_t i = p->c->begin; i < p->c->end && status == RANGO_OK; i++) {
+    status = expose(graph, p->c->sites->items[i].input);
+    if (status == RANGO_OK && p->c->sites->items[i].skip >= 0) status = expose(graph, p->c->sites->items[i].skip);
   }
   int changes = 0;
   if (status == RANGO_OK) status = rg_pass_remove_dead(*out, &changes);
@@ -126,9 +125,9 @@ static bool skip_fits(const rg_site *site, const rango_tensor *skip, int64_t ava
          count == available * site->outputs;
 }
 
-static rango_status add_site(pass *p, size_t i, const site_tensors *run) {
-  rg_site *site = &p->sites->items[i];
-  rg_statistics *statistics = &p->statistics[i];
+static rango_status add_site(pass *p, int64_t i, const site_tensors *run) {
+  rg_site *site = &p->c->sites->items[i];
+  rg_statistics *statistics = &p->c->statistics[i];
   const rg_calibration *calibration = p->calibration;
   int64_t available, *positions = NULL;
   RG_TRY(rg_site_measure(site, run->input, run->batch_rows, &available));
@@ -141,7 +140,7 @@ static rango_status add_site(pass *p, size_t i, const site_tensors *run) {
   RG_TRY_DONE(reserve_rows(site, statistics, &p->capacity[i], count));
   rg_sample_positions(&calibration->sampling, site, run->batch, available, count, positions);
   RG_TRY_DONE(rg_site_gather(site, run->input, positions, count, rows));
-  status = rg_moments_add(&p->moments[i], rows, count);
+  status = rg_moments_add(&p->c->moments[i], rows, count);
   if (status == RANGO_ERROR_NUMERIC) {
     int64_t first = run->batch * calibration->batch;
     status = rg_fail(status, "calibration rows %lld to %lld: the input of node '%s' (%s) holds a NaN or infinity",
@@ -169,8 +168,8 @@ static rango_status run_batch(pass *p, const rango_model *exposed, rango_session
   RG_TRY(rango_dataset_batch(calibration->data, begin, end, inputs, input_count));
   if (output_count)
     RG_TRY(rango_session_run(session, (const rango_tensor *const *)inputs, input_count, outputs, output_count));
-  for (size_t i = p->begin; i < p->end; i++) {
-    const rg_site *site = &p->sites->items[i];
+  for (int64_t i = p->c->begin; i < p->c->end; i++) {
+    const rg_site *site = &p->c->sites->items[i];
     site_tensors run = {.input = exposed_tensor(exposed, inputs, outputs, site->input),
                         .skip = exposed_tensor(exposed, inputs, outputs, site->skip),
                         .batch = batch,
@@ -180,8 +179,18 @@ static rango_status run_batch(pass *p, const rango_model *exposed, rango_session
   }
   rg_tensors_free(inputs, input_count);
   rg_tensors_free(outputs, output_count);
-  double share = (double)p->begin + (double)(batch + 1) / (double)calibration->batches * (double)(p->end - p->begin);
-  return rg_calibration_progress(calibration, share / (double)p->sites->count, "collecting statistics");
+  return RANGO_OK;
+}
+
+/* After each batch. Who asks to stop finds everything so far in the checkpoint. */
+static rango_status report(const pass *p) {
+  rg_collection *c = p->c;
+  double share = (double)c->begin + (double)c->batch / (double)p->calibration->batches * (double)(c->end - c->begin);
+  rango_status status =
+      rg_calibration_progress(p->calibration, share / (double)c->sites->count, "collecting statistics");
+  if (!p->checkpoint) return status;
+  rango_status saved = rg_checkpoint_save(p->checkpoint, c, status != RANGO_OK);
+  return saved == RANGO_OK ? status : saved;
 }
 
 static rango_status run_pass(const rango_model *model, pass *p) {
@@ -196,8 +205,11 @@ static rango_status run_pass(const rango_model *model, pass *p) {
   if (output_count) RG_TRY_DONE(rango_session_create(exposed, &calibration->session, &session));
   RG_TRY_DONE(rg_calloc(input_count, sizeof *inputs, RG_OUT(&inputs)));
   RG_TRY_DONE(rg_calloc(output_count, sizeof *outputs, RG_OUT(&outputs)));
-  for (int64_t batch = 0; batch < calibration->batches; batch++)
-    RG_TRY_DONE(run_batch(p, exposed, session, batch, inputs, outputs));
+  while (p->c->batch < calibration->batches) {
+    RG_TRY_DONE(run_batch(p, exposed, session, p->c->batch, inputs, outputs));
+    p->c->batch++;
+    RG_TRY_DONE(report(p));
+  }
 done:
   if (inputs) rg_tensors_free(inputs, input_count);
   if (outputs) rg_tensors_free(outputs, output_count);
@@ -229,10 +241,9 @@ static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_sta
 }
 
 /* Sites from `begin` whose moments fit into the bound together; at least one. */
-static size_t pass_end(const rg_sites *sites, size_t begin, int64_t bound) {
-  int64_t bytes = 0;
-  size_t end = begin;
-  for (; end < sites->count; end++) {
+static int64_t pass_end(const rg_sites *sites, int64_t begin, int64_t bound) {
+  int64_t bytes = 0, end = begin;
+  for (; end < (int64_t)sites->count; end++) {
     const rg_site *site = &sites->items[end];
     int64_t more = rg_moments_bytes(site->inputs, rg_site_wants_covariance(site));
     if (end > begin && more > bound - bytes) break;
@@ -241,26 +252,43 @@ static size_t pass_end(const rg_sites *sites, size_t begin, int64_t bound) {
   return end;
 }
 
-rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
-                                   rg_statistics *statistics) {
-  pass p = {.sites = sites, .calibration = calibration, .statistics = statistics};
-  rango_status status;
-  RG_TRY_DONE(rg_calloc(sites->count, sizeof *p.moments, RG_OUT(&p.moments)));
-  RG_TRY_DONE(rg_calloc(sites->count, sizeof *p.capacity, RG_OUT(&p.capacity)));
-  while (p.begin < sites->count) {
-    p.end = pass_end(sites, p.begin, calibration->memory_bytes / 2);
-    for (size_t i = p.begin; i < p.end; i++) {
-      const rg_site *site = &sites->items[i];
-      bool covariance = !calibration->means_only && rg_site_wants_covariance(site);
-      RG_TRY_DONE(rg_moments_create(&p.moments[i], site->inputs, covariance));
-    }
+static rango_status begin_pass(pass *p) {
+  rg_collection *c = p->c;
+  c->batch = 0;
+  c->end = pass_end(c->sites, c->begin, p->calibration->memory_bytes / 2);
+  for (int64_t i = c->begin; i < c->end; i++) {
+    const rg_site *site = &c->sites->items[i];
+    bool covariance = !p->calibration->means_only && rg_site_wants_covariance(site);
+    RG_TRY(rg_moments_create(&c->moments[i], site->inputs, covariance));
+  }
+  return RANGO_OK;
+}
+
+rango_status rg_statistics_continue(const rango_model *model, const rg_calibration *calibration, rg_collection *c,
+                                    rg_checkpoint *checkpoint) {
+  pass p = {.c = c, .calibration = calibration, .checkpoint = checkpoint};
+  int64_t count = (int64_t)c->sites->count;
+  rango_status status = RANGO_OK;
+  RG_TRY_DONE(rg_calloc(c->sites->count, sizeof *p.capacity, RG_OUT(&p.capacity)));
+  for (int64_t i = 0; i < count; i++) p.capacity[i] = c->statistics[i].rows;
+  while (c->begin < count) {
+    if (c->end == c->begin) RG_TRY_DONE(begin_pass(&p));
     RG_TRY_DONE(run_pass(model, &p));
-    for (size_t i = p.begin; i < p.end; i++) RG_TRY_DONE(finish_site(&sites->items[i], &p.moments[i], &statistics[i]));
-    p.begin = p.end;
+    for (int64_t i = c->begin; i < c->end; i++)
+      RG_TRY_DONE(finish_site(&c->sites->items[i], &c->moments[i], &c->statistics[i]));
+    c->begin = c->end;
   }
 done:
-  for (size_t i = 0; p.moments && i < sites->count; i++) rg_moments_free(&p.moments[i]);
-  rg_free(p.moments);
   rg_free(p.capacity);
+  return status;
+}
+
+rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
+                                   rg_statistics *statistics) {
+  rg_collection c = {.sites = sites, .statistics = statistics};
+  RG_TRY(rg_calloc(sites->count, sizeof *c.moments, RG_OUT(&c.moments)));
+  rango_status status = rg_statistics_continue(model, calibration, &c, NULL);
+  for (size_t i = 0; i < sites->count; i++) rg_moments_free(&c.moments[i]);
+  rg_free(c.moments);
   return status;
 }

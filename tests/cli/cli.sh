@@ -53,7 +53,7 @@ expect 0 "rango [0-9]" --version
 expect 2 "no command" 
 expect 2 "did you mean 'inspect'" inspct
 expect 2 "unknown command" frobnicate
-for command in inspect compress run eval bench tune devices; do
+for command in inspect compress calibrate run eval bench tune devices; do
   expect 0 "Example:" $command --help
   expect 2 "unknown option" $command --frobnicate
 done
@@ -172,6 +172,23 @@ expect 2 "are for images" compress "$tiny" -o o.onnx --calib calib.npy --crop 64
 expect 2 "is for .csv" eval "$tiny" --input images --label-column 1
 printf '1,2\n3,x\n' >table.csv
 expect 1 "table.csv, line 2, column 2" run "$tiny" --input table.csv
+
+# Statistics in a file give the same model, and only with what they were made of.
+expect 2 "no output" calibrate "$tiny" --calib calib.npy
+expect 2 "no calibration" calibrate "$tiny" -o s.rgs
+expect 0 "statistics of 48 rows" calibrate "$tiny" --calib calib.npy -o s.rgs
+expect 0 "" calibrate "$tiny" --calib calib.npy -o s.rgs --json
+has input output=s.rgs rows=48 bytes seconds
+expect 0 "" compress "$tiny" -o without.onnx --calib calib.npy --val x.npy --labels y.npy --cut-params 30 --quiet
+expect 0 "" compress "$tiny" -o with.onnx --calib calib.npy --val x.npy --labels y.npy --cut-params 30 --quiet --stats s.rgs
+cmp without.onnx with.onnx || fail "--stats gives another model"
+expect 1 "s.rgs.*other calibration data" compress "$tiny" -o o.onnx --calib x.npy --val calib.npy --cut-params 30 --stats s.rgs
+expect 1 "s.rgs.*seed" compress "$tiny" -o o.onnx --calib calib.npy --val x.npy --cut-params 30 --stats s.rgs --seed 4
+expect 1 "s.rgs.*another model" compress small.onnx -o o.onnx --calib calib.npy --val x.npy --cut-params 30 --stats s.rgs
+expect 2 "give[s]* other rows" compress "$tiny" -o o.onnx --calib calib.npy --cut-params 30 --stats s.rgs
+head -c 5000 s.rgs >cut.rgs
+expect 1 "cut.rgs" compress "$tiny" -o o.onnx --calib calib.npy --val x.npy --cut-params 30 --stats cut.rgs
+expect 1 "text.onnx.*not a file of statistics" compress "$tiny" -o o.onnx --calib calib.npy --val x.npy --cut-params 30 --stats text.onnx
 
 # Nothing is left behind.
 for file in .*.tmp* *.tmp*; do [ -e "$file" ] && fail "$file was left behind"; done

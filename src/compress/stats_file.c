@@ -1,0 +1,172 @@
+#include "compress/stats_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "compress/fingerprint.h"
+#include "compress/job.h"
+#include "compress/store.h"
+
+#define SHARE 20 /* writing a checkpoint takes at most one part in so many of the time */
+
+rg_stats_key rg_stats_key_of(const rango_model *model, const rg_calibration *calibration) {
+  return (rg_stats_key){.model = rg_model_fingerprint(model),
+                        .data = rg_dataset_fingerprint(calibration->data),
+                        .rows = calibration->data->rows,
+                        .seed = (int64_t)calibration->sampling.seed,
+                        .batch = calibration->batch,
+                        .sampled = calibration->sampling.wanted};
+}
+
+bool rg_collection_is_finished(const rg_collection *collection) {
+  return collection->begin == (int64_t)collection->sites->count && collection->metrics == RG_METRICS;
+}
+
+/* ---- what is in the file, written and read alike ---- */
+
+/* What the collection finds out about a site. */
+static rango_status store_site(rg_store *store, rg_site *site) {
+  int64_t *facts[] = {&site->positions, &site->input_h, &site->input_w, &site->output_h, &site->output_w};
+  for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) RG_TRY(rg_store_item(store, facts[i], sizeof **facts));
+  return rg_store_item(store, &site->skip, sizeof site->skip);
+}
+
+static rango_status store_statistics(rg_store *store, const rg_site *site, rg_statistics *s) {
+  int64_t m = site->inputs, n = site->outputs, outputs;
+  RG_TRY(rg_store_item(store, &s->rows, sizeof s->rows));
+  RG_FAIL_IF(s->rows < 0 || !rg_mul_i64(s->rows, n, &outputs), RANGO_ERROR_FORMAT, "%s: %lld rows",
+             rg_store_path(store), (long long)s->rows);
+  RG_TRY(rg_store_array(store, RG_OUT(&s->outputs), outputs, sizeof *s->outputs));
+  RG_TRY(rg_store_array(store, RG_OUT(&s->skip), outputs, sizeof *s->skip));
+  RG_TRY(rg_store_array(store, RG_OUT(&s->input_mean), m, sizeof *s->input_mean));
+  RG_TRY(rg_store_array(store, RG_OUT(&s->output_mean), n, sizeof *s->output_mean));
+  return rg_store_array(store, RG_OUT(&s->input_covariance), m * m, sizeof *s->input_covariance);
+}
+
+static rango_status store_moments(rg_store *store, const rg_site *site, rg_moments *moments) {
+  moments->n = site->inputs;
+  RG_TRY(rg_store_item(store, &moments->count, sizeof moments->count));
+  RG_TRY(rg_store_array(store, RG_OUT(&moments->shift), moments->n, sizeof *moments->shift));
+  RG_TRY(rg_store_array(store, RG_OUT(&moments->sum), moments->n, sizeof *moments->sum));
+  return rg_store_array(store, RG_OUT(&moments->gram), moments->n * moments->n, sizeof *moments->gram);
+}
+
+static rango_status store_progress(rg_store *store, rg_collection *c) {
+  int64_t *numbers[] = {&c->begin, &c->end, &c->batch, &c->metrics}, count = (int64_t)c->sites->count;
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    RG_TRY(rg_store_item(store, numbers[i], sizeof **numbers));
+  RG_FAIL_IF(c->begin < 0 || c->end < c->begin || c->end > count || c->batch < 0 || c->metrics < 0 ||
+                 c->metrics > RG_METRICS,
+             RANGO_ERROR_FORMAT, "%s: not what this model's statistics hold", rg_store_path(store));
+  return RANGO_OK;
+}
+
+static rango_status store_collection(rg_store *store, rg_collection *c) {
+  RG_TRY(store_progress(store, c));
+  for (int64_t i = 0; i < c->end; i++) {
+    RG_TRY(store_site(store, &c->sites->items[i]));
+    RG_TRY(store_statistics(store, &c->sites->items[i], &c->statistics[i]));
+    if (i >= c->begin) RG_TRY(store_moments(store, &c->sites->items[i], &c->moments[i]));
+  }
+  for (int64_t metric = 0; metric < c->metrics; metric++)
+    for (size_t i = 0; i < c->sites->count; i++) {
+      int64_t n = c->sites->items[i].outputs;
+      RG_TRY(rg_store_array(store, RG_OUT(&c->metric[metric][i]), n * n, sizeof(double)));
+    }
+  return rg_store_finish(store);
+}
+
+rango_status rg_stats_save(const char *path, const rg_stats_key *key, rg_collection *collection) {
+  rg_store *store = NULL;
+  rg_stats_key copy = *key;
+  rango_status status;
+  RG_TRY_DONE(rg_store_write(path, &store));
+  RG_TRY_DONE(rg_store_item(store, &copy, sizeof copy));
+  RG_TRY_DONE(store_collection(store, collection));
+done:
+  rg_store_free(store);
+  return status;
+}
+
+/* ---- finished statistics ---- */
+
+static rango_status check_key(const char *path, const rg_stats_key *is, const rg_stats_key *wanted) {
+  RG_FAIL_IF(is->model != wanted->model, RANGO_ERROR_ARGUMENT, "%s: the statistics of another model", path);
+  RG_FAIL_IF(is->rows != wanted->rows, RANGO_ERROR_ARGUMENT,
+             "%s: the statistics of other calibration data: %lld rows, not %lld", path, (long long)is->rows,
+             (long long)wanted->rows);
+  RG_FAIL_IF(is->data != wanted->data, RANGO_ERROR_ARGUMENT, "%s: the statistics of other calibration data", path);
+  RG_FAIL_IF(is->seed != wanted->seed, RANGO_ERROR_ARGUMENT, "%s: made with the seed %lld, not %lld", path,
+             (long long)is->seed, (long long)wanted->seed);
+  RG_FAIL_IF(is->batch != wanted->batch || is->sampled != wanted->sampled, RANGO_ERROR_ARGUMENT,
+             "%s: made under another bound on memory", path);
+  return RANGO_OK;
+}
+
+/* Moves the metric that is wanted to where the others are. */
+static void take_metric(rg_collection *c, int metric) {
+  for (size_t i = 0; i < c->sites->count; i++) {
+    c->statistics[i].metric = c->metric[metric][i];
+    c->metric[metric][i] = NULL;
+  }
+}
+
+static void metrics_free(rg_collection *c) {
+  for (int metric = 0; metric < RG_METRICS; metric++) {
+    for (size_t i = 0; c->metric[metric] && i < c->sites->count; i++) rg_free(c->metric[metric][i]);
+    rg_free(c->metric[metric]);
+  }
+}
+
+rango_status rg_stats_load(const char *path, const rg_stats_key *key, rg_sites *sites, int metric,
+                           rg_statistics *statistics) {
+  rg_store *store = NULL;
+  rg_stats_key found;
+  rg_collection c = {.sites = sites, .statistics = statistics};
+  rango_status status;
+  for (int i = 0; i < RG_METRICS; i++) RG_TRY_DONE(rg_calloc(sites->count, sizeof(double *), RG_OUT(&c.metric[i])));
+  RG_TRY_DONE(rg_calloc(sites->count, sizeof *c.moments, RG_OUT(&c.moments)));
+  RG_TRY_DONE(rg_store_read(path, &store));
+  RG_TRY_DONE(rg_store_item(store, &found, sizeof found));
+  RG_TRY_DONE(check_key(path, &found, key));
+  RG_TRY_DONE(store_collection(store, &c));
+  if (rg_collection_is_finished(&c))
+    take_metric(&c, metric);
+  else
+    status = rg_fail(RANGO_ERROR_FORMAT, "%s: a calibration that was not finished", path);
+done:
+  for (size_t i = 0; c.moments && i < sites->count; i++) rg_moments_free(&c.moments[i]);
+  rg_free(c.moments);
+  metrics_free(&c);
+  rg_store_free(store);
+  return status;
+}
+
+/* ---- a collection on its way ---- */
+
+rango_status rg_checkpoint_resume(rg_checkpoint *checkpoint, rg_collection *collection) {
+  rg_store *store = NULL;
+  rg_stats_key found;
+  rango_status status;
+  checkpoint->written = rg_now();
+  if (access(checkpoint->path, F_OK) != 0 && errno == ENOENT) return RANGO_OK;
+  RG_TRY_DONE(rg_store_read(checkpoint->path, &store));
+  RG_TRY_DONE(rg_store_item(store, &found, sizeof found));
+  if (memcmp(&found, &checkpoint->key, sizeof found) == 0) RG_TRY_DONE(store_collection(store, collection));
+done:
+  if (status != RANGO_OK)
+    rg_fail_context(status, "an interrupted calibration can't be continued (delete its file to begin anew)");
+  rg_store_free(store);
+  return status;
+}
+
+rango_status rg_checkpoint_save(rg_checkpoint *checkpoint, rg_collection *collection, bool at_once) {
+  double start = rg_now(), since = start - checkpoint->written;
+  if (!at_once && (since < checkpoint->interval || since < SHARE * checkpoint->spent)) return RANGO_OK;
+  RG_TRY(rg_stats_save(checkpoint->path, &checkpoint->key, collection));
+  checkpoint->written = rg_now();
+  checkpoint->spent = checkpoint->written - start;
+  return RANGO_OK;
+}
