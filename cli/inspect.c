@@ -1,5 +1,4 @@
 /* rango inspect */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "output.h"
 #include "progress.h"
 #include "report.h"
+#include "spectrum.h"
 
 typedef struct inspect_options {
   const char *model, *report;
@@ -197,32 +197,14 @@ static cJSON *layers_json(const rango_analysis *analysis) {
 
 /* ---- spectra ---- */
 
-static void spectrum_cells(table *t, const char *name, const char *op, const rango_spectrum *s) {
-  table_cell(t, "%.44s", name);
-  table_cell(t, "%s", op);
-  table_cell(t, "%lld", (long long)s->rows);
-  table_cell(t, "%lld", (long long)s->dimension);
-  table_cell(t, "%lld", (long long)s->pca90);
-  table_cell(t, "%lld", (long long)s->pca99);
-  table_cell(t, "%lld", (long long)s->pca999);
-  table_cell(t, isfinite(s->two_nn) ? "%.1f" : "-", s->two_nn);
-  table_cell(t, isfinite(s->mle) ? "%.1f" : "-", s->mle);
-  table_cell(t, isfinite(s->two_nn) ? "%lld" : "-", (long long)s->whitney);
-}
-
 static void print_spectra(const rango_spectra *spectra) {
-  static const char *const titles[] = {"outputs of", "operator", "rows",  "ambient", "90 %",
-                                       "99 %",       "99.9 %",   "TwoNN", "MLE",     "Whitney"};
-  table *t = table_create(10, titles, "llrrrrrrrr");
+  table *t = spectrum_table_create();
   const rango_layer_spectrum *layer;
-  spectrum_cells(t, "(the data)", "", rango_spectra_input(spectra));
+  spectrum_table_add(t, "(the data)", "", rango_spectra_input(spectra));
   for (size_t i = 0; (layer = rango_spectra_layer(spectra, i)); i++)
-    spectrum_cells(t, layer->name, layer->op, &layer->output);
+    spectrum_table_add(t, layer->name, layer->op, &layer->output);
   putchar('\n');
-  table_print(t);
-  table_free(t);
-  printf("90 %%, 99 %%, 99.9 %%: principal components that hold so much of the variance. TwoNN, MLE: estimates of the\n"
-         "intrinsic dimension. Whitney: coordinates that surely suffice for a smooth manifold of TwoNN's dimension.\n");
+  spectrum_table_print(t);
 }
 
 static cJSON *spectrum_json(const char *name, const char *op, const rango_portrait *portrait) {

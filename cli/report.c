@@ -1,12 +1,12 @@
 /* Facts of a report, beside the page that the library writes. */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "args.h"
 #include "report.h"
+#include "spectrum.h"
 
 /* ---- the command line ---- */
 
@@ -55,17 +55,6 @@ int check_folder(const char *path) {
 
 /* ---- JSON ---- */
 
-static void add_spectrum(cJSON *to, const rango_spectrum *s) {
-  json_integer(to, "rows", s->rows);
-  json_integer(to, "dimension", s->dimension);
-  json_integer(to, "pca90", s->pca90);
-  json_integer(to, "pca99", s->pca99);
-  json_integer(to, "pca999", s->pca999);
-  json_number(to, "two_nn", s->two_nn);
-  json_number(to, "mle", s->mle);
-  json_count(to, "whitney", isfinite(s->two_nn) ? s->whitney : -1);
-}
-
 static cJSON *direction_json(const rango_direction *direction) {
   cJSON *item = json_object(), *samples = json_array();
   json_number(item, "share", direction->share);
@@ -81,7 +70,7 @@ static cJSON *direction_json(const rango_direction *direction) {
 
 void add_portrait(cJSON *to, const rango_portrait *portrait) {
   cJSON *shares = json_array(), *directions = json_array();
-  add_spectrum(to, &portrait->spectrum);
+  json_spectrum(to, &portrait->spectrum);
   for (size_t i = 0; i < portrait->share_count; i++) json_number(shares, NULL, portrait->shares[i]);
   for (size_t i = 0; i < portrait->direction_count; i++)
     json_add(directions, NULL, direction_json(&portrait->directions[i]));

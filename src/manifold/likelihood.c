@@ -30,16 +30,15 @@ rango_estimate rg_levina_bickel(const double *distances, int64_t count, int64_t 
   return estimate;
 }
 
-/* ln of the chance that exactly i of n independent points fall where one falls with probability p. */
-static double log_binomial(double n, double i, double p) {
-  return lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p);
-}
-
 /* On the unit d-sphere a cap of angle t holds the share F(t), F' ~ sin^(d-1), and the chord is r = 2 sin(t/2). With r_j
  * the distance of the j-th of n = count - 1 others, the mean of sum_{j<k} ln(r_k / r_j) is the integral over ln r of
  * sum_{0<i<k} i P(exactly i points within r). */
 double rg_levina_bickel_expected(double dimension, int64_t count, int64_t k) {
   const double pi = 3.14159265358979323846, n = (double)(count - 1);
+  double ways[RG_MLE_NEIGHBOURS]; /* ln of i times n over i */
+  if (k > RG_MLE_NEIGHBOURS) k = RG_MLE_NEIGHBOURS;
+  for (int64_t i = 1; i < k; i++)
+    ways[i] = log((double)i) + lgamma(n + 1) - lgamma((double)i + 1) - lgamma(n - (double)i + 1);
   double first = fmin(log(SPHERE_LEAST / (double)count) / dimension, -3), step = (log(pi) - first) / SPHERE_STEPS;
   double constant = lgamma((dimension + 1) / 2) - 0.5 * log(pi) - lgamma(dimension / 2);
   double share = exp(constant + dimension * first) / dimension, before = 0, sum = 0;
@@ -49,8 +48,8 @@ double rg_levina_bickel_expected(double dimension, int64_t count, int64_t k) {
     if (s > 0) share += (density + before) / 2 * step;
     before = density;
     if (!(share > 1e-290) || share >= 1 - 1e-12) continue;
-    double weight = 0;
-    for (int64_t i = 1; i < k; i++) weight += (double)i * exp(log_binomial(n, (double)i, share));
+    double weight = 0, inside = log(share), outside = log1p(-share);
+    for (int64_t i = 1; i < k; i++) weight += exp(ways[i] + (double)i * inside + (n - (double)i) * outside);
     sum += (s == 0 ? 0.5 : 1) * weight * angle / (2 * tan(angle / 2)) * step; /* d ln r = t / (2 tan(t/2)) d ln t */
   }
   return sum > 0 ? (double)(k - 1) / sum : INFINITY;

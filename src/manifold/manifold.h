@@ -63,7 +63,8 @@ rango_estimate rg_two_nn(const double *distances, int64_t count, int64_t stride)
 rango_estimate rg_levina_bickel(const double *distances, int64_t count, int64_t stride, int64_t k);
 
 /* What rg_levina_bickel tends to on `count` points drawn uniformly on a sphere of `dimension` dimensions, fractions
- * included: less than `dimension`, the more so the higher it is. And the dimension whose expectation is `estimate`. */
+ * included: less than `dimension`, the more so the higher it is; k up to RG_MLE_NEIGHBOURS. And the dimension whose
+ * expectation is `estimate`. */
 double rg_levina_bickel_expected(double dimension, int64_t count, int64_t k);
 double rg_levina_bickel_invert(double estimate, int64_t count, int64_t k);
 
