@@ -131,7 +131,7 @@ static rango_status take_portraits(rg_job *job, rango_compression *result) {
   RG_TRY(rg_dataset_first_rows(calibration.data, (int64_t)rows, &data));
   calibration.data = data;
   calibration.means_only = true;
-  calibration.sampling.wanted = RG_MANIFOLD_ROWS;
+  calibration.sampling.wanted = RG_MANIFOLD_ROWS_WIDE;
   calibration.batches = (data->rows + calibration.batch - 1) / calibration.batch;
   rango_status status = rg_portraits_collect(job->model, &job->sites, &calibration, result->arena, &result->portraits);
   for (size_t i = 0; i < result->layer_count && status == RANGO_OK; i++)

@@ -6,7 +6,7 @@
 #include "report/chart.h"
 #include "report/report.h"
 
-typedef enum series { AMBIENT, PCA99, RANK, MLE, TWO_NN, SERIES } series;
+typedef enum series { AMBIENT, PCA99, RANK, TWO_NN, INTRINSIC, SERIES } series;
 
 static const struct {
   const char *name, *style, *hollow;
@@ -14,8 +14,8 @@ static const struct {
 } kinds[SERIES] = {{"ambient", "e", "e hollow", RG_MARK_SQUARE},
                    {"99 % of the variance", "b", "b", RG_MARK_SQUARE},
                    {"chosen rank of the outputs", "c", "c", RG_MARK_DIAMOND},
-                   {"intrinsic, MLE", "d", "d hollow", RG_MARK_TRIANGLE},
-                   {"intrinsic, TwoNN", "a", "a", RG_MARK_CIRCLE}};
+                   {"TwoNN", "d", "d hollow", RG_MARK_TRIANGLE},
+                   {"intrinsic dimension, with its 95 % interval", "a", "a", RG_MARK_CIRCLE}};
 
 /* values [SERIES][count], of the data (where known) and every layer. */
 static void fill(const rg_report *report, double *const *values) {
@@ -28,7 +28,7 @@ static void fill(const rg_report *report, double *const *values) {
     values[AMBIENT][i] = s->dimension > 0 ? (double)s->dimension : NAN;
     values[PCA99][i] = s->pca99 > 0 ? (double)s->pca99 : NAN;
     values[TWO_NN][i] = s->two_nn;
-    values[MLE][i] = s->mle;
+    values[INTRINSIC][i] = s->intrinsic.value;
     if (layer && rg_report_output_rank(layer)) values[RANK][i] = rg_report_output_rank(layer);
   }
 }
@@ -57,6 +57,20 @@ static void number_layers(rg_chart *chart, size_t count) {
   }
 }
 
+static void draw_intervals(rg_report *report, rg_chart *chart) {
+  for (size_t i = 0; i <= report->layer_count; i++) {
+    const rango_portrait *portrait = i ? report->layers[i - 1].portrait : report->data;
+    if (!portrait || !isfinite(portrait->spectrum.intrinsic.low) || !isfinite(portrait->spectrum.intrinsic.high))
+      continue;
+    int x = rg_chart_x(chart, (double)i);
+    rg_html_put(chart->html, "<path class=\"rule a\" d=\"M%d %dV%dM%d %dh80M%d %dh80\"/>", x,
+                rg_chart_y(chart, portrait->spectrum.intrinsic.low),
+                rg_chart_y(chart, portrait->spectrum.intrinsic.high), x - 40,
+                rg_chart_y(chart, portrait->spectrum.intrinsic.low), x - 40,
+                rg_chart_y(chart, portrait->spectrum.intrinsic.high));
+  }
+}
+
 static void draw(rg_report *report, double *const *values, const double *places, size_t count) {
   char text[160];
   rg_chart chart = {.html = &report->html,
@@ -72,6 +86,7 @@ static void draw(rg_report *report, double *const *values, const double *places,
   rg_html_put(chart.html, "Ambient, linear and intrinsic dimension of the data and of %zu layers", count - 1);
   rg_chart_frame(&chart);
   number_layers(&chart, count);
+  draw_intervals(report, &chart);
   for (int k = 0; k < SERIES; k++) {
     if (k != RANK) rg_chart_line(&chart, kinds[k].style, places, values[k], count);
     for (size_t i = 0; i < count; i++) {

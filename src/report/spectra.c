@@ -21,9 +21,6 @@ static size_t thin_out(const rango_portrait *portrait, double *x, double *y) {
   return count;
 }
 
-/* Coordinates that surely suffice for a generic linear projection of a manifold of the estimated dimension. */
-static double whitney(const rango_spectrum *s) { return isfinite(s->two_nn) ? (double)s->whitney + 1 : NAN; }
-
 static void draw(rg_report *report, const rg_report_layer *layer, const char *what) {
   double x[POINTS], y[POINTS];
   const rango_spectrum *s = &layer->portrait->spectrum;
@@ -47,7 +44,7 @@ static void draw(rg_report *report, const rg_report_layer *layer, const char *wh
   rg_chart_area(&chart, "a", x, y, count);
   rg_chart_line(&chart, "a", x, y, count);
   if (s->pca99 > 0) rg_chart_vertical(&chart, "b dash", (double)s->pca99);
-  if (isfinite(whitney(s))) rg_chart_vertical(&chart, "d dot", whitney(s));
+  if (s->whitney_linear > 0) rg_chart_vertical(&chart, "d dot", (double)s->whitney_linear);
   if (rg_report_output_rank(layer)) rg_chart_vertical(&chart, "c", rg_report_output_rank(layer));
   rg_chart_end(&chart);
 }
@@ -64,7 +61,8 @@ static void caption(rg_report *report, const rg_report_layer *layer) {
     rg_html_put(html, "</span> · ");
   }
   rg_html_put(html, "<span class=\"b\">99 %%: %lld</span>", (long long)s->pca99);
-  if (isfinite(whitney(s))) rg_html_put(html, " · <span class=\"d\">2<i>m</i>+1: %lld</span>", (long long)whitney(s));
+  if (s->whitney_linear > 0)
+    rg_html_put(html, " · <span class=\"d\">2<i>m</i>+1: %lld</span>", (long long)s->whitney_linear);
   rg_html_put(html, " · of %lld", (long long)s->dimension);
 }
 
@@ -90,8 +88,8 @@ void rg_section_spectra(rg_report *report) {
       "<section id=\"spectra\" class=\"long\"><h2>Spectra</h2>\n<p class=\"soft\">Share of the variance of a "
       "layer’s outputs, by principal component; both scales are logarithmic. <span class=\"c\">Line: chosen "
       "rank of the outputs.</span> <span class=\"b\">Dashed: components that hold 99 %% of the variance.</span> <span "
-      "class=\"d\">Dotted: 2<i>m</i>+1, the coordinates in which a generic linear projection keeps a manifold "
-      "of the TwoNN dimension <i>m</i> whole (Whitney).</span></p>\n<div class=\"many\">\n");
+      "class=\"d\">Dotted: 2<i>m</i>+1, the coordinates in which almost every linear projection tells all points of an "
+      "<i>m</i>-dimensional manifold apart (Whitney).</span></p>\n<div class=\"many\">\n");
   figure(report, &data, 0);
   for (size_t i = 0; i < report->layer_count; i++) figure(report, &report->layers[i], i + 1);
   rg_html_put(html, "</div></section>\n");

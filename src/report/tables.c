@@ -3,11 +3,12 @@
 
 #include "report/report.h"
 
-static void begin_table(rg_html *html, const char *const *heads, size_t count, size_t texts) {
+/* `kinds`: a letter a column, t for text, n for numbers. */
+static void begin_table(rg_html *html, const char *const *heads, const char *kinds) {
   rg_html_put(html, "<div class=\"wide\"><table>\n<thead><tr>");
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; kinds[i]; i++)
     rg_html_put(html, "<th scope=\"col\" aria-sort=\"none\"%s><button type=\"button\">%s</button></th>",
-                i >= 1 && i < 1 + texts ? " class=\"t\"" : "", heads[i]);
+                kinds[i] == 't' ? " class=\"t\"" : "", heads[i]);
   rg_html_put(html, "</tr></thead>\n<tbody>\n");
 }
 
@@ -59,7 +60,7 @@ static void form_cell(rg_html *html, const rango_compressed_layer *layer) {
 static void dimension_cells(rg_html *html, const rango_portrait *portrait) {
   const rango_spectrum *s = portrait ? &portrait->spectrum : NULL;
   integer_cell(html, s ? s->pca99 : -1);
-  number_cell(html, s ? s->two_nn : NAN, 1);
+  number_cell(html, s ? s->intrinsic.value : NAN, 1);
 }
 
 static void layer_row(rg_html *html, const rango_compressed_layer *layer, size_t number) {
@@ -93,15 +94,16 @@ static void total_row(rg_html *html, const rango_compress_summary *s) {
 }
 
 void rg_section_layers(rg_report *report) {
-  static const char *const heads[] = {"#",     "layer",  "operator", "weight", "form",  "rank", "99 %",
-                                      "TwoNN", "params", "off %",    "MACs",   "off %", "ms",   "error"};
+  static const char *const heads[] = {"#",        "layer",  "operator", "weight", "form",  "rank", "99 %",
+                                      "<i>m</i>", "params", "off %",    "MACs",   "off %", "ms",   "error"};
   rg_html *html = &report->html;
   const rango_compressed_layer *layer;
-  rg_html_put(
-      html, "<section id=\"layers\" class=\"long\"><h2>Layer by layer</h2>\n<p class=\"soft\">Click a heading to "
-            "sort. Milliseconds are the cost table’s at batch 1; error is the relative error of the layer’s output on "
-            "calibration rows.</p>\n");
-  begin_table(html, heads, sizeof heads / sizeof *heads, 4);
+  rg_html_put(html,
+              "<section id=\"layers\" class=\"long\"><h2>Layer by layer</h2>\n<p class=\"soft\">Click a heading to "
+              "sort. 99 %%: components that hold so much of the variance; <i>m</i>: intrinsic dimension. Milliseconds "
+              "are the cost table’s at batch 1; error is the relative error of the layer’s output on "
+              "calibration rows.</p>\n");
+  begin_table(html, heads, "nttttnnnnnnnnn");
   for (size_t i = 0; (layer = rango_compression_layer(report->result, i)); i++) layer_row(html, layer, i + 1);
   total_row(html, &report->summary);
   rg_html_put(html, "</section>\n");
@@ -119,20 +121,22 @@ static void dimension_row(rg_html *html, const char *name, const char *op, const
   integer_cell(html, s->pca999);
   number_cell(html, s->two_nn, 1);
   number_cell(html, s->mle, 1);
-  integer_cell(html, isfinite(s->two_nn) ? s->whitney : -1);
+  number_cell(html, s->intrinsic.value, 1);
+  text_cell(html, isfinite(s->intrinsic.value) ? rango_estimator_name(s->estimator) : "", false);
+  integer_cell(html, s->whitney_linear > 0 ? s->whitney_linear : -1);
   rg_html_put(html, "</tr>\n");
 }
 
 void rg_section_dimensions(rg_report *report) {
-  static const char *const heads[] = {"#",    "outputs of", "operator", "rows", "ambient",  "90 %",
-                                      "99 %", "99.9 %",     "TwoNN",    "MLE",  "2<i>m</i>"};
+  static const char *const heads[] = {"#",      "outputs of", "operator", "rows",     "ambient",   "90 %",       "99 %",
+                                      "99.9 %", "TwoNN",      "MLE",      "<i>m</i>", "estimator", "2<i>m</i>+1"};
   rg_html *html = &report->html;
   rg_html_put(html,
               "<section id=\"layers\" class=\"long\"><h2>Layer by layer</h2>\n<p class=\"soft\">Click a heading to "
               "sort. 90 %%, 99 %%, 99.9 %%: principal components that hold so much of the variance. TwoNN, MLE: "
-              "estimates of the intrinsic dimension <i>m</i>. 2<i>m</i>: coordinates that surely suffice for a smooth "
-              "manifold of TwoNN’s dimension.</p>\n");
-  begin_table(html, heads, sizeof heads / sizeof *heads, 2);
+              "estimates of the intrinsic dimension; <i>m</i>: the one to trust, by its estimator. 2<i>m</i>+1: "
+              "coordinates in which almost every linear projection tells all points apart (Whitney).</p>\n");
+  begin_table(html, heads, "nttnnnnnnnntn");
   dimension_row(html, "(the data)", "", &report->data->spectrum, 0);
   for (size_t i = 0; i < report->layer_count; i++)
     dimension_row(html, report->layers[i].name, report->layers[i].op, &report->layers[i].portrait->spectrum, i + 1);
