@@ -27,7 +27,7 @@ fi
 cc -O2 -shared -fPIC -o $work/count_instructions.so bench/arm64/count_instructions.c
 sysroot=build/arm64-sysroot
 aarch64-linux-gnu-gcc -O2 -Iinclude bench/arm64/runs.c -o $work/runs build/arm64/librango.a \
-  -L$sysroot/usr/lib/aarch64-linux-gnu -lpthreadpool -lpthread -lm
+  -L$sysroot/usr/lib/aarch64-linux-gnu -lpthread -lm
 
 # A root of its own for the other engine: Debian's Python for ARM64 and the wheel.
 if [ ! -e $work/root/.done ]; then

@@ -1,4 +1,4 @@
-/* Threads: a pool (pthreadpool; libdispatch on Apple) behind one call. */
+/* Threads: a pool behind one call. */
 #ifndef RG_BASE_THREADS_H
 #define RG_BASE_THREADS_H
 

@@ -1,5 +1,6 @@
 /* The thread pool computes the same sums as one thread, every item once; the CPU's description; random numbers. */
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -57,6 +58,74 @@ static void test_nested_runs_end(void **state) {
   rg_threads_run(s.pool, run_inner, &s, 100);
   assert_int_equal(s.nested, 1000);
   rango_threads_free(s.pool);
+}
+
+/* ---- jobs that follow each other, or compete ---- */
+
+typedef struct job {
+  rango_threads *pool;
+  int seed;
+  size_t count;
+  atomic_int wrong;
+  atomic_size_t sum;
+} job;
+
+static void add_item(void *argument, size_t i) {
+  job *j = argument;
+  if (i >= j->count) atomic_fetch_add(&j->wrong, 1);
+  atomic_fetch_add(&j->sum, i + 1);
+}
+
+/* Jobs of all sizes from the caller's stack: one that a slow thread still worked on would show in the next. */
+static void *run_jobs(void *argument) {
+  const job *first = argument;
+  for (int turn = 0; turn < 400; turn++) {
+    job j = {.pool = first->pool, .count = 2 + (size_t)(turn * 7 + first->seed) % 300};
+    rg_threads_run(j.pool, add_item, &j, j.count);
+    if (j.wrong || j.sum != j.count * (j.count + 1) / 2) return "an item was run twice, or not at all, or too late";
+    if (turn % 100 == 0) usleep(3000); /* threads of the pool fall asleep */
+  }
+  return NULL;
+}
+
+/* More threads than cores, than bits of a word; several callers of one pool, which don't wait for each other. */
+static void test_callers_share_a_pool(void **state) {
+  static const int counts[] = {2, 3, 70, 130};
+  for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+    job jobs[3] = {{.seed = 0}, {.seed = 1}, {.seed = 2}};
+    pthread_t callers[3];
+    check_ok(rango_threads_create(counts[c], &jobs[0].pool));
+    for (int i = 0; i < 3; i++) {
+      jobs[i].pool = jobs[0].pool;
+      assert_int_equal(pthread_create(&callers[i], NULL, run_jobs, &jobs[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+      void *message;
+      pthread_join(callers[i], &message);
+      if (message) fail_msg("%d threads, caller %d: %s", counts[c], i, (const char *)message);
+    }
+    rango_threads_free(jobs[0].pool);
+  }
+}
+
+static void wait_for_both(void *argument, size_t i) {
+  job *j = argument;
+  atomic_fetch_add(&j->sum, 1);
+  for (int tries = 0; atomic_load(&j->sum) < 2 && tries < 10000; tries++) usleep(1000);
+  if (atomic_load(&j->sum) < 2) atomic_fetch_add(&j->wrong, 1);
+}
+
+/* Two tasks that wait for each other end: two threads are at work, also after they have slept. */
+static void test_threads_wake_up(void **state) {
+  job j = {0};
+  check_ok(rango_threads_create(2, &j.pool));
+  for (int turn = 0; turn < 5; turn++) {
+    atomic_store(&j.sum, 0);
+    rg_threads_run(j.pool, wait_for_both, &j, 2);
+    assert_int_equal(j.wrong, 0);
+    usleep(5000);
+  }
+  rango_threads_free(j.pool);
 }
 
 static void test_create_arguments(void **state) {
@@ -152,6 +221,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_item_once),
       cmocka_unit_test(test_nested_runs_end),
+      cmocka_unit_test(test_callers_share_a_pool),
+      cmocka_unit_test(test_threads_wake_up),
       cmocka_unit_test(test_create_arguments),
       cmocka_unit_test(test_split),
       cmocka_unit_test(test_cpu),

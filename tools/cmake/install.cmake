@@ -19,7 +19,6 @@ install(FILES ${PROJECT_BINARY_DIR}/rango-config.cmake ${PROJECT_BINARY_DIR}/ran
 
 set(rango_private_libs "-lm -lpthread")
 if(NOT APPLE)
-  string(APPEND rango_private_libs " -lpthreadpool")
   set(rango_lapack_libs "-llapacke -lopenblas")
 else()
   set(rango_lapack_libs "-framework Accelerate")
