@@ -5,8 +5,8 @@
 
 #include "adjoint/backward.h"
 
-static rg_value *input(rg_backward *b) { return rg_back_input(b, 0); }
-static rg_value *output(rg_backward *b) { return b->node->outputs[0]; }
+static rg_value *input(rg_backward *b) { return rg_back_value(b, rg_back_input(b, 0)); }
+static rg_value *output(rg_backward *b) { return rg_back_value(b, b->node->outputs[0]); }
 static void give(rg_backward *b, rg_value *g, rg_value *slope) { rg_back_give(b, 0, rg_back_mul(b, g, slope)); }
 
 /* 1 - x */

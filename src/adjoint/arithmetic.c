@@ -3,8 +3,8 @@
 
 #include "adjoint/backward.h"
 
-static rg_value *input(rg_backward *b, int index) { return rg_back_input(b, index); }
-static rg_value *output(rg_backward *b) { return b->node->outputs[0]; }
+static rg_value *input(rg_backward *b, int index) { return rg_back_value(b, rg_back_input(b, index)); }
+static rg_value *output(rg_backward *b) { return rg_back_value(b, b->node->outputs[0]); }
 
 static void add(rg_backward *b, rg_value *g) {
   for (int i = 0; i < b->node->input_count; i++) rg_back_give_broadcast(b, i, g);
@@ -30,7 +30,7 @@ static void divide(rg_backward *b, rg_value *g) {
 /* y = a^p: da = g p a^(p-1), dp = g y log a, which is 0 where a is. The exponent may be of another type. */
 static void power(rg_backward *b, rg_value *g) {
   rg_value *a = input(b, 0), *p = input(b, 1);
-  const rg_fact *exponent = rg_back_fact(b, p);
+  const rg_fact *exponent = rg_back_fact(b, rg_back_input(b, 1));
   if (exponent->type != b->type) {
     p = rg_back_op(b, "Cast", 1, p);
     rg_back_set_int(b, p, "to", b->type);
@@ -74,7 +74,7 @@ static void where(rg_backward *b, rg_value *g) {
 static void same(rg_backward *b, rg_value *g) { rg_back_give(b, 0, g); }
 
 static void cast(rg_backward *b, rg_value *g) {
-  const rg_fact *from = rg_back_fact(b, input(b, 0));
+  const rg_fact *from = rg_back_fact(b, rg_back_input(b, 0));
   if (from->type != b->type) {
     g = rg_back_op(b, "Cast", 1, g);
     rg_back_set_int(b, g, "to", from->type);

@@ -27,6 +27,52 @@ bool rg_back_wants(const rg_backward *b, int index) {
 
 const rg_fact *rg_back_fact(const rg_backward *b, const rg_value *value) { return &b->facts->items[value->id]; }
 
+/* The one input of a function of one element, whose other operand, if any, is one number; NULL: it is none. */
+static rg_value *argument_of(const rg_node *node) {
+  static const char *const functions[] = {"Add",  "Sub",         "Mul", "Div", "Erf", "Sigmoid",
+                                          "Tanh", "HardSigmoid", "Exp", "Neg", "Pow", "Clip"};
+  bool listed = false;
+  rg_value *argument = NULL;
+  for (size_t i = 0; node && i < sizeof functions / sizeof *functions; i++) listed |= rg_node_is(node, functions[i]);
+  for (int i = 0; listed && i < node->input_count; i++) {
+    const rango_tensor *constant = node->inputs[i] ? rg_value_constant(node->inputs[i]) : NULL;
+    if (!node->inputs[i] || (constant && rango_tensor_count(constant) == 1)) continue;
+    if (argument) return NULL;
+    argument = node->inputs[i];
+  }
+  return argument;
+}
+
+#define AGAIN_MAX 6 /* functions in a row */
+
+/* Whether the value comes from one with other readers in a few steps that have none. */
+static bool is_cheap(const rg_backward *b, const rg_value *value) {
+  const rg_value *source = value;
+  for (int i = 0; i < AGAIN_MAX && source && b->uses[source->id] == 1; i++) source = argument_of(source->producer);
+  return source && source != value && b->uses[source->id] > 1;
+}
+
+static rango_status copy_node(rg_backward *b, const rg_node *from, rg_value *argument, rg_value *with, rg_value **out) {
+  rg_node *node;
+  RG_TRY(rg_graph_add_node(b->graph, b->before, from->op, from->domain, from->version, from->input_count, 1, &node));
+  RG_TRY(rg_node_copy_attributes(node, from));
+  for (int i = 0; i < from->input_count; i++)
+    RG_TRY(rg_node_set_input(node, i, from->inputs[i] == argument ? with : from->inputs[i]));
+  RG_TRY(rg_graph_add_value(b->graph, b->name, out));
+  node->name = (*out)->name;
+  rg_node_set_output(node, 0, *out);
+  return RANGO_OK;
+}
+
+rg_value *rg_back_value(rg_backward *b, rg_value *value) {
+  if (b->status != RANGO_OK || !value) return NULL;
+  if (value->id >= b->known || !is_cheap(b, value)) return value;
+  rg_value **again = &b->again[value->id];
+  if (*again) return *again;
+  rg_value *argument = argument_of(value->producer), *with = rg_back_value(b, argument);
+  return failed(b, copy_node(b, value->producer, argument, with, again)) ? NULL : *again;
+}
+
 int rg_back_rank(const rg_backward *b, int index) { return rg_back_fact(b, rg_back_input(b, index))->rank; }
 
 rg_value *rg_back_gradient(rg_backward *b, int output) {
@@ -276,9 +322,13 @@ rg_value *rg_back_transpose(rg_backward *b, rg_value *x, const int64_t *perm, in
 
 rg_value *rg_back_turned(rg_backward *b, rg_value *x, int rank) {
   int64_t perm[RANGO_MAX_RANK];
+  size_t count = 0;
+  const bool transposed = x && x->producer && rg_node_is(x->producer, "Transpose");
+  const int64_t *before = transposed ? rg_node_ints(x->producer, "perm", &count) : NULL;
   for (int i = 0; i < rank; i++) perm[i] = i;
   perm[rank - 2] = rank - 1;
   perm[rank - 1] = rank - 2;
+  if (before && count == (size_t)rank && memcmp(before, perm, count * sizeof *perm) == 0) return x->producer->inputs[0];
   return rg_back_transpose(b, x, perm, rank);
 }
 

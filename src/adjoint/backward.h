@@ -27,6 +27,8 @@ typedef struct rg_backward {
     rg_gradient_part *items;
     size_t count, capacity;
   } parts;              /* not yet in the sums */
+  const int *uses;      /* [known]: how often the model reads it */
+  rg_value **again;     /* [known]: computed once more; NULL: not */
   rg_value **gradients; /* [known]: sums so far; NULL: none */
   /* The node whose adjoint is being built: */
   const rg_node *node;
@@ -73,8 +75,12 @@ RG_ADJOINT_FAMILIES(RG_ADJOINT_DECLARE)
 rg_value *rg_back_input(const rg_backward *b, int index);                 /* NULL: absent */
 bool rg_back_wants(const rg_backward *b, int index);                      /* whether input `index` needs a gradient */
 const rg_fact *rg_back_fact(const rg_backward *b, const rg_value *value); /* of the model's values alone */
-int rg_back_rank(const rg_backward *b, int index);                        /* of input `index` */
-rg_value *rg_back_gradient(rg_backward *b, int output);                   /* NULL: none */
+/* A value of the model as formulas should read it. What comes from a value that is kept anyway by a few functions of
+ * one element, and has no other reader (a spelled-out activation's parts), is computed again: that costs less than
+ * keeping it, and leaves the model's own nodes to be run as one. */
+rg_value *rg_back_value(rg_backward *b, rg_value *value);
+int rg_back_rank(const rg_backward *b, int index);      /* of input `index` */
+rg_value *rg_back_gradient(rg_backward *b, int output); /* NULL: none */
 /* The elements of a small integer value, where they are known; at most RANGO_MAX_RANK. */
 bool rg_known_ints(const rg_facts *facts, const rg_value *value, int64_t *out, int *count);
 void rg_back_fail(rg_backward *b, rango_status status);

@@ -26,6 +26,7 @@ typedef struct analysis {
   rg_value **values; /* by id: of the main graph, NULL the others */
   bool *needed;      /* by value id: depends on a wanted value through derivatives, and is of a floating type */
   bool *reached;     /* by value id: one of the outputs depends on it */
+  int *uses;         /* by value id: readers */
   bool *reading;     /* by node id: has a needed input, perhaps inside of its body */
 } analysis;
 
@@ -34,6 +35,7 @@ static void clear(analysis *a) {
   rg_free(a->values);
   rg_free(a->needed);
   rg_free(a->reached);
+  rg_free(a->uses);
   rg_free(a->reading);
 }
 
@@ -95,9 +97,14 @@ static rango_status analyse(const rango_model *model, const int *outputs, size_t
   RG_TRY(rg_calloc(count, sizeof *a->values, RG_OUT(&a->values)));
   RG_TRY(rg_calloc(count, sizeof *a->needed, RG_OUT(&a->needed)));
   RG_TRY(rg_calloc(count, sizeof *a->reached, RG_OUT(&a->reached)));
+  RG_TRY(rg_calloc(count, sizeof *a->uses, RG_OUT(&a->uses)));
   RG_TRY(rg_calloc((size_t)model->node_count, sizeof *a->reading, RG_OUT(&a->reading)));
   const rg_value_list *values = &model->graph->values;
-  for (size_t i = 0; i < values->count; i++) a->values[values->items[i]->id] = values->items[i];
+  for (size_t i = 0; i < values->count; i++) {
+    rg_value *value = values->items[i];
+    a->values[value->id] = value;
+    a->uses[value->id] = (int)value->uses.count;
+  }
   RG_TRY(check_ids(model, a, outputs, output_count, true));
   RG_TRY(check_ids(model, a, wanted, wanted_count, true));
   spread(model, a, outputs, output_count, wanted, wanted_count);
@@ -233,8 +240,9 @@ static rango_status emit_node(rg_backward *b, const rg_node *node) {
 }
 
 static rango_status emit_all(rg_backward *b, const analysis *a, rg_node *last) {
-  for (const rg_node *node = last; node; node = node->previous) {
-    bool known = true; /* not one of the Shape nodes that rules put among the model's */
+  for (const rg_node *node = last, *previous; node; node = previous) {
+    previous = node->previous; /* a rule may put another node in its place */
+    bool known = true;         /* not one of the Shape nodes that rules put among the model's */
     for (int i = 0; i < node->output_count; i++) known &= !node->outputs[i] || node->outputs[i]->id < b->known;
     if (known && is_on_path(a, node)) RG_TRY(emit_node(b, node));
   }
@@ -272,9 +280,11 @@ rango_status rg_adjoint_create(const rango_model *model, const int *outputs, siz
   RG_TRY_DONE(rg_model_copy(model, &copy));
   RG_TRY_DONE(list_values(copy->graph, b.known, &values));
   RG_TRY_DONE(rg_calloc((size_t)b.known, sizeof *b.gradients, RG_OUT(&b.gradients)));
+  RG_TRY_DONE(rg_calloc((size_t)b.known, sizeof *b.again, RG_OUT(&b.again)));
   b.graph = copy->graph;
   b.facts = a.facts;
   b.needed = a.needed;
+  b.uses = a.uses;
   b.version = opset > OLDEST_OPSET ? (int)opset : OLDEST_OPSET;
   rg_node *last = copy->graph->last;
   drop_outputs(copy->graph);
@@ -290,6 +300,7 @@ done:
   rg_model_release(copy);
   rg_free(values);
   rg_free(b.gradients);
+  rg_free(b.again);
   rg_free(b.parts.items);
   clear(&a);
   return status;

@@ -35,12 +35,26 @@ static rg_value *unnormalise(rg_backward *b, const normal *n, rg_value *g) {
 
 /* ---- LayerNormalization, RMSNormalization: y = z scale + bias, over all axes from `axis` on ---- */
 
+/* LayerNormalization itself hands out mean and inverse deviation, of the type that it computes in. */
+static void normalise_by_node(rg_backward *b, rg_value *x, normal *n) {
+  rg_value *y = b->node->outputs[0];
+  while (b->status == RANGO_OK && y->producer->output_count < 3) (void)rg_back_more(b, y);
+  if (b->status != RANGO_OK) return;
+  b->node = y->producer;
+  n->inverse = b->node->outputs[2];
+  n->z = rg_back_mul(b, rg_back_sub(b, x, b->node->outputs[1]), n->inverse);
+}
+
 static void over_last_axes(rg_backward *b, rg_value *g, bool centred) {
   normal n = {.centred = centred};
   int rank = rg_back_rank(b, 0), axis = 0;
+  bool by_node = centred && b->node->output_count == 1 && rg_node_int(b->node, "stash_type", 1) == (int64_t)b->type;
   (void)rg_axis(rg_node_int(b->node, "axis", -1), rank, &axis);
   for (int i = axis; i < rank; i++) n.axes[n.count++] = i;
-  if (rg_back_wants(b, 0) || rg_back_wants(b, 1)) normalise(b, rg_back_input(b, 0), &n);
+  if ((rg_back_wants(b, 0) || rg_back_wants(b, 1)) && by_node)
+    normalise_by_node(b, rg_back_input(b, 0), &n);
+  else if (rg_back_wants(b, 0) || rg_back_wants(b, 1))
+    normalise(b, rg_back_input(b, 0), &n);
   if (rg_back_wants(b, 0)) rg_back_give(b, 0, unnormalise(b, &n, rg_back_mul(b, g, rg_back_input(b, 1))));
   if (rg_back_wants(b, 1)) rg_back_give_broadcast(b, 1, rg_back_mul(b, g, n.z));
   rg_back_give_broadcast(b, 2, g);
