@@ -246,7 +246,7 @@ typedef struct rango_compressed_layer {
 /* A network that the search looked at. */
 typedef struct rango_curve_point {
   double params, macs; /* what remains, as fractions of the whole model */
-  double damage;       /* predicted: the output's squared relative error */
+  double damage;       /* predicted: the output's squared error, in the unit of the search */
   double metric;       /* on val; NaN: not measured */
   double bound;        /* one-sided 95 % bound of the change; NaN: not measured */
   bool chosen;

@@ -67,6 +67,12 @@ void rg_trial_free(rg_job *job, rg_trial *trial);
 /* The cheapest network within the budget; RANGO_ERROR_BUDGET when there is none. */
 rango_status rg_search(rg_job *job, rg_trial *best);
 
+/* ---- curve.c ---- */
+/* A network that was measured, choices [sites]. */
+rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_scores *scores);
+/* Marks the chosen one, and adds what the allocation predicts for all sizes. */
+rango_status rg_curve_finish(rg_job *job, const rg_trial *chosen);
+
 /* ---- timing.c ---- */
 /* Milliseconds of one run of each model on the data's first row (or its fixed batch): medians of interleaved rounds. */
 rango_status rg_time_models(const rango_model *const *models, size_t count, const rango_dataset *data,

@@ -154,6 +154,7 @@ rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **
     result->summary.layers_compressed += !result->layers[i].kept_dense;
   }
   RG_TRY_DONE(take_portraits(job, result));
+  RG_TRY_DONE(rg_curve_finish(job, trial));
   take_curve(job, result);
   result->model = trial->model;
   trial->model = NULL;

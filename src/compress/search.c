@@ -50,6 +50,7 @@ static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *
                          (const rg_basis(*)[RG_FORM_COUNT])job->bases, trial->choices, trial->factors));
   RG_TRY_DONE(rg_rewrite_model(job->model, &job->sites, trial->factors, &trial->model));
   RG_TRY_DONE(rg_score(trial->model, &job->scoring, &trial->scores));
+  RG_TRY_DONE(rg_curve_add(job, trial->choices, &trial->scores));
 done:
   rg_free(choices);
   if (status != RANGO_OK) rg_trial_free(job, trial);

@@ -1,0 +1,68 @@
+/* The curve that a report shows: networks of every size, with what they were predicted and measured to lose. */
+#include <math.h>
+
+#include "compress/job.h"
+
+#define PREDICTED 48 /* points between the cheapest network and the dense one */
+
+/* `scores` NULL: not measured. */
+static rango_status add(rg_job *job, const rg_candidate *choices, const size_t *places, const rg_scores *scores) {
+  double params = (double)job->canonical_params, macs = (double)job->canonical_macs, damage = 0;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    const rg_candidate *dense = &job->tables[i].items[0];
+    const rg_candidate *chosen = choices ? &choices[i] : &job->tables[i].items[places[i]];
+    params += chosen->cost.params - dense->cost.params;
+    macs += chosen->cost.macs - dense->cost.macs;
+    damage += chosen->damage;
+  }
+  RG_TRY(RG_RESERVE(&job->curve, 1));
+  job->curve.items[job->curve.count++] = (rango_curve_point){
+      .params = job->params > 0 ? params / (double)job->params : 1,
+      .macs = job->macs > 0 ? macs / (double)job->macs : 1,
+      .damage = damage,
+      .metric = scores ? rg_scores_value(scores) : NAN,
+      .bound = scores ? rg_scores_bound(job->scoring.labels ? &job->before : NULL, scores, job->options->seed) : NAN,
+  };
+  return RANGO_OK;
+}
+
+rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_scores *scores) {
+  return add(job, choices, NULL, scores);
+}
+
+/* The allocation's own curve, even in price. */
+static rango_status add_predicted(rg_job *job) {
+  double dense = 0, cheapest = 0;
+  size_t *places = NULL;
+  rango_status status = RANGO_OK;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    const rg_candidates *table = &job->tables[i];
+    double least = table->items[0].price;
+    for (size_t j = 1; j < table->count; j++) least = fmin(least, table->items[j].price);
+    dense += table->items[0].price;
+    cheapest += least;
+  }
+  RG_TRY(rg_alloc(job->sites.count * sizeof *places, RG_OUT(&places)));
+  for (int i = 0; i < PREDICTED && cheapest < dense; i++) {
+    double limit = cheapest + (dense - cheapest) * (i + 0.5) / PREDICTED;
+    if (rg_allocate(job->tables, job->sites.count, limit, places)) RG_TRY_DONE(add(job, NULL, places, NULL));
+  }
+done:
+  rg_free(places);
+  return status;
+}
+
+rango_status rg_curve_finish(rg_job *job, const rg_trial *chosen) {
+  size_t measured = job->curve.count;
+  RG_TRY(rg_curve_add(job, chosen->choices, &chosen->scores));
+  const rango_curve_point *last = &job->curve.items[measured];
+  for (size_t i = 0; i < measured; i++) { /* the search added it already */
+    rango_curve_point *point = &job->curve.items[i];
+    if (point->params != last->params || point->macs != last->macs || point->metric != last->metric) continue;
+    point->chosen = true;
+    job->curve.count--;
+    return add_predicted(job);
+  }
+  job->curve.items[measured].chosen = true;
+  return add_predicted(job);
+}
