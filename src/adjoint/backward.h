@@ -56,6 +56,7 @@ typedef struct rg_adjoint_rules {
   FAMILY(matmul)                                                                                                       \
   FAMILY(conv)                                                                                                         \
   FAMILY(pool)                                                                                                         \
+  FAMILY(resize)                                                                                                       \
   FAMILY(norm)                                                                                                         \
   FAMILY(reduce)                                                                                                       \
   FAMILY(shape)                                                                                                        \

@@ -1,4 +1,7 @@
-/* Adjoints of reading by indices: the gradient is added up where the elements were read. */
+/* Adjoints of reading and writing by indices: where elements were read, the gradient is added up; where they were
+ * written, it is read. */
+#include <string.h>
+
 #include "adjoint/backward.h"
 
 static rg_value *scatter(rg_backward *b, const char *op, rg_value *zeros, rg_value *indices, rg_value *g) {
@@ -58,9 +61,37 @@ static bool supports_gather_nd(const rg_node *node, const rg_facts *facts, const
   return rg_node_int(node, "batch_dims", 0) == 0;
 }
 
+/* What was written over had no effect, but where updates are added to it. */
+static void scattered(rg_backward *b, rg_value *g, const char *write, const char *read, bool has_axis) {
+  rg_value *indices = rg_back_input(b, 1), *rest = g;
+  const int64_t axis = rg_node_int(b->node, "axis", 0);
+  if (rg_back_wants(b, 0) && strcmp(rg_node_string(b->node, "reduction", "none"), "add") != 0) {
+    rest = rg_back_op(b, write, 3, g, indices, rg_back_zeros_like(b, rg_back_input(b, 2)));
+    if (has_axis) rg_back_set_int(b, rest, "axis", axis);
+  }
+  rg_back_give(b, 0, rest);
+  if (!rg_back_wants(b, 2)) return;
+  rg_value *updates = rg_back_op(b, read, 2, g, indices);
+  if (has_axis) rg_back_set_int(b, updates, "axis", axis);
+  rg_back_give(b, 2, updates);
+}
+
+static void scatter_elements(rg_backward *b, rg_value *g) {
+  scattered(b, g, "ScatterElements", "GatherElements", true);
+}
+static void scatter_nd(rg_backward *b, rg_value *g) { scattered(b, g, "ScatterND", "GatherND", false); }
+
+/* Every place is written at most once, or added to. */
+static bool supports_scatter(const rg_node *node, const rg_facts *facts, const bool *needed) {
+  const char *reduction = rg_node_string(node, "reduction", "none");
+  return strcmp(reduction, "none") == 0 || strcmp(reduction, "add") == 0;
+}
+
 static const rg_adjoint_rule rules[] = {
     {"Gather", gather, NULL},
     {"GatherElements", gather_elements, NULL},
     {"GatherND", gather_nd, supports_gather_nd},
+    {"ScatterElements", scatter_elements, supports_scatter},
+    {"ScatterND", scatter_nd, supports_scatter},
 };
 RG_ADJOINT_EXPORT(gather, rules);

@@ -154,9 +154,35 @@ static bool supports_group(const rg_node *node, const rg_facts *facts, const boo
          !(by_group && (needed[node->inputs[1]->id] || needed[node->inputs[2]->id]));
 }
 
+/* ---- LRN: y = x s^-beta, s = bias + alpha / size times the sum of x^2 over a window of channels ---- */
+
+/* The sum over the window, or over its mirror image: the channels whose windows an element is in. */
+static rg_value *window_sum(rg_backward *b, rg_value *value, bool mirrored) {
+  const int64_t size = rg_node_int(b->node, "size", 1), before = (size - 1) / 2, behind = size - 1 - before;
+  const int64_t first = mirrored ? behind : before, last = mirrored ? before : behind;
+  const int64_t rows[] = {0, 1, rg_back_fact(b, rg_back_input(b, 0))->dims[1], -1};
+  rg_value *mean = rg_back_op(b, "AveragePool", 1, rg_back_reshape(b, value, rows, 4));
+  rg_back_set_ints(b, mean, "kernel_shape", (const int64_t[]){size, 1}, 2);
+  rg_back_set_ints(b, mean, "pads", (const int64_t[]){first, 0, last, 0}, 4);
+  rg_back_set_int(b, mean, "count_include_pad", 1);
+  return rg_back_reshape_like(b, rg_back_scale(b, mean, (double)size), rg_back_input(b, 0));
+}
+
+/* g s^-beta - 2 alpha beta / size x times the sum of g x s^(-beta-1) over the windows that x is in */
+static void local_response(rg_backward *b, rg_value *g) {
+  const double alpha = (double)rg_node_float(b->node, "alpha", 1e-4f),
+               beta = (double)rg_node_float(b->node, "beta", 0.75f);
+  const double share = alpha / (double)rg_node_int(b->node, "size", 1);
+  rg_value *x = rg_back_input(b, 0), *sum = window_sum(b, rg_back_mul(b, x, x), false);
+  rg_value *s = rg_back_shift(b, rg_back_scale(b, sum, share), (double)rg_node_float(b->node, "bias", 1));
+  rg_value *direct = rg_back_mul(b, g, rg_back_op(b, "Pow", 2, s, rg_back_scalar(b, -beta)));
+  rg_value *others = window_sum(b, rg_back_div(b, rg_back_mul(b, direct, x), s), true);
+  rg_back_give(b, 0, rg_back_sub(b, direct, rg_back_mul(b, rg_back_scale(b, x, 2 * share * beta), others)));
+}
+
 static const rg_adjoint_rule rules[] = {
     {"LayerNormalization", layer, supports_one_output}, {"RMSNormalization", root_mean_square, NULL},
     {"BatchNormalization", batch, supports_batch},      {"InstanceNormalization", instance, supports_instance},
-    {"GroupNormalization", group, supports_group},
+    {"GroupNormalization", group, supports_group},      {"LRN", local_response, supports_instance},
 };
 RG_ADJOINT_EXPORT(norm, rules);

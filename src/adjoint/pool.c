@@ -1,6 +1,4 @@
-/* Adjoints of pooling, and of making images larger by whole factors. */
-#include <string.h>
-
+/* Adjoints of pooling. */
 #include "adjoint/backward.h"
 
 typedef struct pool {
@@ -169,44 +167,8 @@ static bool supports_average(const rg_node *node, const rg_facts *facts, const b
   return read_pool(node, facts, &p) && p.known;
 }
 
-/* ---- Resize to the nearest element, by whole factors: every element's copies are added up ---- */
-
-/* Where an output at q factor + r (r < factor) reads element q. */
-static bool reads_own_block(const rg_node *node) {
-  const char *places = rg_node_string(node, "coordinate_transformation_mode", "half_pixel");
-  const char *rounding = rg_node_string(node, "nearest_mode", "round_prefer_floor");
-  bool asymmetric = node->version < 11 || strcmp(places, "asymmetric") == 0;
-  if (asymmetric) return node->version < 11 || strcmp(rounding, "floor") == 0;
-  return (strcmp(places, "half_pixel") == 0 || strcmp(places, "pytorch_half_pixel") == 0) &&
-         strncmp(rounding, "round_prefer", 12) == 0;
-}
-
-static bool supports_resize(const rg_node *node, const rg_facts *facts, const bool *needed) {
-  const rg_fact *x = &facts->items[node->inputs[0]->id], *y = &facts->items[node->outputs[0]->id];
-  if (x->rank < 3 || strcmp(rg_node_string(node, "mode", "nearest"), "nearest") != 0 || !reads_own_block(node) ||
-      rg_node_attr(node, "axes"))
-    return false;
-  for (int i = 0; i < x->rank; i++) {
-    bool known = rg_size_is_known(x->dims[i]) && rg_size_is_known(y->dims[i]);
-    if (i < 2 ? x->dims[i] != y->dims[i] : !known || x->dims[i] < 1 || y->dims[i] % x->dims[i]) return false;
-  }
-  return true;
-}
-
-static void resize(rg_backward *b, rg_value *g) {
-  const rg_fact *x = rg_back_fact(b, rg_back_input(b, 0)), *y = rg_back_fact(b, b->node->outputs[0]);
-  int64_t factors[RANGO_MAX_RANK], copies = 1;
-  for (int i = 2; i < x->rank; i++) copies *= factors[i - 2] = y->dims[i] / x->dims[i];
-  rg_value *mean = rg_back_op(b, "AveragePool", 1, g);
-  rg_back_set_ints(b, mean, "kernel_shape", factors, x->rank - 2);
-  rg_back_set_ints(b, mean, "strides", factors, x->rank - 2);
-  rg_back_give(b, 0, rg_back_scale(b, mean, (double)copies));
-}
-
 static const rg_adjoint_rule rules[] = {
     {"MaxPool", max_pool, NULL},
     {"AveragePool", average_pool, supports_average},
-    {"Resize", resize, supports_resize},
-    {"Upsample", resize, supports_resize},
 };
 RG_ADJOINT_EXPORT(pool, rules);

@@ -74,6 +74,22 @@ static void triangle(rg_backward *b, rg_value *g) {
   rg_back_give(b, 0, out);
 }
 
+/* The same steps turned around again. */
+static void reverse_sequence(rg_backward *b, rg_value *g) {
+  rg_value *out = rg_back_op(b, "ReverseSequence", 2, g, rg_back_input(b, 1));
+  rg_back_set_int(b, out, "batch_axis", rg_node_int(b->node, "batch_axis", 1));
+  rg_back_set_int(b, out, "time_axis", rg_node_int(b->node, "time_axis", 0));
+  rg_back_give(b, 0, out);
+}
+
+/* Running sums from the other end. */
+static void running_sum(rg_backward *b, rg_value *g) {
+  rg_value *out = rg_back_op(b, "CumSum", 2, g, rg_back_input(b, 1));
+  rg_back_set_int(b, out, "exclusive", rg_node_int(b->node, "exclusive", 0));
+  rg_back_set_int(b, out, "reverse", !rg_node_int(b->node, "reverse", 0));
+  rg_back_give(b, 0, out);
+}
+
 static const rg_adjoint_rule rules[] = {
     {"Reshape", reshape, NULL},
     {"Flatten", reshape, NULL},
@@ -85,5 +101,7 @@ static const rg_adjoint_rule rules[] = {
     {"DepthToSpace", depth_to_space, supports_depth_to_space},
     {"SpaceToDepth", space_to_depth, NULL},
     {"Trilu", triangle, NULL},
+    {"ReverseSequence", reverse_sequence, NULL},
+    {"CumSum", running_sum, NULL},
 };
 RG_ADJOINT_EXPORT(shape, rules);

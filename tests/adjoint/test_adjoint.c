@@ -129,22 +129,22 @@ static void test_repeated(void **state) {
   rango_model_free(t.model);
 }
 
-/* x → CumSum → Relu: refused by name, but only where a gradient would have to go through it. */
+/* x → ReduceProd → Relu: refused by name, but only where a gradient would have to go through it. */
 static void test_missing(void **state) {
   rango_model *model = model_new(), *adjoint = NULL;
   rg_graph *graph = model->graph;
   rg_value *x = model_input(graph, "x", RANGO_FLOAT32, 2, DIMS(-1, 4));
-  rg_value *sum = model_node(graph, "CumSum", x, model_ints(graph, 0, DIMS(1)), NULL, NULL);
-  rg_value *y = model_node(graph, "Relu", sum, NULL, NULL, NULL);
+  rg_value *axes = model_ints(graph, 1, DIMS(1)), *product = model_node(graph, "ReduceProd", x, axes, NULL, NULL);
+  rg_value *y = model_node(graph, "Relu", product, NULL, NULL, NULL);
   check_ok(rg_graph_add_output(graph, y));
   check_ok(rg_ops_resolve(model, true));
-  assert_ptr_equal(rg_adjoint_missing(model, &y->id, 1, &x->id, 1), sum->producer);
-  assert_null(rg_adjoint_missing(model, &y->id, 1, &sum->id, 1));
-  check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, &x->id, 1, &adjoint), RANGO_ERROR_UNSUPPORTED, "CumSum");
+  assert_ptr_equal(rg_adjoint_missing(model, &y->id, 1, &x->id, 1), product->producer);
+  assert_null(rg_adjoint_missing(model, &y->id, 1, &product->id, 1));
+  check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, &x->id, 1, &adjoint), RANGO_ERROR_UNSUPPORTED, "ReduceProd");
   assert_null(adjoint);
   check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, (int[]){1000}, 1, &adjoint), RANGO_ERROR_ARGUMENT, "1000");
-  check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, &sum->producer->inputs[1]->id, 1, &adjoint),
-              RANGO_ERROR_ARGUMENT, "floating-point");
+  check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, &axes->id, 1, &adjoint), RANGO_ERROR_ARGUMENT,
+              "floating-point");
   rango_model_free(model);
 }
 

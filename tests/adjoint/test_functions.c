@@ -131,6 +131,11 @@ static rg_value *group_norm(net *n) {
   return y;
 }
 
+static rg_value *local_response(net *n) {
+  rg_value *y = set_int(op(n, "LRN", X(n, 2, 6, 3, 2), NULL, NULL, NULL), "size", 4);
+  return set_float(set_float(set_float(y, "alpha", 0.5), "beta", 0.8), "bias", 1.5);
+}
+
 static const net_listed cases[] = {
     NET(relu),
     NET(leaky_relu),
@@ -200,6 +205,7 @@ static const net_listed cases[] = {
     NET(batch_norm),
     NET_SIZED(instance_norm),
     NET_SIZED(group_norm),
+    NET_SIZED(local_response),
 };
 
 NET_TESTS(cases)

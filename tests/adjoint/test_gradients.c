@@ -127,19 +127,26 @@ static rg_value *average_pool_ceil(net *n) {
   rg_value *y = SET_INTS(op(n, "AveragePool", X(n, 1, 2, 6, 7), NULL, NULL, NULL), "kernel_shape", 3, 2);
   return set_int(SET_INTS(y, "strides", 2, 2), "ceil_mode", 1);
 }
-static rg_value *resize(net *n) {
+static rg_value *resize_of(net *n, rg_value *x, float rows, float columns) {
   rango_tensor factors;
   rg_value *scales, *y;
   rg_node *node;
   check_ok(rg_tensor_init(&factors, RANGO_FLOAT32, &(rg_shape){1, {4}}));
-  for (int i = 0; i < 4; i++) ((float *)factors.data)[i] = i < 2 ? 1 : (float)i;
+  memcpy(factors.data, (float[]){1, 1, rows, columns}, factors.bytes);
   check_ok(rg_graph_add_constant(n->graph, NULL, &factors, &scales));
   check_ok(rg_graph_add_node(n->graph, NULL, "Resize", "", MODEL_OPSET, 3, 1, &node));
-  check_ok(rg_node_set_input(node, 0, X(n, 2, 3, 4, 5)));
+  check_ok(rg_node_set_input(node, 0, x));
   check_ok(rg_node_set_input(node, 2, scales));
   check_ok(rg_graph_add_value(n->graph, NULL, &y));
   rg_node_set_output(node, 0, y);
   return y;
+}
+static rg_value *resize(net *n) { return resize_of(n, X(n, 2, 3, 4, 5), 2, 3); }
+static rg_value *resize_uneven(net *n) { return resize_of(n, X(n, 2, 3, 4, 5), 1.7f, 0.6f); }
+static rg_value *resize_linear(net *n) { return set_string(resize_uneven(n), "mode", "linear"); }
+static rg_value *resize_cubic(net *n) {
+  return set_string(set_string(resize_of(n, X(n, 1, 2, 5, 4), 2, 1), "mode", "cubic"), "coordinate_transformation_mode",
+                    "align_corners");
 }
 
 /* ---- slices ---- */
@@ -202,6 +209,25 @@ static rg_value *gather_elements(net *n) {
   check_ok(rg_graph_add_constant(n->graph, NULL, &indices, &value));
   return op(n, "GatherElements", X(n, 4, 3), value, NULL, NULL);
 }
+static rg_value *scatter_elements(net *n) {
+  rango_tensor indices;
+  rg_value *value;
+  check_ok(rg_tensor_init(&indices, RANGO_INT64, &(rg_shape){2, {2, 3}}));
+  memcpy(indices.data, DIMS(0, 1, 3, 2, -1, 1), indices.bytes);
+  check_ok(rg_graph_add_constant(n->graph, NULL, &indices, &value));
+  return op(n, "ScatterElements", X(n, 4, 3), value, X(n, 2, 3), NULL);
+}
+static rg_value *scatter_nd_of(net *n, const char *reduction) {
+  rango_tensor indices;
+  rg_value *value;
+  check_ok(rg_tensor_init(&indices, RANGO_INT64, &(rg_shape){2, {3, 1}}));
+  memcpy(indices.data, reduction ? DIMS(0, 3, 0) : DIMS(0, 3, 1), indices.bytes);
+  check_ok(rg_graph_add_constant(n->graph, NULL, &indices, &value));
+  rg_value *y = op(n, "ScatterND", X(n, 4, 3, 2), value, X(n, 3, 3, 2), NULL);
+  return reduction ? set_string(y, "reduction", reduction) : y;
+}
+static rg_value *scatter_nd(net *n) { return scatter_nd_of(n, NULL); }
+static rg_value *scatter_nd_add(net *n) { return scatter_nd_of(n, "add"); }
 static rg_value *gather_nd(net *n) {
   rango_tensor indices;
   rg_value *value;
@@ -229,6 +255,12 @@ static rg_value *depth_to_space(net *n) {
 static rg_value *depth_to_space_columns(net *n) { return set_string(depth_to_space(n), "mode", "CRD"); }
 static rg_value *space_to_depth(net *n) {
   return set_int(op(n, "SpaceToDepth", X(n, 2, 2, 4, 6), NULL, NULL, NULL), "blocksize", 2);
+}
+static rg_value *running_sum(net *n) {
+  return set_int(op(n, "CumSum", X(n, 2, 4, 3), model_ints(n->graph, 0, DIMS(1)), NULL, NULL), "exclusive", 1);
+}
+static rg_value *reverse_sequence(net *n) {
+  return op(n, "ReverseSequence", X(n, 4, 3, 2), INTS(n, 4, 1, 3), NULL, NULL);
 }
 static rg_value *triangle(net *n) {
   return set_int(op(n, "Trilu", X(n, 2, 4, 4), model_ints(n->graph, 0, DIMS(1)), NULL, NULL), "upper", 0);
@@ -316,7 +348,10 @@ static const net_listed cases[] = {
     NET_SIZED(average_pool_overlapping),
     NET_SIZED(average_pool_padded),
     NET_SIZED(average_pool_ceil),
-    NET_SIZED(resize),
+    NET(resize),
+    NET_SIZED(resize_uneven),
+    NET_SIZED(resize_linear),
+    NET_SIZED(resize_cubic),
     NET(slice),
     NET(slice_steps),
     NET(slice_two_axes),
@@ -330,6 +365,9 @@ static const net_listed cases[] = {
     NET(gather_one),
     NET(gather_elements),
     NET(gather_nd),
+    NET(scatter_elements),
+    NET(scatter_nd),
+    NET(scatter_nd_add),
     NET(reshape),
     NET(flatten),
     NET(transpose),
@@ -341,6 +379,8 @@ static const net_listed cases[] = {
     NET_SIZED(depth_to_space_columns),
     NET(space_to_depth),
     NET(triangle),
+    NET(running_sum),
+    NET(reverse_sequence),
     NET(perceptron),
     NET_SIZED(residual_network),
     NET(attention),
