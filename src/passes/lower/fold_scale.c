@@ -133,22 +133,29 @@ static bool map_weight(const rg_node *node, const rango_tensor *w, int64_t chann
   return map->group_outs > 0 && group * d[1] == channels;
 }
 
-/* to = w times its channels' scales; sums[out] += w times their shifts. */
+/* One channel's weights of one output, `step` apart: to = w times its scale. Returns the sum of w. */
+static double scale_run(const float *w, float *to, int64_t count, int64_t step, double scale) {
+  double even = 0, odd = 0; /* two sums: an addition waits for the one before */
+  for (int64_t i = 0; i < count; i++, w += step, to += step) {
+    float weight; /* in a mapped file it may lie at any address */
+    memcpy(&weight, w, sizeof weight);
+    *to = (float)(weight * scale);
+    const double swap = even + weight;
+    even = odd;
+    odd = swap;
+  }
+  return even + odd;
+}
+
+/* to = w times its channels' scales; sums[out] = w times their shifts. A channel's weights are one behind the other but
+ * where the matrix isn't transposed. */
 static void scale_weight(const weight_map *map, const affine *f, const float *w, float *to, double *sums) {
+  const int64_t run = map->each * map->rest, step = map->in_step / map->rest;
   for (int64_t out = 0; out < map->outs; out++) {
-    const int64_t first = out / map->group_outs * map->group_ins;
-    int64_t channel = first / map->each, left = map->each - first % map->each; /* inputs of the channel */
-    for (int64_t in = 0; in < map->ins; in++) {
-      for (int64_t i = 0; i < map->rest; i++) {
-        const int64_t at = out * map->out_step + in * map->in_step + i;
-        float weight; /* in a mapped file it may lie at any address */
-        memcpy(&weight, w + at, sizeof weight);
-        to[at] = (float)(weight * f->scale[channel]);
-        sums[out] += weight * f->shift[channel];
-      }
-      if (--left > 0) continue;
-      channel++;
-      left = map->each;
+    int64_t channel = out / map->group_outs * map->group_ins / map->each;
+    for (int64_t in = 0; in < map->ins; in += map->each, channel++) {
+      const int64_t at = out * map->out_step + in * map->in_step;
+      sums[out] += f->shift[channel] * scale_run(w + at, to + at, run, step, f->scale[channel]);
     }
   }
 }
@@ -175,6 +182,7 @@ static rango_status rewrite(rg_node *node, const weight_map *map, const affine *
   RG_TRY_DONE(rg_tensor_init(&scaled, RANGO_FLOAT32, &w->shape));
   RG_TRY_DONE(rg_tensor_init(&shifted, RANGO_FLOAT32, &(rg_shape){1, {map->outs}}));
   scale_weight(map, f, w->data, scaled.data, sums);
+  rg_buffer_forget_pages(w->buffer, w->data, w->bytes); /* the file's are needed no more */
   for (int64_t i = 0; i < map->outs; i++)
     ((float *)shifted.data)[i] = (float)(sums[i] + (bias ? rg_tensor_get_double(bias, i) : 0));
   RG_TRY_DONE(replace_input(node, 1, name, &scaled));
