@@ -154,6 +154,11 @@ rango_status rg_field_list_read(const rg_field *field, rg_list_kind kind, rg_lis
     put(out, (*index)++, field->value);
     return RANGO_OK;
   }
+  if (kind == RG_LIST_FIXED32 && put == rg_list_put_u32 && field->bytes.bytes % 4 == 0) { /* weights: as they lie */
+    memcpy((uint32_t *)out + *index, field->bytes.data, field->bytes.bytes);
+    *index += field->bytes.bytes / 4;
+    return RANGO_OK;
+  }
   rg_wire wire = rg_wire_inside(field);
   uint64_t value;
   while (wire.at < wire.end) {
