@@ -4,11 +4,9 @@
 
 #include "adjoint/gradient.h"
 
-#define BATCH       2
-#define LAYERS_MAX  64
-#define DIRECTIONS  2
-#define STEP        1e-8 /* few of the kinks of Relu and MaxPool lie in between */
-#define OUTPUTS_MAX (3 * LAYERS_MAX)
+#define BATCH      2
+#define LAYERS_MAX 64
+#define STEP       1e-8 /* few of the kinks of Relu and MaxPool lie in between */
 
 static bool is_layer(const rg_node *node) {
   bool product = rg_node_is(node, "Gemm") || rg_node_is(node, "MatMul") || rg_node_is(node, "Conv");
@@ -69,117 +67,124 @@ static rg_value *find_value(const rango_model *model, int id) {
   return NULL;
 }
 
-/* <seed, output> of the network with `count` constants moved by step times their directions. */
-static double moved_sum(const rango_model *wide, const int *ids, int count, rango_tensor *const *directions,
-                        double step, const rango_tensor *input, const rango_tensor *seed) {
+/* A weight or bias of a layer, and the direction in which it is moved. */
+typedef struct part {
+  const rg_node *layer;
+  int id;
+  bool is_bias;
+  rango_tensor *direction;
+} part;
+
+typedef struct parts {
+  part items[2 * LAYERS_MAX];
+  const rg_node *layers[LAYERS_MAX];
+  int count, layer_count;
+} parts;
+
+static void add_part(parts *p, const rg_node *layer, int input) {
+  const rango_tensor *constant =
+      input < layer->input_count && layer->inputs[input] ? layer->inputs[input]->constant : NULL;
+  if (!constant) return;
+  p->items[p->count] = (part){layer, layer->inputs[input]->id, input == 2, NULL};
+  p->items[p->count].direction =
+      tensor_random(RANGO_FLOAT32, constant->shape.rank, constant->shape.dims, (uint64_t)p->count);
+  p->count++;
+}
+
+static void find_parts(const rango_model *model, parts *p) {
+  *p = (parts){0};
+  for (const rg_node *node = model->graph->first; node; node = node->next) {
+    if (!is_layer(node)) continue;
+    assert_true(p->layer_count < LAYERS_MAX);
+    p->layers[p->layer_count++] = node;
+    add_part(p, node, 1);
+    add_part(p, node, 2);
+  }
+  assert_true(p->layer_count > 0);
+}
+
+/* <seed, output> of the network with every part moved by step times its direction. */
+static double moved_sum(const rango_model *wide, const parts *p, double step, const rango_tensor *input,
+                        const rango_tensor *seed) {
   rango_model *model;
-  rango_tensor *output;
   check_ok(rg_model_copy(wide, &model));
-  for (int i = 0; i < count; i++) {
-    rg_value *value = find_value(model, ids[i]);
+  for (int i = 0; i < p->count; i++) {
+    rg_value *value = find_value(model, p->items[i].id);
     rango_tensor moved;
     check_ok(rg_tensor_copy(&moved, value->constant));
     for (int64_t k = 0; k < rango_tensor_count(&moved); k++)
-      ((double *)moved.data)[k] += step * rg_tensor_get_double(directions[i], k);
+      ((double *)moved.data)[k] += step * rg_tensor_get_double(p->items[i].direction, k);
     check_ok(rg_model_add_tensor(model, &moved, &value->constant));
   }
-  output = model_run(model, RANGO_DEVICE_CPU, &input, 1);
+  rango_tensor *output = model_run(model, RANGO_DEVICE_CPU, &input, 1);
   double sum = inner_product(output, seed);
   rango_tensor_free(output);
   rango_model_free(model);
   return sum;
 }
 
-/* A layer's bias, where the node has one. */
-static const rg_value *bias_of(const rg_node *node) {
-  const rg_value *bias = node->input_count > 2 ? node->inputs[2] : NULL;
-  return bias && rg_value_constant(bias) ? bias : NULL;
-}
-
-/* The gradient of a layer's output, summed as its bias is spread: over all axes but the channels'. */
-static double through_bias(const rg_node *node, const rango_tensor *gradient, const rango_tensor *direction) {
-  int axis = rg_node_is(node, "Conv") ? 1 : gradient->shape.rank - 1;
-  int64_t inner = 1, channels = gradient->shape.dims[axis];
-  double sum = 0;
-  for (int i = axis + 1; i < gradient->shape.rank; i++) inner *= gradient->shape.dims[i];
-  for (int64_t i = 0; i < rango_tensor_count(gradient); i++)
-    sum += rg_tensor_get_double(gradient, i) * rg_tensor_get_double(direction, i / inner % channels);
-  return sum;
-}
-
-typedef struct layers {
-  const rg_node *nodes[LAYERS_MAX];
-  int constants[2 * LAYERS_MAX], outputs[LAYERS_MAX];
-  int count, constant_count;
-} layers;
-
-static void find_layers(const rango_model *model, layers *l) {
-  *l = (layers){0};
-  for (const rg_node *node = model->graph->first; node && l->count < LAYERS_MAX; node = node->next) {
-    if (!is_layer(node)) continue;
-    l->constants[l->constant_count++] = node->inputs[1]->id;
-    if (bias_of(node)) l->constants[l->constant_count++] = bias_of(node)->id;
-    l->nodes[l->count] = node;
-    l->outputs[l->count++] = node->outputs[0]->id;
-  }
-}
-
-/* Weights first, then the layers' outputs; results are the caller's. */
-static int run_adjoint(const rango_model *model, const layers *l, const rango_tensor *input, const rango_tensor *seed,
-                       rango_tensor **results) {
-  int wanted[OUTPUTS_MAX], count = 0;
+/* The gradients of all parts, then those of the layers' outputs; the caller's. */
+static int run_adjoint(const rango_model *model, const parts *p, const rango_tensor *input, const rango_tensor *seed,
+                       rango_tensor **gradients) {
+  int wanted[3 * LAYERS_MAX], count = 0;
   const rango_tensor *inputs[2 + 2 * LAYERS_MAX] = {input, seed};
   rango_model *adjoint;
-  for (int i = 0; i < l->constant_count; i++) {
-    inputs[2 + i] = find_value(model, l->constants[i])->constant;
-    wanted[count++] = l->constants[i];
+  for (int i = 0; i < p->count; i++) {
+    inputs[2 + i] = find_value(model, p->items[i].id)->constant;
+    wanted[count++] = p->items[i].id;
   }
-  for (int i = 0; i < l->count; i++) wanted[count++] = l->outputs[i];
+  for (int i = 0; i < p->layer_count; i++) wanted[count++] = p->layers[i]->outputs[0]->id;
   check_ok(rg_adjoint_create(model, &model->graph->outputs.items[0]->id, 1, NULL, 0, wanted, (size_t)count, &adjoint));
   rango_session *session = net_session(adjoint, RANGO_DEVICE_CPU);
-  check_ok(rango_session_run(session, inputs, (size_t)(2 + l->constant_count), results, (size_t)count));
+  check_ok(rango_session_run(session, inputs, (size_t)(2 + p->count), gradients, (size_t)count));
   rango_session_free(session);
   rango_model_free(adjoint);
   return count;
 }
 
+/* <gradient of a layer's output, bias's direction>: the bias is spread over all axes but the channels'. */
+static double through_output(const part *bias, const rango_tensor *gradient) {
+  const bool is_conv = rg_node_is(bias->layer, "Conv");
+  const int axis = is_conv ? 1 : gradient->shape.rank - 1;
+  int64_t inner = 1, channels = gradient->shape.dims[axis];
+  double sum = 0;
+  for (int i = axis + 1; i < gradient->shape.rank; i++) inner *= gradient->shape.dims[i];
+  for (int64_t i = 0; i < rango_tensor_count(gradient); i++)
+    sum += rg_tensor_get_double(gradient, i) * rg_tensor_get_double(bias->direction, i / inner % channels);
+  return is_conv ? sum : sum * (double)rg_node_float(bias->layer, "beta", 1);
+}
+
+static const rango_tensor *output_gradient(const parts *p, rango_tensor *const *gradients, const rg_node *layer) {
+  int i = 0;
+  while (p->layers[i] != layer) i++;
+  return gradients[p->count + i];
+}
+
 static void check_network(const char *name, const rango_model *model) {
-  layers l;
-  rango_tensor *gradients[OUTPUTS_MAX] = {0}, *directions[2 * LAYERS_MAX];
+  parts p;
+  rango_tensor *gradients[3 * LAYERS_MAX] = {0};
   rango_model *wide = in_double(model);
-  rango_tensor *input = random_input(model),
-               *output = model_run(model, RANGO_DEVICE_CPU, (const rango_tensor *const[]){input}, 1);
+  const rango_tensor *input = random_input(model);
+  rango_tensor *output = model_run(model, RANGO_DEVICE_CPU, &input, 1);
   rango_tensor *seed = tensor_random(RANGO_FLOAT32, output->shape.rank, output->shape.dims, 4);
-  rango_tensor *wide_input =
-      input->type == RANGO_FLOAT32 ? converted(input, RANGO_FLOAT64) : converted(input, input->type);
-  find_layers(model, &l);
-  assert_true(l.count > 0);
-  int count = run_adjoint(model, &l, input, seed, gradients);
-  for (int trial = 0; trial < DIRECTIONS; trial++) {
-    double of_weights = 0, of_outputs = 0, square = 0;
-    for (int i = 0, layer = 0; i < l.constant_count; i++) {
-      const rango_tensor *shape = gradients[i];
-      directions[i] = tensor_random(RANGO_FLOAT32, shape->shape.rank, shape->shape.dims, (uint64_t)(100 * trial + i));
-      double part = inner_product(gradients[i], directions[i]);
-      of_weights += part;
-      square += part * part;
-      while (l.constants[i] != l.nodes[layer]->inputs[1]->id &&
-             (!bias_of(l.nodes[layer]) || bias_of(l.nodes[layer])->id != l.constants[i]))
-        layer++;
-      bool is_bias = l.constants[i] != l.nodes[layer]->inputs[1]->id;
-      double beta = rg_node_is(l.nodes[layer], "Gemm") ? (double)rg_node_float(l.nodes[layer], "beta", 1) : 1;
-      of_outputs +=
-          is_bias ? beta * through_bias(l.nodes[layer], gradients[l.constant_count + layer], directions[i]) : part;
-    }
-    double slope = (moved_sum(wide, l.constants, l.constant_count, directions, STEP, wide_input, seed) -
-                    moved_sum(wide, l.constants, l.constant_count, directions, -STEP, wide_input, seed)) /
-                   (2 * STEP);
-    if (!(fabs(of_weights - slope) <= 1e-3 * sqrt(square)) || !(fabs(of_outputs - slope) <= 1e-3 * sqrt(square)))
-      fail_msg("%s: %g by weights, %g by outputs, %g by differences", name, of_weights, of_outputs, slope);
-    for (int i = 0; i < l.constant_count; i++) rango_tensor_free(directions[i]);
+  rango_tensor *wide_input = converted(input, input->type == RANGO_FLOAT32 ? RANGO_FLOAT64 : input->type);
+  find_parts(model, &p);
+  int count = run_adjoint(model, &p, input, seed, gradients);
+  double of_parts = 0, of_outputs = 0, square = 0;
+  for (int i = 0; i < p.count; i++) {
+    const part *item = &p.items[i];
+    double slope = inner_product(gradients[i], item->direction);
+    of_parts += slope;
+    of_outputs += item->is_bias ? through_output(item, output_gradient(&p, gradients, item->layer)) : slope;
+    square += slope * slope;
   }
-  for (int i = 0; i < count; i++) rango_tensor_free(gradients[i]);
-  rango_tensor_free(input);
+  double ahead = moved_sum(wide, &p, STEP, wide_input, seed), behind = moved_sum(wide, &p, -STEP, wide_input, seed);
+  double slope = (ahead - behind) / (2 * STEP), allowed = 1e-3 * sqrt(square);
+  if (!(fabs(of_parts - slope) <= allowed && fabs(of_outputs - slope) <= allowed))
+    fail_msg("%s: %g by weights, %g by outputs, %g by differences", name, of_parts, of_outputs, slope);
+  free_gradients(gradients, count);
+  for (int i = 0; i < p.count; i++) rango_tensor_free(p.items[i].direction);
+  rango_tensor_free((rango_tensor *)input);
   rango_tensor_free(wide_input);
   rango_tensor_free(output);
   rango_tensor_free(seed);
