@@ -4,9 +4,12 @@
 
 #include "graph/graph.h"
 
+/* Passes ask every node for its name and for attributes by theirs: most differ in the first letter. */
+static bool same_text(const char *a, const char *b) { return *a == *b && strcmp(a, b) == 0; }
+
 static rg_attr *find(const rg_node *node, const char *name) {
   for (rg_attr *attr = node->attributes; attr; attr = attr->next)
-    if (strcmp(attr->name, name) == 0) return attr;
+    if (same_text(attr->name, name)) return attr;
   return NULL;
 }
 
@@ -44,7 +47,7 @@ rg_graph *rg_node_graph(const rg_node *node, const char *name) {
   return attr ? attr->graph : NULL;
 }
 
-bool rg_node_is(const rg_node *node, const char *op) { return !node->domain[0] && strcmp(node->op, op) == 0; }
+bool rg_node_is(const rg_node *node, const char *op) { return !node->domain[0] && same_text(node->op, op); }
 
 rango_status rg_node_add_attr(rg_node *node, const char *name, rg_attr **out) {
   rg_arena *arena = node->graph->model->arena;

@@ -34,12 +34,22 @@ static rango_status visit_nodes(rg_graph *graph, void *argument) {
   return RANGO_OK;
 }
 
+static uint64_t mix(uint64_t h, uint64_t word) {
+  h = (h ^ word) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 32;
+}
+
 static uint64_t hash_tensor(const rango_tensor *tensor) {
-  uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)tensor->type ^ (uint64_t)tensor->bytes << 8;
+  uint64_t h = mix((uint64_t)tensor->type, tensor->bytes), word;
   const uint8_t *data = tensor->data;
-  if (tensor->bytes > SHARED_MAX) return h ^ (uint64_t)(uintptr_t)data;
-  for (size_t i = 0; i < tensor->bytes; i++) h = (h ^ data[i]) * 0x100000001b3u;
-  return h ^ h >> 31;
+  size_t i = 0;
+  if (tensor->bytes > SHARED_MAX) return mix(h, (uint64_t)(uintptr_t)data);
+  for (; i + sizeof word <= tensor->bytes; i += sizeof word) {
+    memcpy(&word, data + i, sizeof word);
+    h = mix(h, word);
+  }
+  for (; i < tensor->bytes; i++) h = mix(h, data[i]);
+  return h;
 }
 
 static bool is_equal(const rango_tensor *a, const rango_tensor *b) {
