@@ -11,6 +11,8 @@
 typedef enum tail {
   TAIL_PLAIN,
   TAIL_RESHAPE, /* to one row for each of the batch */
+  TAIL_CHAIN,   /* through elementwise operators that become one */
+  TAIL_ROWS,    /* the same with a constant that has a number for every row */
   TAIL_SOFTMAX, /* over the batch: its rows are not apart */
   TAIL_FIXED,   /* reshaped to numbers that hold for this batch alone */
   TAIL_NUMBER,  /* the input's batch is a number */
@@ -27,6 +29,11 @@ static rango_model *network(tail end) {
   const int64_t apart[] = {-1, 2 * SIDE * SIDE}, fixed[] = {ROWS, 2 * SIDE * SIDE};
   if (end == TAIL_RESHAPE) y = model_node(graph, "Reshape", y, model_ints(graph, 2, apart), NULL, NULL);
   if (end == TAIL_FIXED) y = model_node(graph, "Reshape", y, model_ints(graph, 2, fixed), NULL, NULL);
+  if (end == TAIL_CHAIN || end == TAIL_ROWS) {
+    const int64_t channels[] = {1, 2, 1, 1}, rows[] = {ROWS, 1, 1, 1};
+    rg_value *factor = model_weights(graph, "factor", 1, 4, end == TAIL_CHAIN ? channels : rows);
+    y = model_node(graph, "Abs", model_node(graph, "Mul", y, factor, NULL, NULL), NULL, NULL, NULL);
+  }
   if (end == TAIL_SOFTMAX) {
     y = model_node(graph, "Softmax", y, NULL, NULL, NULL);
     check_ok(rg_node_set_int(model_find(model, "Softmax"), "axis", 0));
@@ -69,10 +76,12 @@ static void test_rows_apart(void **state) {
   (void)state;
   check_network(TAIL_PLAIN, true);
   check_network(TAIL_RESHAPE, true);
+  check_network(TAIL_CHAIN, true);
 }
 
 static void test_rows_together(void **state) {
   (void)state;
+  check_network(TAIL_ROWS, false);
   check_network(TAIL_SOFTMAX, false);
   check_network(TAIL_FIXED, false);
   check_network(TAIL_NUMBER, false);
