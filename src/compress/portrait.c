@@ -190,8 +190,9 @@ static rango_status portray_layers(gallery *g, rg_sites *sites, const rg_statist
     const rg_site *site = &sites->items[i];
     rg_components components;
     RG_TRY_DONE(rg_calibration_progress(calibration, (double)i / (double)sites->count, "taking portraits of layers"));
-    status = portray_rows(g, statistics[i].outputs, statistics[i].rows, site->outputs, &layers[i], &components);
-    if (status == RANGO_OK) status = rg_probe_create(site, &components, &probes[i]);
+    int64_t rows = statistics[i].outputs ? statistics[i].rows : 0; /* some sites have none to look at */
+    status = portray_rows(g, statistics[i].outputs, rows, site->outputs, &layers[i], &components);
+    if (status == RANGO_OK && rows > 0) status = rg_probe_create(site, &components, &probes[i]);
     rg_components_free(&components);
     if (status != RANGO_OK) {
       rg_fail_context(status, "node '%s' (%s)", site->name, site->op);

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manifold/manifold.h"
-
 #define PORTRAIT_MACS     4e11
 #define PORTRAIT_ROWS     1024
 #define PORTRAIT_ROWS_MIN 64
+#define PORTRAIT_SAMPLES  1000 /* of a layer: estimates of dimension go with their square */
 
 void rango_compression_free(rango_compression *result) {
   if (!result) return;
@@ -131,7 +130,7 @@ static rango_status take_portraits(rg_job *job, rango_compression *result) {
   RG_TRY(rg_dataset_first_rows(calibration.data, (int64_t)rows, &data));
   calibration.data = data;
   calibration.means_only = true;
-  calibration.sampling.wanted = RG_MANIFOLD_ROWS_WIDE;
+  calibration.sampling.wanted = PORTRAIT_SAMPLES;
   calibration.batches = (data->rows + calibration.batch - 1) / calibration.batch;
   rango_status status = rg_portraits_collect(job->model, &job->sites, &calibration, result->arena, &result->portraits);
   for (size_t i = 0; i < result->layer_count && status == RANGO_OK; i++)
