@@ -9,6 +9,8 @@ int command_run(int count, char **arguments);
 int command_eval(int count, char **arguments);
 int command_bench(int count, char **arguments);
 int command_tune(int count, char **arguments);
+int command_manifold(int count, char **arguments);
+int command_svd(int count, char **arguments);
 int command_devices(int count, char **arguments);
 
 /* A row of `bench` in a process of its own (bench_row.c): not for users. */

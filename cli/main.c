@@ -55,6 +55,15 @@ const command commands[] = {
      "rango bench classifier.onnx --compressed smaller.onnx --threads 1", command_bench},
     {"tune", "measures this machine's costs, for compress --costs", "[-o FILE] [--threads N]", NULL,
      "rango tune -o costs.json", command_tune},
+    {"manifold", "intrinsic dimension of data, without a model; projects it to few coordinates",
+     "X.npy [--project N [--method pca|whitney] -o Y.npy]",
+     "Rows are samples; what follows the first axis is flattened. --project takes the leading principal components, or\n"
+     "with --method whitney the projection that keeps all samples apart: the shortest of the lines between two of them\n"
+     "(secants) stays as long as can be. kappa says how much of its length that one keeps.",
+     "rango manifold samples.npy --project 9 --method whitney -o coordinates.npy", command_manifold},
+    {"svd", "truncated singular value decomposition of a matrix", "A.npy --rank R [--tolerance T] -o F.npz",
+     "Writes u, s and vt with A close to u * diag(s) * vt, and prints the relative error.",
+     "rango svd weights.npy --rank 32 -o factors.npz", command_svd},
     {"devices", "CPU features, the kernels chosen, GPUs", "", NULL, "rango devices", command_devices},
 };
 const size_t command_count = sizeof commands / sizeof *commands;

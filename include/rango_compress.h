@@ -186,6 +186,16 @@ typedef enum rango_objective {
   RANGO_OBJECTIVE_TIME = 3 /* milliseconds at batch 1 by the cost table; a result that isn't faster is refused */
 } rango_objective;
 
+/* How layers are made smaller. All but FISHER are there to compare with. */
+typedef enum rango_method {
+  RANGO_METHOD_FISHER = 0,     /* least change of the network's output, fitted in sequence; all forms */
+  RANGO_METHOD_SVD = 1,        /* truncated SVD of the weights alone */
+  RANGO_METHOD_PCA = 2,        /* principal components of each layer's outputs in the original network */
+  RANGO_METHOD_SEQUENTIAL = 3, /* PCA, fitted in sequence; all forms */
+  RANGO_METHOD_ENERGY = 4,     /* PCA, every layer keeps the same share of its outputs' variance */
+  RANGO_METHOD_VBMF = 5        /* SVD, ranks from variational Bayes matrix factorisation of the weights */
+} rango_method;
+
 typedef struct rango_compress_options {
   size_t struct_size;
   const rango_dataset *calib; /* unlabelled; fits the factors. Required */
@@ -203,6 +213,8 @@ typedef struct rango_compress_options {
   void *user;
   bool portraits;    /* also collect what a report shows of each layer */
   const char *stats; /* file of rango_calibrate with this calib, seed and memory bound; needs val. NULL: none */
+  rango_method method;
+  int refine; /* passes of training on calib, without labels, at the end; needs derivatives of the model. 0: none */
 } rango_compress_options;
 
 #define RANGO_COMPRESS_DEFAULTS                                                                                        \
@@ -322,6 +334,73 @@ RANGO_API rango_status rango_compression_write_report(const rango_compression *r
 /* The same of spectra alone. */
 RANGO_API rango_status rango_spectra_write_report(const rango_spectra *spectra, const char *path,
                                                   const rango_report_options *options);
+
+/* -------------------------------------------------------------------------------------- data without a model --- */
+
+typedef enum rango_projection_method {
+  RANGO_PROJECT_PCA = 0,    /* the leading principal components: least loss for a linear way back */
+  RANGO_PROJECT_WHITNEY = 1 /* no two points close together: secant avoidance, Broomhead and Kirby 2000 */
+} rango_projection_method;
+
+typedef struct rango_manifold_options {
+  size_t struct_size;
+  int64_t project; /* coordinates wanted; 0: none, the spectrum alone */
+  rango_projection_method method;
+  uint64_t seed;
+  int threads; /* 0: one for each core */
+} rango_manifold_options;
+
+/* kappa: the least that a secant (the line between two samples) keeps of its length; 0 where two samples coincide. */
+typedef struct rango_kappa {
+  int64_t coordinates;
+  double whitney, pca; /* by secant avoidance, and of the principal components */
+} rango_kappa;
+#define RANGO_KAPPAS 12
+
+typedef struct rango_projection {
+  size_t struct_size;
+  rango_projection_method method;
+  int64_t coordinates;
+  double kappa;
+  double variance;        /* share of it that the coordinates hold */
+  double overlap;         /* share of the 10 nearest neighbours that stay so */
+  double trustworthiness; /* Venna and Kaski 2001, 10 neighbours: new neighbours are near in the data */
+  double continuity;      /* old neighbours are near in the projection */
+  int profile_count;
+  rango_kappa profile[RANGO_KAPPAS]; /* over numbers of coordinates up to the one wanted */
+} rango_projection;
+
+typedef struct rango_manifold rango_manifold;
+
+/* Intrinsic dimension of samples (first axis; the rest is flattened), and a linear projection. */
+RANGO_API rango_status rango_manifold_create(const rango_tensor *samples, const rango_manifold_options *options,
+                                             rango_manifold **out);
+RANGO_API void rango_manifold_free(rango_manifold *manifold);
+RANGO_API const rango_spectrum *rango_manifold_spectrum(const rango_manifold *manifold);
+RANGO_API const rango_projection *rango_manifold_projection(const rango_manifold *manifold); /* NULL: none */
+RANGO_API const rango_tensor *rango_manifold_projected(const rango_manifold *manifold);      /* [rows][coordinates] */
+
+typedef struct rango_svd_options {
+  size_t struct_size;
+  int64_t rank;     /* at most so many terms; 0: as many as the tolerance asks for */
+  double tolerance; /* relative error in the Frobenius norm that is enough; 0: none, rank terms */
+  uint64_t seed;
+  int threads; /* 0: one for each core */
+} rango_svd_options;
+
+typedef struct rango_svd rango_svd;
+
+/* Truncated singular value decomposition u diag(s) vt of a matrix. Large ones by a randomised range finder (Halko,
+ * Martinsson, Tropp 2011) whose power iterations go on until the error stands still. */
+RANGO_API rango_status rango_svd_create(const rango_tensor *matrix, const rango_svd_options *options, rango_svd **out);
+RANGO_API void rango_svd_free(rango_svd *svd);
+RANGO_API int64_t rango_svd_rank(const rango_svd *svd);
+RANGO_API double rango_svd_error(const rango_svd *svd);           /* ||a - u diag(s) vt|| / ||a||, Frobenius */
+RANGO_API bool rango_svd_exact(const rango_svd *svd);             /* false: by the range finder */
+RANGO_API const rango_tensor *rango_svd_u(const rango_svd *svd);  /* [rows][rank] */
+RANGO_API const rango_tensor *rango_svd_s(const rango_svd *svd);  /* [rank], descending */
+RANGO_API const rango_tensor *rango_svd_vt(const rango_svd *svd); /* [rank][columns] */
+RANGO_API rango_status rango_svd_save(const rango_svd *svd, const char *path); /* .npz with u, s, vt */
 
 /* ------------------------------------------------------------------------------------------ this machine's costs ---
  */

@@ -28,6 +28,8 @@ rango_status rg_dataset_check_finite(const rango_dataset *data, const char *what
 
 /* One .npz member or all: fills items [count] from `path` for the model's inputs (npz.c). */
 rango_status rg_npz_load(const rango_model *model, const char *path, rango_tensor *items, size_t count);
+/* Up to 8 float32 arrays as one .npz (npz_write.c). */
+rango_status rg_npz_save(const char *path, const char *const *names, const rango_tensor *const *tensors, size_t count);
 
 /* Rows a run takes: the fixed batch, or `wanted`. */
 int64_t rg_dataset_batch_rows(const rango_dataset *data, int64_t wanted);

@@ -22,6 +22,12 @@ rango_status rg_eigen_symmetric(double *a, int64_t n, double *values);
  * is left alone. */
 rango_status rg_svd_thin(const double *a, int64_t m, int64_t n, double *u, double *s, double *vt);
 
+/* The leading `rank` terms: u [m][rank], s [rank], vt [rank][n]. Randomised range finder (Halko, Martinsson, Tropp
+ * 2011) with at least two power iterations, and more until one wins less than a thousandth of the squared error left.
+ */
+rango_status rg_svd_leading(const double *a, int64_t m, int64_t n, int64_t rank, uint64_t seed, double *u, double *s,
+                            double *vt);
+
 /* Cholesky factor: a [n][n] symmetric positive definite, its lower triangle replaced by L of a = L L'; the upper
  * triangle is left as it was. RANGO_ERROR_NUMERIC when a is not positive definite. */
 rango_status rg_cholesky(double *a, int64_t n);

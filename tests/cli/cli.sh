@@ -53,7 +53,7 @@ expect 0 "rango [0-9]" --version
 expect 2 "no command" 
 expect 2 "did you mean 'inspect'" inspct
 expect 2 "unknown command" frobnicate
-for command in inspect compress calibrate run eval bench tune devices; do
+for command in inspect compress calibrate run eval bench tune manifold svd devices; do
   expect 0 "Example:" $command --help
   expect 2 "unknown option" $command --frobnicate
 done
@@ -107,6 +107,21 @@ has file bytes params macs inputs.0.name=image inputs.0.type=uint8 inputs.0.symb
 expect 0 "TwoNN" inspect "$tiny" --calib calib.npy
 expect 0 "" inspect "$tiny" --calib calib.npy --json --dim batch=4
 has spectra.input.dimension=4096 spectra.input.pca99 spectra.layers.0.name spectra.layers.0.two_nn layers.0.input.0=4
+expect 0 "" inspect "$tiny" --calib calib.npy --json
+has spectra.input.intrinsic.value spectra.input.estimator spectra.input.whitney_linear spectra.input.estimates.angles.low \
+  spectra.layers.0.decimation.0.local_pca
+expect 0 "" manifold x.npy --project 5 --method whitney -o y5.npy --json
+has spectrum.intrinsic.high spectrum.gap projection.method=whitney projection.kappa projection.profile.4.pca \
+  projection.trustworthiness output=y5.npy
+expect 0 "Shortest secant" manifold x.npy --project 2
+expect 2 "needs --project" manifold x.npy -o y5.npy
+expect 1 "span" manifold x.npy --project 65
+expect 0 "" svd y5.npy --rank 2 -o f.npz --json
+has rank=2 rows=64 columns=5 exact=true error numbers_after=140
+expect 0 "rank 5" svd y5.npy --tolerance 1e-6 -o f.npz
+expect 2 "needs --rank" svd y5.npy -o f.npz
+expect 1 "needs a matrix" svd x.npy --rank 2 -o none.npz
+[ ! -e none.npz ] || fail "svd wrote a file though it failed"
 expect 0 "scores" run "$tiny" --input x.npy --output scores.npy
 cp scores.npy whole.npy
 expect 0 "" run "$tiny" --input image=x.npy --output scores=scores.npy --batch 5 --json --profile --threads 1
