@@ -174,15 +174,7 @@ static rg_value *join_parts(rg_backward *b, const rg_value *value, rg_gradient_p
     rg_gradient_part next;
     more = take_part(b, value, part.axis, end, &next);
     rg_value *share = with_zeros(b, part.share, part.axis, before, (more ? next.begin : size) - end);
-    if (!row) {
-      row = rg_back_op(b, "Concat", 1, share);
-      rg_back_set_int(b, row, "axis", part.axis);
-    } else if (b->status == RANGO_OK) {
-      rg_node *node = row->producer;
-      rg_node_move(node, b->before);
-      if (!failed(b, rg_node_set_input_count(node, node->input_count + 1)))
-        rg_back_fail(b, rg_node_set_input(node, node->input_count - 1, share));
-    }
+    row = rg_back_append(b, row, share, part.axis);
     before = 0;
     part = next;
   }
@@ -340,6 +332,19 @@ rg_value *rg_back_slice(rg_backward *b, rg_value *x, const int64_t *begin, const
                         const int64_t *steps, int count) {
   return rg_back_op(b, "Slice", 5, x, rg_back_ints(b, begin, count), rg_back_ints(b, end, count),
                     rg_back_ints(b, axes, count), rg_back_ints(b, steps, count));
+}
+
+rg_value *rg_back_append(rg_backward *b, rg_value *row, rg_value *x, int axis) {
+  if (!row) {
+    row = rg_back_op(b, "Concat", 1, x);
+    rg_back_set_int(b, row, "axis", axis);
+    return row;
+  }
+  if (b->status != RANGO_OK) return NULL;
+  rg_node *node = row->producer;
+  rg_node_move(node, b->before);
+  if (failed(b, rg_node_set_input_count(node, node->input_count + 1))) return NULL;
+  return failed(b, rg_node_set_input(node, node->input_count - 1, x)) ? NULL : row;
 }
 
 /* ---- shapes ---- */

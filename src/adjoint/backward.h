@@ -135,6 +135,8 @@ rg_value *rg_back_squeeze(rg_backward *b, const char *op, rg_value *x, const int
 /* x[begin:end:step] on these axes. */
 rg_value *rg_back_slice(rg_backward *b, rg_value *x, const int64_t *begin, const int64_t *end, const int64_t *axes,
                         const int64_t *steps, int count);
+/* `row` with `x` behind it along the axis, in one Concat that grows; row NULL: of x alone. */
+rg_value *rg_back_append(rg_backward *b, rg_value *row, rg_value *x, int axis);
 /* Shape of one of the model's values, computed where the value is made: it need not stay in memory for it. */
 rg_value *rg_back_shape(rg_backward *b, rg_value *value);
 /* `x` in the shape of one of the model's values: sizes that are known as a constant. */

@@ -45,23 +45,23 @@ static void set_window(rg_backward *b, rg_value *value, const int64_t *strides, 
 
 /* ---- the data's gradient: dX[n, c, i] = sum over m, k of W[m, c, k] g[n, m, (i + p - d k) / s] ---- */
 
+static int64_t tap_count(const convolution *c) {
+  int64_t taps = 1;
+  for (int i = 0; i < c->spatial; i++) taps *= c->window.kernel[i];
+  return taps;
+}
+
 /* W as [C, M / group, k...], taps in reverse: inside of every group the channels change places. */
 static rg_value *flipped(rg_backward *b, const convolution *c, rg_value *w) {
-  const int64_t *dims = c->w->dims;
-  int spatial = c->spatial, rank = spatial + 2;
-  int64_t apart[RANGO_MAX_RANK + 1] = {c->group, dims[0] / c->group, dims[1]}, perm[RANGO_MAX_RANK + 1] = {0, 2, 1};
-  int64_t merged[RANGO_MAX_RANK] = {c->group * dims[1], dims[0] / c->group}, begin[RANGO_MAX_RANK], end[RANGO_MAX_RANK],
-          axes[RANGO_MAX_RANK], steps[RANGO_MAX_RANK];
-  for (int i = 0; i < spatial; i++) {
-    apart[3 + i] = merged[2 + i] = dims[2 + i];
-    perm[3 + i] = 3 + i;
-    begin[i] = -1;
-    end[i] = INT64_MIN;
-    axes[i] = 2 + i;
-    steps[i] = -1;
-  }
-  w = rg_back_transpose(b, rg_back_reshape(b, w, apart, rank + 1), perm, rank + 1);
-  return rg_back_slice(b, rg_back_reshape(b, w, merged, rank), begin, end, axes, steps, spatial);
+  static const int64_t taps_first[] = {3, 0, 2, 1}, taps_last[] = {1, 2, 3, 0};
+  static const int64_t last = -1, end = INT64_MIN, first_axis = 0, step = -1;
+  const int64_t *dims = c->w->dims, taps = tap_count(c);
+  int64_t merged[RANGO_MAX_RANK] = {c->group * dims[1], dims[0] / c->group};
+  for (int i = 0; i < c->spatial; i++) merged[2 + i] = dims[2 + i];
+  w = rg_back_reshape(b, w, (const int64_t[]){c->group, dims[0] / c->group, dims[1], taps}, 4);
+  w = rg_back_transpose(b, w, taps_first, 4);
+  w = rg_back_slice(b, w, &last, &end, &first_axis, &step, 1);
+  return rg_back_reshape(b, rg_back_transpose(b, w, taps_last, 4), merged, c->spatial + 2);
 }
 
 /* With stride 1 it is a convolution with the flipped kernel, padded by what the kernel reaches over the padding. */
@@ -78,7 +78,9 @@ static rg_value *by_conv(rg_backward *b, const convolution *c, rg_value *w, rg_v
   return out;
 }
 
-static bool is_conv(const convolution *c) {
+/* A kernel that is fed anew at every run would have to be flipped at every run. */
+static bool is_conv(const convolution *c, const rg_value *w) {
+  if (!rg_value_constant(w)) return false;
   for (int i = 0; i < c->spatial; i++) {
     int64_t reach = c->window.dilation[i] * (c->window.kernel[i] - 1);
     if (c->window.stride[i] != 1 || c->window.pad_begin[i] > reach || c->window.pad_end[i] > reach) return false;
@@ -149,6 +151,60 @@ static rg_value *kernel_gradient(rg_backward *b, const convolution *c, rg_value 
   return rg_back_transpose(b, out, perm, rank);
 }
 
+#define TAPS_MAX 49
+
+/* Without groups it is faster as one product for each tap: dW[:, :, k] = g X_k^T, where rows are channels, columns all
+ * output positions of all images, and X_k what the tap k sees of them. */
+static bool is_by_taps(const convolution *c) {
+  return c->group == 1 && tap_count(c) <= TAPS_MAX && all_known(c->x->dims, 1, c->x->rank) &&
+         all_known(c->y->dims, 1, c->y->rank);
+}
+
+/* X [N, C, ...] as [C, N, ...], padded. */
+static rg_value *padded_channels(rg_backward *b, const convolution *c, rg_value *x) {
+  int64_t pads[2 * RANGO_MAX_RANK] = {0};
+  int rank = c->spatial + 2;
+  bool any = false;
+  x = channels_first(b, c, x, c->x);
+  for (int i = 0; i < c->spatial; i++) {
+    pads[2 + i] = c->window.pad_begin[i];
+    pads[rank + 2 + i] = c->window.pad_end[i];
+    any |= pads[2 + i] || pads[rank + 2 + i];
+  }
+  return any ? rg_back_op(b, "Pad", 2, x, rg_back_ints(b, pads, 2 * rank)) : x;
+}
+
+/* What a tap sees of the padded image, as rows of channels. */
+static rg_value *seen_by(rg_backward *b, const convolution *c, rg_value *padded, int64_t tap) {
+  int64_t begin[RANGO_MAX_RANK], end[RANGO_MAX_RANK], axes[RANGO_MAX_RANK];
+  for (int i = c->spatial - 1; i >= 0; i--) {
+    begin[i] = tap % c->window.kernel[i] * c->window.dilation[i];
+    end[i] = begin[i] + (c->y->dims[2 + i] - 1) * c->window.stride[i] + 1;
+    axes[i] = 2 + i;
+    tap /= c->window.kernel[i];
+  }
+  rg_value *seen = rg_back_slice(b, padded, begin, end, axes, c->window.stride, c->spatial);
+  return rg_back_reshape(b, seen, (const int64_t[]){c->x->dims[1], -1}, 2);
+}
+
+static rg_value *kernel_by_taps(rg_backward *b, const convolution *c, rg_value *x, rg_value *g) {
+  const int64_t out = c->w->dims[0], in = c->w->dims[1], taps = tap_count(c);
+  rg_value *padded = padded_channels(b, c, x), *all = NULL;
+  rg_value *rows = rg_back_reshape(b, channels_first(b, c, g, c->y), (const int64_t[]){out, -1}, 2);
+  for (int64_t tap = 0; tap < taps; tap++) {
+    rg_value *product = rg_back_op(b, "Gemm", 2, rows, seen_by(b, c, padded, tap));
+    rg_back_set_int(b, product, "transB", 1);
+    all = rg_back_append(b, all, rg_back_reshape(b, product, (const int64_t[]){1, out, in}, 3), 0);
+  }
+  all = rg_back_transpose(b, all, (const int64_t[]){1, 2, 0}, 3);
+  return rg_back_reshape(b, all, c->w->dims, c->spatial + 2);
+}
+
+static void give_kernel(rg_backward *b, const convolution *c, rg_value *x, rg_value *g) {
+  if (!rg_back_wants(b, 1)) return;
+  rg_back_give(b, 1, is_by_taps(c) ? kernel_by_taps(b, c, x, g) : kernel_gradient(b, c, x, g));
+}
+
 /* With groups the images are taken apart, for which their sizes must be known. */
 static bool supports_kernel(const convolution *c) {
   return c->group == 1 || (all_known(c->x->dims, 1, c->x->rank) && all_known(c->y->dims, 1, c->y->rank));
@@ -167,8 +223,8 @@ static void conv(rg_backward *b, rg_value *g) {
   convolution c;
   rg_value *x = rg_back_input(b, 0), *w = rg_back_input(b, 1);
   (void)read_conv(b->node, b->facts, &c); /* supports_conv saw that it can be read */
-  if (rg_back_wants(b, 0)) rg_back_give(b, 0, is_conv(&c) ? by_conv(b, &c, w, g) : by_transpose(b, &c, x, w, g));
-  if (rg_back_wants(b, 1)) rg_back_give(b, 1, kernel_gradient(b, &c, x, g));
+  if (rg_back_wants(b, 0)) rg_back_give(b, 0, is_conv(&c, w) ? by_conv(b, &c, w, g) : by_transpose(b, &c, x, w, g));
+  give_kernel(b, &c, x, g);
   give_bias(b, g, c.spatial);
 }
 
@@ -194,7 +250,7 @@ static void conv_transpose(rg_backward *b, rg_value *g) {
     set_window(b, out, c.window.stride, c.window.dilation, c.window.pad_begin, c.window.pad_end, c.spatial);
     rg_back_give(b, 0, out);
   }
-  if (rg_back_wants(b, 1)) rg_back_give(b, 1, kernel_gradient(b, &c, g, x));
+  give_kernel(b, &c, g, x);
   give_bias(b, g, c.spatial);
 }
 

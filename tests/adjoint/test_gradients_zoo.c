@@ -123,23 +123,29 @@ static double moved_sum(const rango_model *wide, const parts *p, double step, co
   return sum;
 }
 
-/* The gradients of all parts, then those of the layers' outputs; the caller's. */
-static int run_adjoint(const rango_model *model, const parts *p, const rango_tensor *input, const rango_tensor *seed,
-                       rango_tensor **gradients) {
-  int wanted[3 * LAYERS_MAX], count = 0;
+/* Gradients of these values; `fed` are those constants among them that become inputs. */
+static void run_adjoint(const rango_model *model, const int *wanted, int count, const parts *fed,
+                        const rango_tensor *input, const rango_tensor *seed, rango_tensor **gradients) {
   const rango_tensor *inputs[2 + 2 * LAYERS_MAX] = {input, seed};
   rango_model *adjoint;
-  for (int i = 0; i < p->count; i++) {
-    inputs[2 + i] = find_value(model, p->items[i].id)->constant;
-    wanted[count++] = p->items[i].id;
-  }
-  for (int i = 0; i < p->layer_count; i++) wanted[count++] = p->layers[i]->outputs[0]->id;
+  size_t inputs_given = 2;
+  for (int i = 0; fed && i < fed->count; i++) inputs[inputs_given++] = find_value(model, fed->items[i].id)->constant;
   check_ok(rg_adjoint_create(model, &model->graph->outputs.items[0]->id, 1, NULL, 0, wanted, (size_t)count, &adjoint));
   rango_session *session = net_session(adjoint, RANGO_DEVICE_CPU);
-  check_ok(rango_session_run(session, inputs, (size_t)(2 + p->count), gradients, (size_t)count));
+  check_ok(rango_session_run(session, inputs, inputs_given, gradients, (size_t)count));
   rango_session_free(session);
   rango_model_free(adjoint);
-  return count;
+}
+
+/* The gradients of all parts, then those of the layers' outputs, with the parts constant; the caller's. */
+static int run_adjoints(const rango_model *model, const parts *p, const rango_tensor *input, const rango_tensor *seed,
+                        rango_tensor **gradients) {
+  int constants[2 * LAYERS_MAX], outputs[LAYERS_MAX];
+  for (int i = 0; i < p->count; i++) constants[i] = p->items[i].id;
+  for (int i = 0; i < p->layer_count; i++) outputs[i] = p->layers[i]->outputs[0]->id;
+  run_adjoint(model, constants, p->count, p, input, seed, gradients);
+  run_adjoint(model, outputs, p->layer_count, NULL, input, seed, gradients + p->count);
+  return p->count + p->layer_count;
 }
 
 /* <gradient of a layer's output, bias's direction>: the bias is spread over all axes but the channels'. */
@@ -169,7 +175,7 @@ static void check_network(const char *name, const rango_model *model) {
   rango_tensor *seed = tensor_random(RANGO_FLOAT32, output->shape.rank, output->shape.dims, 4);
   rango_tensor *wide_input = converted(input, input->type == RANGO_FLOAT32 ? RANGO_FLOAT64 : input->type);
   find_parts(model, &p);
-  int count = run_adjoint(model, &p, input, seed, gradients);
+  int count = run_adjoints(model, &p, input, seed, gradients);
   double of_parts = 0, of_outputs = 0, square = 0;
   for (int i = 0; i < p.count; i++) {
     const part *item = &p.items[i];
