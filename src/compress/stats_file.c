@@ -33,6 +33,21 @@ static rango_status store_site(rg_store *store, rg_site *site) {
   return rg_store_item(store, &site->skip, sizeof site->skip);
 }
 
+/* A symmetric matrix [n][n] (NULL: none): its lower triangle, row by row; both are read. */
+static rango_status store_symmetric(rg_store *store, double **matrix, int64_t n) {
+  int64_t present = *matrix != NULL;
+  RG_TRY(rg_store_item(store, &present, sizeof present));
+  if (!present) return RANGO_OK;
+  bool reading = rg_store_is_reading(store);
+  if (reading) RG_TRY(rg_alloc((size_t)(n * n) * sizeof **matrix, RG_OUT(matrix)));
+  double *a = *matrix;
+  for (int64_t i = 0; i < n; i++) {
+    RG_TRY(rg_store_item(store, a + i * n, (size_t)(i + 1) * sizeof *a));
+    for (int64_t j = 0; reading && j < i; j++) a[j * n + i] = a[i * n + j];
+  }
+  return RANGO_OK;
+}
+
 static rango_status store_statistics(rg_store *store, const rg_site *site, rg_statistics *s) {
   int64_t m = site->inputs, n = site->outputs, outputs;
   RG_TRY(rg_store_item(store, &s->rows, sizeof s->rows));
@@ -42,7 +57,7 @@ static rango_status store_statistics(rg_store *store, const rg_site *site, rg_st
   RG_TRY(rg_store_array(store, RG_OUT(&s->skip), outputs, sizeof *s->skip));
   RG_TRY(rg_store_array(store, RG_OUT(&s->input_mean), m, sizeof *s->input_mean));
   RG_TRY(rg_store_array(store, RG_OUT(&s->output_mean), n, sizeof *s->output_mean));
-  return rg_store_array(store, RG_OUT(&s->input_covariance), m * m, sizeof *s->input_covariance);
+  return store_symmetric(store, &s->input_covariance, m);
 }
 
 static rango_status store_moments(rg_store *store, const rg_site *site, rg_moments *moments) {
@@ -50,7 +65,7 @@ static rango_status store_moments(rg_store *store, const rg_site *site, rg_momen
   RG_TRY(rg_store_item(store, &moments->count, sizeof moments->count));
   RG_TRY(rg_store_array(store, RG_OUT(&moments->shift), moments->n, sizeof *moments->shift));
   RG_TRY(rg_store_array(store, RG_OUT(&moments->sum), moments->n, sizeof *moments->sum));
-  return rg_store_array(store, RG_OUT(&moments->gram), moments->n * moments->n, sizeof *moments->gram);
+  return store_symmetric(store, &moments->gram, moments->n);
 }
 
 static rango_status store_progress(rg_store *store, rg_collection *c) {
