@@ -3,8 +3,8 @@
  * that the gradient runs in an ordinary session, at its speed.
  *
  * Reverse accumulation: Linnainmaa (1970); as source transformation: Griewank and Walther, Evaluating Derivatives
- * (2008), chapter 6. The convention for kinks: Relu and its kind have derivative 0 at the kink, a maximum's derivative
- * goes to the first element that reaches it.
+ * (2008), chapter 6. The convention for kinks: Relu and its kind have derivative 0 at the kink; the derivative of a
+ * maximum goes to the first element that reaches it, that of a maximum over whole axes in equal shares to all that do.
  */
 #ifndef RG_ADJOINT_ADJOINT_H
 #define RG_ADJOINT_ADJOINT_H

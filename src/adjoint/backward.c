@@ -228,7 +228,7 @@ rg_value *rg_back_more(rg_backward *b, rg_value *value) {
     rg_node_set_output(node, i, output);
   }
   rg_node_remove(old);
-  node->name = node->outputs[0]->name;
+  node->name = old->name;
   rg_node_set_output(node, count, out);
   return out;
 }
@@ -304,6 +304,14 @@ rg_value *rg_back_reduce(rg_backward *b, const char *op, rg_value *x, const int6
   rg_value *out = rg_back_op(b, op, 2, x, rg_back_ints(b, axes, count));
   rg_back_set_int(b, out, "keepdims", keep);
   return out;
+}
+
+rg_value *rg_back_channel_sum(rg_backward *b, rg_value *x, int rank) {
+  int64_t axes[RANGO_MAX_RANK];
+  const int64_t batch = 0;
+  for (int i = 2; i < rank; i++) axes[i - 2] = i;
+  x = rg_back_reduce(b, "ReduceSum", x, axes, rank - 2, false);
+  return rg_back_reduce(b, "ReduceSum", x, &batch, 1, false);
 }
 
 rg_value *rg_back_transpose(rg_backward *b, rg_value *x, const int64_t *perm, int rank) {

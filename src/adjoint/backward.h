@@ -127,6 +127,8 @@ rg_value *rg_back_where(rg_backward *b, rg_value *condition, rg_value *yes, rg_v
 
 /* ReduceSum or ReduceMean. count 0: x itself. */
 rg_value *rg_back_reduce(rg_backward *b, const char *op, rg_value *x, const int64_t *axes, int count, bool keep);
+/* The sum over all axes but 1: [channels]. In two steps, for which there are kernels. */
+rg_value *rg_back_channel_sum(rg_backward *b, rg_value *x, int rank);
 rg_value *rg_back_transpose(rg_backward *b, rg_value *x, const int64_t *perm, int rank);
 /* The last two axes of a value of that rank exchanged. */
 rg_value *rg_back_turned(rg_backward *b, rg_value *x, int rank);

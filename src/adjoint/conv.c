@@ -213,10 +213,7 @@ static bool supports_kernel(const convolution *c) {
 /* ---- the operators ---- */
 
 static void give_bias(rg_backward *b, rg_value *g, int spatial) {
-  int64_t axes[RANGO_MAX_RANK] = {0};
-  if (!rg_back_wants(b, 2)) return;
-  for (int i = 0; i < spatial; i++) axes[1 + i] = 2 + i;
-  rg_back_give(b, 2, rg_back_reduce(b, "ReduceSum", g, axes, spatial + 1, false));
+  if (rg_back_wants(b, 2)) rg_back_give(b, 2, rg_back_channel_sum(b, g, spatial + 2));
 }
 
 static void conv(rg_backward *b, rg_value *g) {

@@ -80,12 +80,8 @@ static rg_value *by_channel(rg_backward *b, rg_value *value) {
   return rg_back_squeeze(b, "Unsqueeze", value, axes, count);
 }
 
-/* The sum over everything but channels. */
 static rg_value *channel_sum(rg_backward *b, rg_value *value) {
-  int64_t axes[RANGO_MAX_RANK] = {0};
-  int count = 1;
-  for (int i = 2; i < rg_back_rank(b, 0); i++) axes[count++] = i;
-  return rg_back_reduce(b, "ReduceSum", value, axes, count, false);
+  return rg_back_channel_sum(b, value, rg_back_rank(b, 0));
 }
 
 /* In inference: y = scale (x - mean) / sqrt(variance + epsilon) + bias, all of them given. */
