@@ -211,26 +211,35 @@ typedef struct rg_factors {
 
 void rg_factors_free(rg_factors *factors);
 
-/* ---- regression.c: targets [rows][outputs] on z [rows][columns] ---- */
+/* ---- regression.c: targets [rows][outputs] on z [rows][columns], which come in blocks ---- */
 typedef struct rg_regression {
   int64_t columns, outputs, rows;
-  double *z_mean, *t_mean;
-  double *gram;    /* [columns][columns] of centred z over rows, lower triangle */
+  double *z_mean, *t_mean; /* until closed: what is subtracted, and the sums of the rest */
+  double *z_sum, *t_sum;
+  double *gram;    /* [columns][columns]: covariance of z; until closed the sums' lower triangle */
   double *cross;   /* [columns][outputs] */
   double variance; /* of the targets, summed over outputs */
   double *b;       /* [columns][outputs]: the solution, target = b' z + offset */
   double error;    /* mean squared error of the solution on these rows */
 } rg_regression;
 
+rango_status rg_regression_open(int64_t columns, int64_t outputs, rg_regression *out);
+rango_status rg_regression_add(rg_regression *r, const float *z, const float *targets, int64_t count);
+/* After the last block: moments instead of sums. */
+void rg_regression_close(rg_regression *r);
 void rg_regression_free(rg_regression *r);
-rango_status rg_regression_create(const float *z, const float *targets, int64_t rows, int64_t columns, int64_t outputs,
-                                  rg_regression *out);
-/* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0). */
-rango_status rg_regression_solve(rg_regression *r, const double *prior);
+/* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0); `ridge` of the mean variance of z. */
+rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge);
+/* Sets the error of the solution in `b`. */
+rango_status rg_regression_measure(rg_regression *r);
 /* Replaces the solution by its best approximation of a rank, in the metric: b' = second first with first
  * [rank][columns] and second [outputs][rank] (reduced-rank regression; Izenman 1975). */
 rango_status rg_regression_reduce(rg_regression *r, const double *metric, int64_t rank, double *first, double *second);
 
+/* A convolution's factors in one of its forms other than the pair, from the covariance [inputs][inputs] of its inputs
+ * and a weight b [inputs][outputs], which becomes what the factors together are. */
+rango_status rg_convolution_factors(const rg_site *site, const double *covariance, const double *metric, double *b,
+                                    rg_factors *factors);
 /* Fits every site in order on what the network so far makes of the calibration rows (Zhang et al. 2016, asymmetric).
  * bases [site][form]. */
 rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,

@@ -29,10 +29,9 @@ typedef struct unfolding {
   const rg_site *site;
   int64_t taps, inner, rank;
   const double *covariance; /* [inputs][inputs] */
-  const double *metric;
-  const double *weight; /* L' W: [outputs][taps][inner] */
-  const double *cross;  /* C W' L: [inputs][outputs] */
-  double total;         /* trace(L' W C W' L) */
+  const double *weight;     /* L' W: [outputs][taps][inner] */
+  const double *cross;      /* C W' L: [inputs][outputs] */
+  double total;             /* trace(L' W C W' L) */
 } unfolding;
 
 /* Ranks at which the form still saves parameters. */
@@ -129,18 +128,24 @@ done:
   return status;
 }
 
-/* F [(rank, tap)][outputs]: row i is what unknown i explains of L' y beyond those before it. */
-static rango_status explained(const unfolding *u, const double *v, double *f) {
+/* The Cholesky factor of z's covariance, `gram`, and F [(rank, tap)][outputs]: row i is what unknown i explains of L' y
+ * beyond those before it. */
+static rango_status projected_factor(const unfolding *u, const double *v, double *gram, double *f) {
   int64_t size = u->rank * u->taps;
-  double *gram = NULL, trace = 0;
-  rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(size * size) * sizeof *gram, RG_OUT(&gram)));
-  RG_TRY_DONE(projected_moments(u, v, gram, f));
+  double trace = 0;
+  RG_TRY(projected_moments(u, v, gram, f));
   for (int64_t i = 0; i < size; i++) trace += gram[i * size + i];
   for (int64_t i = 0; i < size; i++) gram[i * size + i] += RIDGE * (trace > 0 ? trace / (double)size : 1);
-  RG_TRY_DONE(rg_cholesky(gram, size));
+  RG_TRY(rg_cholesky(gram, size));
   rg_lower_solve(gram, size, f, u->site->outputs);
-done:
+  return RANGO_OK;
+}
+
+static rango_status explained(const unfolding *u, const double *v, double *f) {
+  int64_t size = u->rank * u->taps;
+  double *gram = NULL;
+  RG_TRY(rg_alloc((size_t)(size * size) * sizeof *gram, RG_OUT(&gram)));
+  rango_status status = projected_factor(u, v, gram, f);
   rg_free(gram);
   return status;
 }
@@ -190,6 +195,12 @@ done:
   return status;
 }
 
+static rango_status to_float(const double *from, int64_t count, float **out) {
+  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
+  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
+  return RANGO_OK;
+}
+
 static rango_status make_basis(unfolding *u, rg_basis *basis, rg_basis *tucker) {
   double *v = NULL, *f = NULL;
   rango_status status;
@@ -200,13 +211,24 @@ static rango_status make_basis(unfolding *u, rg_basis *basis, rg_basis *tucker) 
   RG_TRY_DONE(explained(u, v, f));
   RG_TRY_DONE(fill_tail(u, f, basis));
   if (tucker && u->inner >= TUCKER_CHANNELS) RG_TRY_DONE(fill_grid(u, f, tucker));
-  RG_TRY_DONE(rg_alloc((size_t)(u->rank * u->inner) * sizeof(float), RG_OUT(&basis->first)));
-  for (int64_t i = 0; i < u->rank * u->inner; i++) basis->first[i] = (float)v[i];
+  RG_TRY_DONE(to_float(v, u->rank * u->inner, &basis->first));
   basis->max_rank = u->rank;
 done:
   rg_free(v);
   rg_free(f);
   return status;
+}
+
+/* L' W and C W' L of a weight [outputs][inputs] (replaced by the former) and a covariance. */
+static void set_weight(unfolding *u, const double *covariance, const double *metric, double *weight, double *cross) {
+  int64_t m = u->site->inputs, n = u->site->outputs;
+  rg_metric_apply(metric, n, m, weight);
+  rg_matmul(false, true, m, n, m, 1.0, covariance, weight, 0.0, cross);
+  u->covariance = covariance;
+  u->weight = weight;
+  u->cross = cross;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < m; j++) u->total += weight[i * m + j] * cross[j * n + i];
 }
 
 rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *statistics, rg_basis *spatial,
@@ -220,15 +242,8 @@ rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *stat
   RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *weight, RG_OUT(&weight)));
   RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *cross, RG_OUT(&cross)));
   for (int64_t i = 0; i < n * m; i++) weight[i] = site->matrix[i];
-  rg_metric_apply(statistics->metric, n, m, weight);
-  rg_matmul(false, true, m, n, m, 1.0, statistics->input_covariance, weight, 0.0, cross);
-  unfolding u = {.site = site,
-                 .covariance = statistics->input_covariance,
-                 .metric = statistics->metric,
-                 .weight = weight,
-                 .cross = cross};
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < m; j++) u.total += weight[i * m + j] * cross[j * n + i];
+  unfolding u = {.site = site};
+  set_weight(&u, statistics->input_covariance, statistics->metric, weight, cross);
   rg_form forms[] = {RG_FORM_SPATIAL, RG_FORM_POINTWISE};
   for (int i = 0; i < 2; i++) {
     u.taps = rg_form_taps(site, forms[i]);
@@ -245,4 +260,120 @@ done:
   rg_basis_free(pointwise);
   rg_basis_free(tucker);
   return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
+}
+
+/* ---- factors for chosen ranks ---- */
+
+/* What z is fitted with: with F = L_z^-1 cross, the solution is L_z'^-1 F [(rank, tap)][outputs], in the metric. */
+static rango_status solve_second(const unfolding *u, const double *v, double *f, double *solution) {
+  int64_t size = u->rank * u->taps, n = u->site->outputs;
+  double *gram = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(size * size) * sizeof *gram, RG_OUT(&gram)));
+  RG_TRY_DONE(projected_factor(u, v, gram, f));
+  memcpy(solution, f, (size_t)(size * n) * sizeof *f);
+  rg_lower_solve_transposed(gram, size, solution, n);
+done:
+  rg_free(gram);
+  return status;
+}
+
+/* [(rank, tap)] columns of a [rows][rank * taps] matrix as [rows][tap][rank] floats. */
+static rango_status store_taps(const unfolding *u, const double *from, int64_t rows, float **out) {
+  RG_TRY(rg_alloc((size_t)(rows * u->rank * u->taps) * sizeof(float), RG_OUT(out)));
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t r = 0; r < u->rank; r++)
+      for (int64_t t = 0; t < u->taps; t++)
+        (*out)[(i * u->taps + t) * u->rank + r] = (float)from[(i * u->rank + r) * u->taps + t];
+  return RANGO_OK;
+}
+
+/* The second factor [(rank, tap)][outputs], in the metric, cut to `rank2` by the leading directions of what it
+ * explains: middle [rank2][(rank, tap)] and last [outputs][rank2], which both remain in the metric. */
+static rango_status cut_second(const unfolding *u, const double *f, double *solution, int64_t rank2, double *middle,
+                               double *last) {
+  int64_t size = u->rank * u->taps, n = u->site->outputs;
+  double *vectors = NULL, *values = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *vectors, RG_OUT(&vectors)));
+  RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
+  rg_gram(size, n, 1.0, f, 0.0, vectors);
+  RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));
+  rg_matmul(false, true, rank2, size, n, 1.0, vectors, solution, 0.0, middle);
+  for (int64_t i = 0; i < rank2; i++)
+    for (int64_t j = 0; j < n; j++) last[j * rank2 + i] = vectors[i * n + j];
+  rg_matmul(true, true, size, n, rank2, 1.0, middle, last, 0.0, solution);
+done:
+  rg_free(vectors);
+  rg_free(values);
+  return status;
+}
+
+/* b [inputs][outputs] = the first factor, then the second [outputs][(rank, tap)]. */
+static rango_status compose(const unfolding *u, const double *v, const double *second, double *b) {
+  int64_t n = u->site->outputs;
+  double *piece = NULL;
+  RG_TRY(rg_alloc((size_t)(u->rank * n) * sizeof *piece, RG_OUT(&piece)));
+  for (int64_t t = 0; t < u->taps; t++) {
+    for (int64_t r = 0; r < u->rank; r++)
+      for (int64_t j = 0; j < n; j++) piece[r * n + j] = second[j * u->rank * u->taps + r * u->taps + t];
+    rg_matmul(true, false, u->inner, n, u->rank, 1.0, v, piece, 0.0, b + t * u->inner * n);
+  }
+  rg_free(piece);
+  return RANGO_OK;
+}
+
+static void transpose(const double *from, int64_t rows, int64_t columns, double *to) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+}
+
+static rango_status make_factors(const unfolding *u, const double *metric, double *b, rg_factors *factors) {
+  int64_t n = u->site->outputs, size = u->rank * u->taps, rank2 = factors->rank2;
+  double *v = NULL, *f = NULL, *solution = NULL, *second = NULL, *middle = NULL, *last = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(u->inner * u->rank) * sizeof *v, RG_OUT(&v)));
+  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *f, RG_OUT(&f)));
+  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *solution, RG_OUT(&solution)));
+  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *second, RG_OUT(&second)));
+  RG_TRY_DONE(leading_directions(u, v));
+  RG_TRY_DONE(solve_second(u, v, f, solution));
+  if (factors->form == RG_FORM_TUCKER) {
+    RG_TRY_DONE(rg_alloc((size_t)(rank2 * size) * sizeof *middle, RG_OUT(&middle)));
+    RG_TRY_DONE(rg_alloc((size_t)(n * rank2) * sizeof *last, RG_OUT(&last)));
+    RG_TRY_DONE(cut_second(u, f, solution, rank2, middle, last));
+    rg_metric_undo(metric, n, rank2, last);
+    RG_TRY_DONE(store_taps(u, middle, rank2, &factors->middle));
+    RG_TRY_DONE(to_float(last, n * rank2, &factors->second));
+  }
+  transpose(solution, size, n, second);
+  rg_metric_undo(metric, n, size, second);
+  if (factors->form != RG_FORM_TUCKER) RG_TRY_DONE(store_taps(u, second, n, &factors->second));
+  RG_TRY_DONE(to_float(v, u->rank * u->inner, &factors->first));
+  RG_TRY_DONE(compose(u, v, second, b));
+done:
+  rg_free(v);
+  rg_free(f);
+  rg_free(solution);
+  rg_free(second);
+  rg_free(middle);
+  rg_free(last);
+  return status;
+}
+
+rango_status rg_convolution_factors(const rg_site *site, const double *covariance, const double *metric, double *b,
+                                    rg_factors *factors) {
+  int64_t m = site->inputs, n = site->outputs, taps = rg_form_taps(site, factors->form);
+  double *weight = NULL, *cross = NULL;
+  unfolding u = {.site = site, .taps = taps, .inner = m / taps, .rank = factors->rank};
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *weight, RG_OUT(&weight)));
+  RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *cross, RG_OUT(&cross)));
+  transpose(b, m, n, weight);
+  set_weight(&u, covariance, metric, weight, cross);
+  RG_TRY_DONE(make_factors(&u, metric, b, factors));
+done:
+  rg_free(weight);
+  rg_free(cross);
+  return status;
 }

@@ -3,16 +3,23 @@
  * layer's outputs: errors made before are answered, not handed on (asymmetric fit; Zhang, Zou, He, Sun 2016). Where a
  * residual connection is added to the output, what that connection lost is part of the target.
  *
- * The last factor is always fitted. The first is the basis's leading rows, except in pairs of moderate width, where
- * both come from reduced-rank regression. Every regression shrinks to what the statistics of the original network say.
+ * Layers of moderate width, and all when asked, are fitted whole: the least-squares weight for these inputs, shrunk to
+ * the original's, then its best factors. In wider ones the first factor is the basis's leading rows and what follows is
+ * fitted, which costs a regression in `rank` unknowns instead of `inputs`; it shrinks to what the statistics of the
+ * original network say.
  */
 #include <math.h>
 #include <string.h>
 
 #include "compress/compress.h"
 
-#define PRIOR_RIDGE   1e-6 /* of the mean variance of z: the prior's own regression, from a rounded covariance */
-#define ROWS_TO_REFIT 2    /* rows for each input, at least, to fit both factors */
+/* Ridges, of the mean variance of what is regressed on. */
+#define PRIOR_RIDGE 1e-6 /* the prior's own regression, from a rounded covariance */
+#define WHOLE_RIDGE 1e-2 /* a whole weight: few directions of its input are well determined */
+#define RIDGE_MANY  1e-6 /* z with at least ROWS_EACH rows for each unknown */
+#define RIDGE_FEW   1e-2 /* otherwise: few rows say little, stay near the prior */
+#define ROWS_EACH   8
+#define ROWS_WHOLE  2 /* rows for each input, at least, to fit a weight without a covariance to lean on */
 
 void rg_factors_free(rg_factors *factors) {
   rg_free(factors->first);
@@ -30,30 +37,35 @@ typedef struct fitting {
   const rg_candidate *choice;
   const rg_calibration *calibration;
   const rg_frontier *frontier;
-  bool whole;      /* z is the input itself: both factors are fitted, or a dense weight */
-  int64_t columns; /* of z */
+  bool whole; /* z is the input itself */
+  bool keeps; /* the weight stays: only the mean of the input is looked at */
+  bool skip;  /* the residual connection's value is at hand, before and now */
   int64_t rows;
-  float *z;       /* [rows][columns]: what the fixed part makes of the input */
-  float *targets; /* [rows][outputs] where they differ from the statistics' outputs; NULL */
+  rg_regression regression; /* of the targets on z, what the fixed part makes of the input */
+  rg_moments input;         /* where the weight stays */
 } fitting;
 
-/* z [count][taps][rank] of rows [count][taps][inner]. */
-static void project(const fitting *f, const float *rows, int64_t count, float *z) {
-  int64_t rank = f->choice->rank;
-  if (f->whole)
-    memcpy(z, rows, (size_t)(count * f->columns) * sizeof *z);
-  else
-    rg_matmul_float(false, true, count * f->basis->taps, rank, f->basis->inner, rows, f->basis->first, z);
-}
-
-/* targets = outputs + (original skip - what the skip is now). */
-static rango_status adjust_targets(fitting *f, const rango_tensor *skip, const int64_t *positions, int64_t count) {
+/* targets = outputs + (original skip - what the skip is now), [count][outputs]. */
+static rango_status adjust_targets(const fitting *f, int64_t batch, const int64_t *positions, int64_t count,
+                                   float *targets) {
   int64_t n = f->site->outputs;
   const float *outputs = f->statistics->outputs + f->rows * n, *before = f->statistics->skip + f->rows * n;
-  float *to = f->targets + f->rows * n;
-  RG_TRY(rg_site_gather_output(f->site, skip, positions, count, to));
-  for (int64_t i = 0; i < count * n; i++) to[i] = outputs[i] + (before[i] - to[i]);
+  RG_TRY(
+      rg_site_gather_output(f->site, rg_frontier_value(f->frontier, batch, f->site->skip), positions, count, targets));
+  for (int64_t i = 0; i < count * n; i++) targets[i] = outputs[i] + (before[i] - targets[i]);
   return RANGO_OK;
+}
+
+/* Adds rows [count][taps][inner] as z [count][taps][rank]. */
+static rango_status add_rows(fitting *f, const float *rows, const float *targets, int64_t count) {
+  float *z = NULL;
+  if (f->keeps) return rg_moments_add(&f->input, rows, count);
+  if (f->whole) return rg_regression_add(&f->regression, rows, targets, count);
+  RG_TRY(rg_alloc((size_t)(count * f->regression.columns) * sizeof *z, RG_OUT(&z)));
+  rg_matmul_float(false, true, count * f->basis->taps, f->choice->rank, f->basis->inner, rows, f->basis->first, z);
+  rango_status status = rg_regression_add(&f->regression, z, targets, count);
+  rg_free(z);
+  return status;
 }
 
 static rango_status gather_batch(fitting *f, int64_t batch) {
@@ -68,26 +80,34 @@ static rango_status gather_batch(fitting *f, int64_t batch) {
   int64_t count = rg_sample_count(&calibration->sampling, available, end - begin, calibration->data->rows);
   RG_FAIL_IF(f->rows + count > f->statistics->rows, RANGO_ERROR_INTERNAL, "node '%s': more rows than before",
              site->name);
-  float *rows = NULL;
+  float *rows = NULL, *targets = NULL;
   rango_status status;
   RG_TRY_DONE(rg_alloc((size_t)(count * site->inputs) * sizeof *rows, RG_OUT(&rows)));
   RG_TRY_DONE(rg_alloc((size_t)count * sizeof *positions, RG_OUT(&positions)));
   rg_sample_positions(&calibration->sampling, site, batch, available, count, positions);
   RG_TRY_DONE(rg_site_gather(&measured, input, positions, count, rows));
-  project(f, rows, count, f->z + f->rows * f->columns);
-  if (f->targets) RG_TRY_DONE(adjust_targets(f, rg_frontier_value(f->frontier, batch, site->skip), positions, count));
+  if (f->skip) {
+    RG_TRY_DONE(rg_alloc((size_t)(count * site->outputs) * sizeof *targets, RG_OUT(&targets)));
+    RG_TRY_DONE(adjust_targets(f, batch, positions, count, targets));
+  }
+  RG_TRY_DONE(add_rows(f, rows, targets ? targets : f->statistics->outputs + f->rows * site->outputs, count));
   f->rows += count;
 done:
   rg_free(rows);
+  rg_free(targets);
   rg_free(positions);
   return status;
 }
 
 static rango_status gather(fitting *f) {
-  RG_TRY(rg_alloc((size_t)(f->statistics->rows * f->columns) * sizeof *f->z, RG_OUT(&f->z)));
-  if (f->statistics->skip && rg_frontier_value(f->frontier, 0, f->site->skip))
-    RG_TRY(rg_alloc((size_t)(f->statistics->rows * f->site->outputs) * sizeof *f->targets, RG_OUT(&f->targets)));
+  int64_t columns = f->whole ? f->site->inputs : f->choice->rank * f->basis->taps;
+  f->skip = f->statistics->skip && rg_frontier_value(f->frontier, 0, f->site->skip) && !f->keeps;
+  if (f->keeps)
+    RG_TRY(rg_moments_create(&f->input, columns, false));
+  else
+    RG_TRY(rg_regression_open(columns, f->site->outputs, &f->regression));
   for (int64_t batch = 0; batch < f->frontier->batches; batch++) RG_TRY(gather_batch(f, batch));
+  if (!f->keeps) rg_regression_close(&f->regression);
   return RANGO_OK;
 }
 
@@ -101,7 +121,7 @@ static void turn(const float *from, int64_t outputs, int64_t columns, double *to
 
 /* From the covariance C of the original input: with P the projection x -> z, solve(P C P', P C W'). */
 static rango_status prior_of_covariance(const fitting *f, double *b) {
-  int64_t m = f->site->inputs, n = f->site->outputs, k = f->columns, rank = f->choice->rank;
+  int64_t m = f->site->inputs, n = f->site->outputs, k = f->regression.columns, rank = f->choice->rank;
   int64_t taps = f->basis->taps, inner = f->basis->inner;
   float *pc = NULL, *gram = NULL, *cross = NULL;
   double *wide = NULL;
@@ -128,7 +148,7 @@ done:
 
 /* *b NULL: nothing is known, shrink to 0. */
 static rango_status make_prior(const fitting *f, double **b) {
-  int64_t n = f->site->outputs, k = f->columns;
+  int64_t n = f->site->outputs, k = f->regression.columns;
   bool closed = f->basis && f->basis->second;
   *b = NULL;
   if (!f->whole && !closed && !f->statistics->covariance) return RANGO_OK;
@@ -184,32 +204,30 @@ done:
   return status;
 }
 
-static rango_status make_factors(const fitting *f, rg_regression *r, rg_factors *out) {
-  rg_form form = f->choice->form;
-  if (form == RG_FORM_DENSE) {
-    RG_TRY(solution(r, &out->first));
-  } else if (f->whole) {
-    RG_TRY(reduce(f, r, out->rank, &out->first, &out->second));
-  } else {
-    int64_t size = out->rank * f->basis->inner;
-    RG_TRY(rg_alloc((size_t)size * sizeof(float), RG_OUT(&out->first)));
-    memcpy(out->first, f->basis->first, (size_t)size * sizeof(float));
-    if (form == RG_FORM_TUCKER)
-      RG_TRY(reduce(f, r, out->rank2, &out->middle, &out->second));
-    else
-      RG_TRY(solution(r, &out->second));
-  }
-  return store_offset(r, out);
+/* From the whole weight for these inputs. */
+static rango_status make_whole(const fitting *f, rg_regression *r, rg_factors *out) {
+  if (out->form == RG_FORM_DENSE) return solution(r, &out->first);
+  if (out->form == RG_FORM_PAIR) return reduce(f, r, out->rank, &out->first, &out->second);
+  RG_TRY(rg_convolution_factors(f->site, r->gram, f->statistics->metric, r->b, out));
+  return rg_regression_measure(r);
 }
 
-/* A dense layer too wide to be fitted anew: its bias takes up what the changed input does to its mean. */
-static rango_status fit_bias(const fitting *f, rg_factors *out) {
+/* Behind the basis's first factor. */
+static rango_status make_rest(const fitting *f, rg_regression *r, rg_factors *out) {
+  int64_t size = out->rank * f->basis->inner;
+  RG_TRY(rg_alloc((size_t)size * sizeof(float), RG_OUT(&out->first)));
+  memcpy(out->first, f->basis->first, (size_t)size * sizeof(float));
+  if (out->form == RG_FORM_TUCKER) return reduce(f, r, out->rank2, &out->middle, &out->second);
+  return solution(r, &out->second);
+}
+
+/* A dense layer that isn't fitted anew: its bias takes up what the changed input does to its mean. */
+static rango_status correct_bias(const fitting *f, rg_factors *out) {
   const rg_site *site = f->site;
   double *mean = NULL;
   rango_status status;
-  RG_TRY_DONE(rg_calloc((size_t)site->inputs, sizeof *mean, RG_OUT(&mean)));
-  for (int64_t i = 0; i < f->rows; i++)
-    for (int64_t j = 0; j < site->inputs; j++) mean[j] += f->z[i * site->inputs + j] / (double)f->rows;
+  RG_TRY_DONE(rg_alloc((size_t)site->inputs * sizeof *mean, RG_OUT(&mean)));
+  RG_TRY_DONE(rg_moments_finish(&f->input, mean, NULL));
   RG_TRY_DONE(rg_alloc((size_t)site->outputs * sizeof(float), RG_OUT(&out->offset)));
   for (int64_t j = 0; j < site->outputs; j++) {
     double offset = f->statistics->output_mean[j];
@@ -221,35 +239,40 @@ done:
   return status;
 }
 
+static rango_status solve(const fitting *f, rg_regression *r) {
+  double *prior = NULL;
+  double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * r->columns ? RIDGE_MANY : RIDGE_FEW;
+  rango_status status = make_prior(f, &prior);
+  if (status == RANGO_OK) status = rg_regression_solve(r, prior, ridge);
+  rg_free(prior);
+  return status;
+}
+
 static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_candidate *choice = f->choice;
+  const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
-  bool narrow =
-      f->site->inputs <= f->calibration->refit_columns && f->statistics->rows >= ROWS_TO_REFIT * f->site->inputs;
-  rg_regression r = {0};
-  double *prior = NULL;
+  bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs || choice->form > RG_FORM_PAIR;
+  bool narrow = site->inputs <= f->calibration->refit_columns && determined;
+  rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
-  f->whole = dense || (choice->form == RG_FORM_PAIR && narrow);
-  f->columns = f->whole ? f->site->inputs : choice->rank * f->basis->taps;
+  f->whole = dense || narrow;
+  f->keeps = dense && !narrow;
   rango_status status;
   RG_TRY_DONE(gather(f));
-  if (dense && !narrow) {
-    status = fit_bias(f, out);
+  if (f->keeps) {
+    status = correct_bias(f, out);
     goto done;
   }
-  RG_TRY_DONE(make_prior(f, &prior));
-  RG_TRY_DONE(rg_regression_create(f->z, f->targets ? f->targets : f->statistics->outputs, f->rows, f->columns,
-                                   f->site->outputs, &r));
-  RG_TRY_DONE(rg_regression_solve(&r, prior));
-  RG_TRY_DONE(make_factors(f, &r, out));
+  RG_TRY_DONE(solve(f, r));
+  RG_TRY_DONE(f->whole ? make_whole(f, r, out) : make_rest(f, r, out));
+  RG_TRY_DONE(store_offset(r, out));
 done:
-  rg_free(f->z);
-  rg_free(f->targets);
-  rg_free(prior);
-  rg_regression_free(&r);
+  rg_moments_free(&f->input);
+  rg_regression_free(r);
   if (status == RANGO_OK) return status;
   rg_factors_free(out);
-  return rg_fail_context(status, "node '%s' (%s)", f->site->name, f->site->op);
+  return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
 }
 
 /* ---- the whole network, in order ---- */

@@ -5,71 +5,90 @@
 #include "compress/compress.h"
 
 #define BLOCK_ROWS 512
-#define RIDGE_MANY 1e-6 /* of the mean variance of z, where there are at least ROWS_EACH rows for each unknown */
-#define RIDGE_FEW  1e-2 /* otherwise: few rows say little, stay near the prior */
-#define ROWS_EACH  8
 
 void rg_regression_free(rg_regression *r) {
   rg_free(r->z_mean);
   rg_free(r->t_mean);
+  rg_free(r->z_sum);
+  rg_free(r->t_sum);
   rg_free(r->gram);
   rg_free(r->cross);
   rg_free(r->b);
   *r = (rg_regression){0};
 }
 
-static rango_status column_means(const float *rows, int64_t count, int64_t columns, double **out) {
-  RG_TRY(rg_calloc((size_t)columns, sizeof(double), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < columns; j++) (*out)[j] += rows[i * columns + j];
-  for (int64_t j = 0; j < columns; j++) (*out)[j] /= (double)count;
-  return RANGO_OK;
-}
-
-static void centre(const float *rows, const double *mean, int64_t count, int64_t columns, double *to) {
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < columns; j++) to[i * columns + j] = rows[i * columns + j] - mean[j];
-}
-
-static rango_status accumulate(const float *z, const float *targets, rg_regression *r) {
-  int64_t k = r->columns, n = r->outputs;
-  double *zc = NULL, *tc = NULL, scale = 1.0 / (double)r->rows;
+rango_status rg_regression_open(int64_t columns, int64_t outputs, rg_regression *out) {
+  size_t k = (size_t)columns, n = (size_t)outputs;
+  *out = (rg_regression){.columns = columns, .outputs = outputs};
   rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * k) * sizeof(double), RG_OUT(&zc)));
-  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof(double), RG_OUT(&tc)));
-  for (int64_t begin = 0; begin < r->rows; begin += BLOCK_ROWS) {
-    int64_t count = r->rows - begin < BLOCK_ROWS ? r->rows - begin : BLOCK_ROWS;
-    centre(z + begin * k, r->z_mean, count, k, zc);
-    centre(targets + begin * n, r->t_mean, count, n, tc);
-    rg_gram(count, k, scale, zc, 1.0, r->gram);
-    rg_matmul(true, false, k, n, count, scale, zc, tc, 1.0, r->cross);
-    for (int64_t i = 0; i < count * n; i++) r->variance += scale * tc[i] * tc[i];
-  }
-done:
-  rg_free(zc);
-  rg_free(tc);
-  return status;
-}
-
-static void fill_upper(double *a, int64_t n) {
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
-}
-
-rango_status rg_regression_create(const float *z, const float *targets, int64_t rows, int64_t columns, int64_t outputs,
-                                  rg_regression *out) {
-  *out = (rg_regression){.columns = columns, .outputs = outputs, .rows = rows};
-  rango_status status;
-  RG_TRY_DONE(column_means(z, rows, columns, &out->z_mean));
-  RG_TRY_DONE(column_means(targets, rows, outputs, &out->t_mean));
-  RG_TRY_DONE(rg_calloc((size_t)(columns * columns), sizeof(double), RG_OUT(&out->gram)));
-  RG_TRY_DONE(rg_calloc((size_t)(columns * outputs), sizeof(double), RG_OUT(&out->cross)));
-  RG_TRY_DONE(rg_calloc((size_t)(columns * outputs), sizeof(double), RG_OUT(&out->b)));
-  RG_TRY_DONE(accumulate(z, targets, out));
-  fill_upper(out->gram, columns);
+  RG_TRY_DONE(rg_calloc(k, sizeof(double), RG_OUT(&out->z_mean)));
+  RG_TRY_DONE(rg_calloc(n, sizeof(double), RG_OUT(&out->t_mean)));
+  RG_TRY_DONE(rg_calloc(k, sizeof(double), RG_OUT(&out->z_sum)));
+  RG_TRY_DONE(rg_calloc(n, sizeof(double), RG_OUT(&out->t_sum)));
+  RG_TRY_DONE(rg_calloc(k * k, sizeof(double), RG_OUT(&out->gram)));
+  RG_TRY_DONE(rg_calloc(k * n, sizeof(double), RG_OUT(&out->cross)));
+  RG_TRY_DONE(rg_calloc(k * n, sizeof(double), RG_OUT(&out->b)));
 done:
   if (status != RANGO_OK) rg_regression_free(out);
   return status;
+}
+
+/* The first block's means, subtracted from all rows so that nothing cancels. */
+static void set_means(const float *rows, int64_t count, int64_t columns, double *mean) {
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < columns; j++) mean[j] += rows[i * columns + j];
+  for (int64_t j = 0; j < columns; j++) mean[j] /= (double)count;
+}
+
+static void shift(const float *rows, const double *mean, int64_t count, int64_t columns, double *to, double *sum) {
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < columns; j++) {
+      to[i * columns + j] = rows[i * columns + j] - mean[j];
+      sum[j] += to[i * columns + j];
+    }
+}
+
+rango_status rg_regression_add(rg_regression *r, const float *z, const float *targets, int64_t count) {
+  int64_t k = r->columns, n = r->outputs;
+  double *zs = NULL, *ts = NULL;
+  rango_status status;
+  if (count == 0) return RANGO_OK;
+  if (r->rows == 0) {
+    set_means(z, count, k, r->z_mean);
+    set_means(targets, count, n, r->t_mean);
+  }
+  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * k) * sizeof(double), RG_OUT(&zs)));
+  RG_TRY_DONE(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof(double), RG_OUT(&ts)));
+  for (int64_t begin = 0; begin < count; begin += BLOCK_ROWS) {
+    int64_t rows = count - begin < BLOCK_ROWS ? count - begin : BLOCK_ROWS;
+    shift(z + begin * k, r->z_mean, rows, k, zs, r->z_sum);
+    shift(targets + begin * n, r->t_mean, rows, n, ts, r->t_sum);
+    rg_gram(rows, k, 1.0, zs, 1.0, r->gram);
+    rg_matmul(true, false, k, n, rows, 1.0, zs, ts, 1.0, r->cross);
+    for (int64_t i = 0; i < rows * n; i++) r->variance += ts[i] * ts[i];
+  }
+  r->rows += count;
+done:
+  rg_free(zs);
+  rg_free(ts);
+  return status;
+}
+
+void rg_regression_close(rg_regression *r) {
+  int64_t k = r->columns, n = r->outputs;
+  double scale = r->rows ? 1.0 / (double)r->rows : 1;
+  for (int64_t i = 0; i < k; i++)
+    for (int64_t j = 0; j <= i; j++)
+      r->gram[i * k + j] = r->gram[j * k + i] = (r->gram[i * k + j] - r->z_sum[i] * r->z_sum[j] * scale) * scale;
+  for (int64_t i = 0; i < k; i++)
+    for (int64_t j = 0; j < n; j++)
+      r->cross[i * n + j] = (r->cross[i * n + j] - r->z_sum[i] * r->t_sum[j] * scale) * scale;
+  for (int64_t j = 0; j < n; j++) {
+    r->variance -= r->t_sum[j] * r->t_sum[j] * scale;
+    r->t_mean[j] += r->t_sum[j] * scale;
+  }
+  r->variance *= scale;
+  for (int64_t i = 0; i < k; i++) r->z_mean[i] += r->z_sum[i] * scale;
 }
 
 /* |t - b'z|^2 = variance - 2 <b, cross> + <b, gram b>; `scratch` [columns][outputs]. */
@@ -80,7 +99,15 @@ static void measure_error(rg_regression *r, double *scratch) {
   for (int64_t i = 0; i < k * n; i++) r->error += r->b[i] * (scratch[i] - 2 * r->cross[i]);
 }
 
-rango_status rg_regression_solve(rg_regression *r, const double *prior) {
+rango_status rg_regression_measure(rg_regression *r) {
+  double *scratch = NULL;
+  RG_TRY(rg_alloc((size_t)(r->columns * r->outputs) * sizeof *scratch, RG_OUT(&scratch)));
+  measure_error(r, scratch);
+  rg_free(scratch);
+  return RANGO_OK;
+}
+
+rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge) {
   int64_t k = r->columns, n = r->outputs;
   double *gram = NULL, *left = NULL;
   rango_status status;
@@ -90,7 +117,7 @@ rango_status rg_regression_solve(rg_regression *r, const double *prior) {
   memcpy(left, r->cross, (size_t)(k * n) * sizeof(double));
   for (int64_t i = 0; i < k * n; i++) r->b[i] = prior ? prior[i] : 0;
   if (prior) rg_matmul(false, false, k, n, k, -1.0, r->gram, r->b, 1.0, left);
-  RG_TRY_DONE(rg_ridge_solve(gram, k, r->rows >= ROWS_EACH * k ? RIDGE_MANY : RIDGE_FEW, left, n));
+  RG_TRY_DONE(rg_ridge_solve(gram, k, ridge, left, n));
   for (int64_t i = 0; i < k * n; i++) r->b[i] += left[i];
   measure_error(r, left);
 done:
