@@ -136,6 +136,7 @@ struct rg_checkpoint;
 rango_status rg_statistics_continue(const rango_model *model, const rg_calibration *calibration,
                                     struct rg_collection *collection, struct rg_checkpoint *checkpoint);
 void rg_statistics_free(rg_statistics *statistics);
+#define RG_COVARIANCE_MAX 6144 /* inputs: beyond, a covariance costs more than the forms that need it can win */
 bool rg_site_wants_covariance(const rg_site *site);
 /* Keeps a rounded copy of the covariance, or (keep false) none. */
 rango_status rg_statistics_settle(const rg_site *site, bool keep, rg_statistics *statistics);

@@ -4,7 +4,9 @@
 
 #include "compress/job.h"
 
-#define PROBES 8 /* bisections of the price: 1/256 of its range */
+#define PROBES       7   /* bisections of the price: 1/128 of its range */
+#define WHOLE_PROBES 4   /* then with wide layers fitted whole too, which takes longer */
+#define WHOLE_REACH  0.3 /* these look for so much less than what was found, of the price above the cheapest */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -91,27 +93,54 @@ static rango_status nothing_within(const rg_job *job, double closest) {
           what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
 }
 
-static rango_status search_metric(rg_job *job, rg_trial *best) {
-  double dense = dense_price(job), low = cheapest_price(job), high = dense, closest = INFINITY, first = job->low;
-  double part = (job->high - job->low) / PROBES;
-  rango_status status = RANGO_OK;
-  for (int probe = 0; probe < PROBES && high - low > 1e-4 * dense; probe++) {
+/* Prices between which the next network is looked for, and how close to the budget one came. */
+typedef struct bracket {
+  double low, high, closest;
+} bracket;
+
+static rango_status bisect(rg_job *job, int probes, bracket *b, rg_trial *best) {
+  double dense = dense_price(job), first = job->low, part = (job->high - job->low) / probes;
+  for (int probe = 0; probe < probes && b->high - b->low > 1e-4 * dense; probe++) {
     rg_trial trial;
     bool fits;
+    double middle = 0.5 * (b->low + b->high);
     rg_job_stage(job, first + part * probe, first + part * (probe + 1));
-    RG_TRY_DONE(try_price(job, 0.5 * (low + high), &trial, &fits));
+    RG_TRY(try_price(job, middle, &trial, &fits));
     double use = fits ? budget_use(job, &trial) : INFINITY;
-    if (use < closest) closest = use;
+    b->closest = fmin(b->closest, use);
     if (use <= budget_limit(job->options) + 1e-9 && trial.price < dense) {
-      high = trial.price < 0.5 * (low + high) ? trial.price : 0.5 * (low + high);
+      b->high = fmin(trial.price, middle);
       rg_trial_free(job, best);
       *best = trial;
     } else {
-      low = 0.5 * (low + high);
+      b->low = middle;
       rg_trial_free(job, &trial);
     }
   }
-  if (!best->model) status = nothing_within(job, closest);
+  return RANGO_OK;
+}
+
+static bool has_wide_sites(const rg_job *job) {
+  for (size_t i = 0; i < job->sites.count; i++)
+    if (job->sites.items[i].inputs > job->calibration.refit_columns && rg_site_wants_covariance(&job->sites.items[i]))
+      return true;
+  return false;
+}
+
+static rango_status search_metric(rg_job *job, rg_trial *best) {
+  double cheapest = cheapest_price(job), low = job->low, high = job->high;
+  bracket b = {.low = cheapest, .high = dense_price(job), .closest = INFINITY};
+  bool twice = has_wide_sites(job);
+  rango_status status;
+  rg_job_stage(job, low, twice ? low + 0.6 * (high - low) : high);
+  RG_TRY_DONE(bisect(job, PROBES, &b, best));
+  if (twice) {
+    b.low = b.high - WHOLE_REACH * (b.high - cheapest);
+    job->calibration.refit_columns = RG_COVARIANCE_MAX;
+    rg_job_stage(job, low + 0.6 * (high - low), high);
+    RG_TRY_DONE(bisect(job, WHOLE_PROBES, &b, best));
+  }
+  if (!best->model) status = nothing_within(job, b.closest);
 done:
   if (status != RANGO_OK) rg_trial_free(job, best);
   return status;
@@ -124,6 +153,7 @@ static rango_status search_cut(rg_job *job, rg_trial *best) {
          now = (double)(params ? job->canonical_params : job->canonical_macs);
   RG_FAIL_IF(!(whole > 0), RANGO_ERROR_BUDGET, "the model's %s aren't known", params ? "parameters" : "MACs");
   double others = now / whole - dense_price(job), limit = 1 - options->budget_value / 100 - others;
+  job->calibration.refit_columns = RG_COVARIANCE_MAX;
   RG_TRY(try_price(job, limit, best, &fits));
   RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank",
              options->budget_value, params ? "parameters" : "MACs", 100 * (1 - others - cheapest_price(job)));

@@ -7,12 +7,10 @@
 #include "compress/compress.h"
 #include "compress/stats_file.h"
 
-#define COVARIANCE_MAX 6144 /* columns: beyond, a covariance costs more than the forms that need it can win */
-
 /* Where a covariance of the inputs is needed: the pair's whitened form, and a convolution's other forms. Otherwise the
  * outputs' does. */
 bool rg_site_wants_covariance(const rg_site *site) {
-  if (site->inputs > COVARIANCE_MAX) return false;
+  if (site->inputs > RG_COVARIANCE_MAX) return false;
   return site->outputs > site->inputs || site->kernel_h > 1 || site->kernel_w > 1;
 }
 
