@@ -23,8 +23,8 @@ void rg_basis_free(rg_basis *basis) {
   *basis = (rg_basis){0};
 }
 
-/* tail[r] = the sum of the values from r on. A layer whose output never changes needs no rank: all 0. */
-static rango_status fill_tail(const double *values, int64_t count, rg_basis *basis) {
+/* A layer whose output never changes needs no rank: all 0. */
+rango_status rg_basis_tail(const double *values, int64_t count, rg_basis *basis) {
   RG_TRY(rg_alloc((size_t)(count + 1) * sizeof(double), RG_OUT(&basis->tail)));
   basis->tail[count] = 0;
   for (int64_t i = count - 1; i >= 0; i--) basis->tail[i] = basis->tail[i + 1] + (values[i] > 0 ? values[i] : 0);
@@ -53,9 +53,8 @@ static rango_status output_covariance(const rg_site *site, const rg_statistics *
   return status;
 }
 
-/* basis->second [rank][outputs]: rows of `b` [rank][outputs] become B' = b L^-1. */
-static rango_status store_second(const rg_statistics *statistics, int64_t rank, int64_t n, const double *b,
-                                 rg_basis *basis) {
+rango_status rg_basis_second(const rg_statistics *statistics, int64_t rank, int64_t n, const double *b,
+                             rg_basis *basis) {
   double *turned = NULL;
   RG_TRY(rg_alloc((size_t)(n * rank) * sizeof *turned, RG_OUT(&turned)));
   for (int64_t i = 0; i < rank; i++)
@@ -84,8 +83,8 @@ static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *s
   rg_matmul(false, false, n, m, n, 1.0, vectors, matrix, 0.0, first);
   basis->max_rank = n;
   RG_TRY_DONE(to_float(first, n * m, &basis->first));
-  RG_TRY_DONE(store_second(statistics, n, n, vectors, basis));
-  RG_TRY_DONE(fill_tail(values, n, basis));
+  RG_TRY_DONE(rg_basis_second(statistics, n, n, vectors, basis));
+  RG_TRY_DONE(rg_basis_tail(values, n, basis));
 done:
   rg_free(vectors);
   rg_free(values);
@@ -127,8 +126,8 @@ static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *st
   rg_matmul(false, false, m, n, m, 1.0, u, t, 0.0, second);
   basis->max_rank = m;
   RG_TRY_DONE(to_float(first, m * m, &basis->first));
-  RG_TRY_DONE(store_second(statistics, m, n, second, basis));
-  RG_TRY_DONE(fill_tail(values + m, m, basis));
+  RG_TRY_DONE(rg_basis_second(statistics, m, n, second, basis));
+  RG_TRY_DONE(rg_basis_tail(values + m, m, basis));
 done:
   rg_free(q);
   rg_free(u);
@@ -143,7 +142,9 @@ done:
 rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
   *basis = (rg_basis){.taps = 1, .inner = site->inputs};
   rango_status status = RANGO_OK;
-  if (site->outputs <= site->inputs)
+  if (site->kind == RG_SITE_EMBEDDING)
+    status = rg_basis_embedding(site, statistics, basis);
+  else if (site->outputs <= site->inputs)
     status = basis_of_outputs(site, statistics, basis);
   else if (statistics->input_covariance)
     status = basis_of_inputs(site, statistics, basis);

@@ -21,6 +21,8 @@
  *   tucker     1 x 1            k x k, 1 x 1                kw * kh
  *
  * One-dimensional convolutions have kernel h = 1.
+ *
+ * An embedding table read by Gather is a layer whose input is one-hot, and never made: embedding.c.
  */
 #ifndef RG_COMPRESS_COMPRESS_H
 #define RG_COMPRESS_COMPRESS_H
@@ -35,7 +37,7 @@
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out);
 
 /* ---- sites ---- */
-typedef enum rg_site_kind { RG_SITE_GEMM, RG_SITE_MATMUL, RG_SITE_CONV } rg_site_kind;
+typedef enum rg_site_kind { RG_SITE_GEMM, RG_SITE_MATMUL, RG_SITE_CONV, RG_SITE_EMBEDDING } rg_site_kind;
 typedef enum rg_form {
   RG_FORM_DENSE = 0,
   RG_FORM_PAIR,
@@ -71,7 +73,8 @@ typedef struct rg_sites {
 } rg_sites;
 
 /* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a
- * constant matrix, Conv of one group with one or two spatial axes; float32, weight used once, both sides at least 2. */
+ * constant matrix, Conv of one group with one or two spatial axes, Gather of a long table's rows; float32, weight used
+ * once, both sides at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
 /* Pieces that the first factor of a form sees a row as. */
@@ -173,6 +176,11 @@ rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics,
 rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *statistics, rg_basis *spatial,
                                   rg_basis *pointwise, rg_basis *tucker);
 void rg_basis_free(rg_basis *basis);
+/* tail[r] = the sum of the values from r on. */
+rango_status rg_basis_tail(const double *values, int64_t count, rg_basis *basis);
+/* second [rank][outputs] = b L^-1, b [rank][outputs]. */
+rango_status rg_basis_second(const rg_statistics *statistics, int64_t rank, int64_t n, const double *b,
+                             rg_basis *basis);
 
 /* ---- costs and allocation ---- */
 typedef struct rg_cost {
@@ -253,6 +261,22 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
 /* A copy with every site rewritten (factors of form dense only correct their bias), dead constants removed. */
 rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors,
                               rango_model **out);
+
+/* ---- embedding tables: a statistics' input_mean holds how often each row is read, its rows are none ---- */
+rango_status rg_embedding_begin(const rg_site *site, rg_moments *moments);
+/* Indices in a tensor of them, whose type is checked. */
+rango_status rg_embedding_indices(const rg_site *site, const rango_tensor *indices, int64_t *count);
+rango_status rg_embedding_add(const rg_site *site, const rango_tensor *indices, rg_moments *moments);
+/* Shares of all readings. */
+void rg_embedding_finish(const rg_site *site, rg_statistics *statistics);
+/* balance [inputs]: each time a row is read, up when that matters to the model's output, otherwise down. */
+rango_status rg_embedding_add_gradient(const rg_site *site, const rango_tensor *indices, const rango_tensor *gradient,
+                                       int64_t *balance);
+/* Rows that mostly don't matter (padding behind a mask) count as never read. */
+void rg_embedding_leave_out(const rg_site *site, const int64_t *balance, rg_statistics *statistics);
+rango_status rg_basis_embedding(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+rango_status rg_embedding_fit(const rg_site *site, const rg_statistics *statistics, const rg_basis *basis, int64_t rank,
+                              rg_factors *out);
 
 /* ---- segments ---- */
 /* Nodes [begin, end) of the main graph's order as a model, with sites among them rewritten where factors is given

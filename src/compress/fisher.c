@@ -22,12 +22,18 @@ typedef struct gradients {
   rg_shape shape;                    /* of the output for `shape_rows` rows */
   int64_t shape_rows;
   rg_random random;
-  double **sums; /* [sites]: lower triangles of the sums of g g' */
+  double **sums;      /* [sites]: lower triangles of the sums of g g' */
+  int64_t **balances; /* [sites]: of embedding tables; NULL: another layer */
+  int *kept;          /* values that `model` gives besides: the tables' indices, each once */
+  size_t kept_count;
 } gradients;
 
 static void gradients_free(gradients *g) {
   for (size_t i = 0; g->sums && i < g->sites->count; i++) rg_free(g->sums[i]);
+  for (size_t i = 0; g->balances && i < g->sites->count; i++) rg_free(g->balances[i]);
   rg_free(g->sums);
+  rg_free(g->balances);
+  rg_free(g->kept);
   rango_session_free(g->forward);
   rango_session_free(g->backward);
   rango_model_free(g->model);
@@ -38,6 +44,26 @@ static rango_status is_float(const rango_model *model, const rg_value *value, bo
   RG_TRY(rg_facts_create(model, NULL, 0, NULL, 0, &facts));
   *out = rg_facts_of(facts, value)->type == RANGO_FLOAT32;
   rg_facts_free(facts);
+  return RANGO_OK;
+}
+
+static size_t kept_at(const gradients *g, int id) {
+  size_t i = 0;
+  while (i < g->kept_count && g->kept[i] != id) i++;
+  return i;
+}
+
+/* Which rows of a table matter takes their indices. */
+static rango_status keep_indices(gradients *g) {
+  const rg_sites *sites = g->sites;
+  RG_TRY(rg_calloc(sites->count, sizeof *g->balances, RG_OUT(&g->balances)));
+  RG_TRY(rg_calloc(sites->count, sizeof *g->kept, RG_OUT(&g->kept)));
+  for (size_t i = 0; i < sites->count; i++) {
+    const rg_site *site = &sites->items[i];
+    if (site->kind != RG_SITE_EMBEDDING) continue;
+    RG_TRY(rg_calloc((size_t)site->inputs, sizeof **g->balances, RG_OUT(&g->balances[i])));
+    if (kept_at(g, site->input) == g->kept_count) g->kept[g->kept_count++] = site->input;
+  }
   return RANGO_OK;
 }
 
@@ -52,7 +78,8 @@ static rango_status prepare(gradients *g, bool *possible) {
   for (size_t i = 0; i < sites->count; i++) wanted[i] = sites->items[i].output;
   RG_TRY_DONE(is_float(g->original, output, &floating));
   if (!floating || rg_adjoint_missing(g->original, &id, 1, wanted, sites->count)) goto done;
-  RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, NULL, 0, wanted, sites->count, &g->model));
+  RG_TRY_DONE(keep_indices(g));
+  RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, g->kept, g->kept_count, wanted, sites->count, &g->model));
   RG_TRY_DONE(rango_session_create(g->model, &g->calibration->session, &g->backward));
   RG_TRY_DONE(rango_session_create(g->original, &g->calibration->session, &g->forward));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->sums, RG_OUT(&g->sums)));
@@ -124,20 +151,26 @@ static rango_status add_gradient(const rg_site *site, const rango_tensor *gradie
 
 static rango_status run_batch(gradients *g, int64_t begin, int64_t end) {
   const rango_dataset *data = g->calibration->data;
-  size_t input_count = data->count, site_count = g->sites->count;
+  size_t input_count = data->count, site_count = g->sites->count, output_count = g->kept_count + site_count;
   rango_tensor **inputs = NULL, **outputs = NULL;
   rango_status status;
   RG_TRY_DONE(rg_calloc(input_count + 1, sizeof *inputs, RG_OUT(&inputs)));
-  RG_TRY_DONE(rg_calloc(site_count, sizeof *outputs, RG_OUT(&outputs)));
+  RG_TRY_DONE(rg_calloc(output_count, sizeof *outputs, RG_OUT(&outputs)));
   RG_TRY_DONE(rango_dataset_batch(data, begin, end, inputs, input_count));
   RG_TRY_DONE(output_shape(g, inputs, input_count, end - begin));
   RG_TRY_DONE(draw_seed(g, &inputs[input_count]));
   RG_TRY_DONE(
-      rango_session_run(g->backward, (const rango_tensor *const *)inputs, input_count + 1, outputs, site_count));
-  for (size_t i = 0; i < site_count; i++) RG_TRY_DONE(add_gradient(&g->sites->items[i], outputs[i], g->sums[i]));
+      rango_session_run(g->backward, (const rango_tensor *const *)inputs, input_count + 1, outputs, output_count));
+  for (size_t i = 0; i < site_count; i++) {
+    const rg_site *site = &g->sites->items[i];
+    const rango_tensor *gradient = outputs[g->kept_count + i];
+    RG_TRY_DONE(add_gradient(site, gradient, g->sums[i]));
+    if (g->balances[i])
+      RG_TRY_DONE(rg_embedding_add_gradient(site, outputs[kept_at(g, site->input)], gradient, g->balances[i]));
+  }
 done:
   if (inputs) rg_tensors_free(inputs, input_count + 1);
-  if (outputs) rg_tensors_free(outputs, site_count);
+  if (outputs) rg_tensors_free(outputs, output_count);
   rg_free(inputs);
   rg_free(outputs);
   return status;
@@ -150,6 +183,7 @@ static rango_status finish(gradients *g, int64_t rows, rg_statistics *statistics
     RG_TRY(rg_metric_factor(g->sums[i], n));
     statistics[i].metric = g->sums[i];
     g->sums[i] = NULL;
+    if (g->balances[i]) rg_embedding_leave_out(&g->sites->items[i], g->balances[i], &statistics[i]);
   }
   return RANGO_OK;
 }

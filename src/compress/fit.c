@@ -291,6 +291,11 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
     const rg_site *site = &sites->items[i];
     bool dense = choices[i].form == RG_FORM_DENSE;
     if (dense && (!changed || !site->bias)) continue;
+    if (site->kind == RG_SITE_EMBEDDING) {
+      RG_TRY_DONE(rg_embedding_fit(site, &statistics[i], &bases[i][RG_FORM_PAIR], choices[i].rank, &factors[i]));
+      changed = true;
+      continue;
+    }
     RG_TRY_DONE(rg_frontier_advance(&frontier, model, site->begin, sites, factors, &calibration->session));
     fitting f = {.site = site,
                  .statistics = &statistics[i],

@@ -76,9 +76,13 @@ static void hand_over_output(rewriting *r) {
   rg_node_set_output(r->second, 0, output);
 }
 
+static const char *weight_name(const rewriting *r, const rg_site *site) {
+  return r->old->inputs[site->kind == RG_SITE_EMBEDDING ? 0 : 1]->name;
+}
+
 /* Both factors as the operator wants them: `transposed` [out][in], otherwise [in][out]. */
 static rango_status add_dense_weights(rewriting *r, const rg_site *site, const rg_factors *factors, bool transposed) {
-  const char *base = r->old->inputs[1]->name;
+  const char *base = weight_name(r, site);
   int64_t rank = factors->rank, m = site->inputs, n = site->outputs;
   rg_shape shape1 = {2, {transposed ? rank : m, transposed ? m : rank}};
   rg_shape shape2 = {2, {transposed ? n : rank, transposed ? rank : n}};
@@ -99,7 +103,7 @@ static rango_status add_dense_weights(rewriting *r, const rg_site *site, const r
 
 static rango_status add_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
   rg_shape shape = {1, {site->outputs}};
-  return add_constant(r->graph, r->old->inputs[1]->name, "_bias", &shape, factors->offset, &r->bias);
+  return add_constant(r->graph, weight_name(r, site), "_bias", &shape, factors->offset, &r->bias);
 }
 
 static rango_status rewrite_gemm(rewriting *r, const rg_site *site, const rg_factors *factors) {
@@ -122,6 +126,13 @@ static rango_status rewrite_gemm(rewriting *r, const rg_site *site, const rg_fac
   return RANGO_OK;
 }
 
+static rango_status new_node(rewriting *r, const char *op, int inputs, const char *suffix, rg_node **out) {
+  const char *base = r->old->name && r->old->name[0] ? r->old->name : r->old->outputs[0]->name;
+  RG_TRY(rg_graph_add_node(r->graph, r->old, op, "", (int)rg_model_opset(r->graph->model, ""), inputs, 1, out));
+  (*out)->definition = rg_op_find("", op, (*out)->version);
+  return name_node(*out, base, suffix);
+}
+
 static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_factors *factors) {
   rg_node *add = site->add >= 0 ? find_node(r->graph->model, site->add) : NULL;
   RG_TRY(add_dense_weights(r, site, factors, false));
@@ -134,16 +145,37 @@ static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_f
   }
   char name[NAME_MAX_LENGTH];
   rg_value *product;
-  const char *base = r->old->name && r->old->name[0] ? r->old->name : r->old->outputs[0]->name;
-  int64_t opset = rg_model_opset(r->graph->model, "");
-  RG_TRY(rg_graph_add_node(r->graph, r->old, "Add", "", (int)opset, 2, 1, &add));
-  RG_TRY(name_node(add, base, "_bias"));
-  add->definition = rg_op_find("", "Add", add->version);
+  RG_TRY(new_node(r, "Add", 2, "_bias", &add));
   RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, "_product"), &product));
   rg_node_set_output(r->second, 0, product);
   RG_TRY(rg_node_set_input(add, 0, product));
   RG_TRY(rg_node_set_input(add, 1, r->bias));
   rg_value *output = r->old->outputs[0];
+  rg_node_remove(r->old);
+  rg_node_set_output(add, 0, output);
+  return RANGO_OK;
+}
+
+/* Gather reads a narrower table: its output, [..., rank], becomes [..., outputs] behind. */
+static rango_status rewrite_embedding(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  char name[NAME_MAX_LENGTH];
+  rg_value *output = r->old->outputs[0], *codes, *product;
+  rg_node *matmul, *add;
+  RG_TRY(add_dense_weights(r, site, factors, false));
+  RG_TRY(add_bias(r, site, factors));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, output->name, "_lowrank"), &codes));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, output->name, "_product"), &product));
+  RG_TRY(new_node(r, "Gather", 2, "_first", &r->first));
+  RG_TRY(new_node(r, "MatMul", 2, "_second", &matmul));
+  RG_TRY(new_node(r, "Add", 2, "_bias", &add));
+  RG_TRY(rg_node_set_input(r->first, 0, r->w1));
+  RG_TRY(rg_node_set_input(r->first, 1, r->old->inputs[1]));
+  rg_node_set_output(r->first, 0, codes);
+  RG_TRY(rg_node_set_input(matmul, 0, codes));
+  RG_TRY(rg_node_set_input(matmul, 1, r->w2));
+  rg_node_set_output(matmul, 0, product);
+  RG_TRY(rg_node_set_input(add, 0, product));
+  RG_TRY(rg_node_set_input(add, 1, r->bias));
   rg_node_remove(r->old);
   rg_node_set_output(add, 0, output);
   return RANGO_OK;
@@ -292,6 +324,7 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   if (factors->form == RG_FORM_DENSE) return correct_dense(&r, site, factors);
   if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
   if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
+  if (site->kind == RG_SITE_EMBEDDING) return rewrite_embedding(&r, site, factors);
   return rewrite_conv(&r, site, factors);
 }
 

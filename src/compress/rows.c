@@ -25,6 +25,11 @@ static rango_status measure_conv(rg_site *site, const rango_tensor *input, int64
 }
 
 rango_status rg_site_measure(rg_site *site, const rango_tensor *input, int64_t batch_rows, int64_t *available) {
+  if (site->kind == RG_SITE_EMBEDDING) {
+    RG_TRY(rg_embedding_indices(site, input, available));
+    site->positions = *available / batch_rows;
+    return RANGO_OK;
+  }
   RG_FAIL_IF(input->type != RANGO_FLOAT32, RANGO_ERROR_INTERNAL, "node '%s' (%s): unexpected input type", site->name,
              site->op);
   if (site->kind == RG_SITE_CONV) {

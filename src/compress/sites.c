@@ -4,6 +4,8 @@
 #include "base/checked.h"
 #include "compress/compress.h"
 
+#define TABLE_ROWS_MIN 256 /* of an embedding: shorter ones have nothing to save */
+
 void rg_sites_free(rg_sites *sites) {
   for (size_t i = 0; i < sites->count; i++) {
     rg_free(sites->items[i].matrix);
@@ -133,14 +135,30 @@ static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
   return fill_offset(site, 1);
 }
 
+/* Rows of a table, read by indices that are computed or given. */
+static rango_status read_embedding(const rg_node *node, rg_site *site, bool *found) {
+  int64_t axis = rg_node_int(node, "axis", 0);
+  site->kind = RG_SITE_EMBEDDING;
+  site->weight = own_weight(node, 0, 2, 2);
+  if (!site->weight || (axis != 0 && axis != -2) || rg_value_constant(node->inputs[1])) return RANGO_OK;
+  site->inputs = site->weight->shape.dims[0];
+  site->outputs = site->weight->shape.dims[1];
+  if (site->inputs < TABLE_ROWS_MIN || site->inputs < site->outputs) return RANGO_OK;
+  site->input = node->inputs[1]->id;
+  *found = true;
+  RG_TRY(fill_matrix(site, false, 1));
+  return fill_offset(site, 1);
+}
+
 static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
   *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op};
   *found = false;
   if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0] || !node->outputs[0]) return RANGO_OK;
-  if (rg_value_constant(node->inputs[0])) return RANGO_OK;
   site->input = node->inputs[0]->id;
   site->output = node->outputs[0]->id;
   site->name = node->name && node->name[0] ? node->name : node->outputs[0]->name;
+  if (rg_node_is(node, "Gather")) return node->inputs[1] ? read_embedding(node, site, found) : RANGO_OK;
+  if (rg_value_constant(node->inputs[0])) return RANGO_OK;
   if (rg_node_is(node, "Gemm")) return read_gemm(node, site, found);
   if (rg_node_is(node, "MatMul")) return read_matmul(node, site, found);
   if (rg_node_is(node, "Conv")) return read_conv(node, site, found);
@@ -162,6 +180,7 @@ static int place_of(const rango_model *model, const rg_node *wanted) {
 
 /* Where the output's only use is an Add of something computed before: a residual connection. */
 static void find_skip(const rango_model *model, rg_site *site) {
+  if (site->kind == RG_SITE_EMBEDDING) return;
   const rg_value *output = rg_find_value(model->graph, site->output);
   if (!output || output->uses.count != 1 || output->output_uses) return;
   const rg_node *add = output->uses.items[0].node;

@@ -129,6 +129,7 @@ static rango_status add_site(pass *p, int64_t i, const site_tensors *run) {
   const rg_calibration *calibration = p->calibration;
   int64_t available, *positions = NULL;
   RG_TRY(rg_site_measure(site, run->input, run->batch_rows, &available));
+  if (site->kind == RG_SITE_EMBEDDING) return rg_embedding_add(site, run->input, &p->c->moments[i]);
   int64_t count = rg_sample_count(&calibration->sampling, available, run->batch_rows, calibration->data->rows);
   float *rows = NULL;
   rango_status status;
@@ -234,6 +235,7 @@ static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_sta
     RG_TRY(rg_alloc((size_t)(site->inputs * site->inputs) * sizeof(double), RG_OUT(&statistics->input_covariance)));
   RG_TRY(rg_moments_finish(moments, statistics->input_mean, statistics->input_covariance));
   rg_moments_free(moments);
+  if (site->kind == RG_SITE_EMBEDDING) rg_embedding_finish(site, statistics);
   output_mean(site, statistics);
   return RANGO_OK;
 }
@@ -256,6 +258,10 @@ static rango_status begin_pass(pass *p) {
   c->end = pass_end(c->sites, c->begin, p->calibration->memory_bytes / 2);
   for (int64_t i = c->begin; i < c->end; i++) {
     const rg_site *site = &c->sites->items[i];
+    if (site->kind == RG_SITE_EMBEDDING) {
+      RG_TRY(rg_embedding_begin(site, &c->moments[i]));
+      continue;
+    }
     bool covariance = !p->calibration->means_only && rg_site_wants_covariance(site);
     RG_TRY(rg_moments_create(&c->moments[i], site->inputs, covariance));
   }

@@ -67,7 +67,16 @@ static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, d
   }
 }
 
+/* Reading a row costs nothing that counts. */
+static rg_cost embedding_cost(const rg_job *job, const rg_site *site, rg_form form, double rank) {
+  double m = (double)site->inputs, n = (double)site->outputs;
+  if (form == RG_FORM_DENSE) return (rg_cost){.params = m * n};
+  rg_cost_query query = {.kind = RG_COST_DENSE, .rows = site->positions, .in = (int64_t)rank, .out = site->outputs};
+  return (rg_cost){rank * (m + n) + n, rank * n * (double)site->positions, milliseconds(job, query)};
+}
+
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank, int64_t rank2) {
+  if (site->kind == RG_SITE_EMBEDDING) return embedding_cost(job, site, form, (double)rank);
   return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, (double)rank, (double)rank2)
                                     : dense_layer_cost(job, site, form, (double)rank);
 }

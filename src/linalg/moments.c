@@ -15,7 +15,7 @@ int64_t rg_moments_bytes(int64_t n, bool gram) {
 
 rango_status rg_moments_create(rg_moments *moments, int64_t n, bool gram) {
   *moments = (rg_moments){.n = n};
-  RG_FAIL_IF(n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "second moments of %lld columns: at most %d", (long long)n,
+  RG_FAIL_IF(gram && n > RG_LINALG_MAX, RANGO_ERROR_LIMIT, "second moments of %lld columns: at most %d", (long long)n,
              RG_LINALG_MAX);
   rango_status status;
   RG_TRY_DONE(rg_calloc((size_t)n, sizeof(double), RG_OUT(&moments->shift)));

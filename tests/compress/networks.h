@@ -40,7 +40,7 @@ static inline float *low_rank_matrix(int64_t rows, int64_t columns, int64_t rank
   return out;
 }
 
-/* Statistics and bases of a model's sites on random rows. */
+/* Statistics and bases of a model's sites on rows of data. */
 typedef struct bench {
   rango_model *model;
   rango_tensor *rows;
@@ -51,18 +51,19 @@ typedef struct bench {
   rg_basis bases[8][RG_FORM_COUNT];
 } bench;
 
-/* With the Fisher metric, or (fisher false) the ordinary one. */
-static inline void bench_open_in(bench *b, rango_model *model, int rank, const int64_t *dims, bool fisher) {
+/* With the Fisher metric, or (fisher false) the ordinary one. The rows become the bench's. */
+static inline void bench_open_rows(bench *b, rango_model *model, rango_tensor *rows, bool fisher) {
+  int64_t count = rows->shape.dims[0];
   memset(b, 0, sizeof *b);
   b->model = model;
-  b->rows = tensor_random(RANGO_FLOAT32, rank, dims, 17);
+  b->rows = rows;
   check_ok(rango_dataset_create(model, (const rango_tensor *const[]){b->rows}, 1, &b->data));
   b->calibration = (rg_calibration){.data = b->data,
                                     .batch = 16,
-                                    .batches = (dims[0] + 15) / 16,
+                                    .batches = (count + 15) / 16,
                                     .sampling = {3, 1 << 20},
                                     .memory_bytes = 1 << 28,
-                                    .gradient_rows = dims[0],
+                                    .gradient_rows = count,
                                     .refit_columns = 256,
                                     .session = {.struct_size = sizeof b->calibration.session, .threads = 1}};
   check_ok(rg_sites_find(model, &b->sites));
@@ -78,6 +79,11 @@ static inline void bench_open_in(bench *b, rango_model *model, int rank, const i
                                   &bases[RG_FORM_POINTWISE], &bases[RG_FORM_TUCKER]));
     check_ok(rg_statistics_settle(&b->sites.items[i], true, &b->statistics[i]));
   }
+}
+
+/* On random rows of these sizes. */
+static inline void bench_open_in(bench *b, rango_model *model, int rank, const int64_t *dims, bool fisher) {
+  bench_open_rows(b, model, tensor_random(RANGO_FLOAT32, rank, dims, 17), fisher);
 }
 
 static inline void bench_open(bench *b, rango_model *model, int rank, const int64_t *dims) {
