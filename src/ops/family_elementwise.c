@@ -27,17 +27,18 @@ static float apply(const rg_step *step, float a, float b) {
   return a;
 }
 
-static rango_status collect(rg_exec *exec, rg_shape *shape, const float **data, int64_t (*strides)[RANGO_MAX_RANK]) {
+static rango_status collect(rg_exec *exec, int count, rg_shape *shape, const float **data,
+                            int64_t (*strides)[RANGO_MAX_RANK]) {
   const rango_tensor *inputs[2 * RG_STEPS_MAX];
   *shape = (rg_shape){0};
-  for (int i = 0; i < exec->input_count; i++) {
+  for (int i = 0; i < count; i++) {
     rg_shape sum;
     RG_TRY(rg_need_float(exec, i, 0, &inputs[i]));
     if (inputs[i]->type != RANGO_FLOAT32 || !rg_broadcast_shape(shape, &inputs[i]->shape, &sum))
       return rg_exec_fail(exec, RANGO_ERROR_ARGUMENT, "input %d is of another type, or can't be broadcast", i);
     *shape = sum;
   }
-  for (int i = 0; i < exec->input_count; i++) {
+  for (int i = 0; i < count; i++) {
     rg_broadcast_strides(&inputs[i]->shape, shape, strides[i]);
     data[i] = inputs[i]->data;
   }
@@ -45,19 +46,20 @@ static rango_status collect(rg_exec *exec, rg_shape *shape, const float **data, 
 }
 
 static rango_status compute_elementwise(rg_exec *exec) {
+  const int inputs = exec->input_count;
   rg_steps steps;
   rg_shape shape;
   rango_tensor *y;
-  const float *data[2 * RG_STEPS_MAX];
+  const float *data[2 * RG_STEPS_MAX] = {0};
   int64_t strides[2 * RG_STEPS_MAX][RANGO_MAX_RANK], count;
-  if (exec->input_count > 2 * RG_STEPS_MAX || !rg_steps_read(exec->node, &steps))
+  if (inputs > 2 * RG_STEPS_MAX || !rg_steps_read(exec->node, &steps))
     return rg_exec_fail(exec, RANGO_ERROR_FORMAT, "attribute steps says nothing that could be run");
-  RG_TRY(collect(exec, &shape, data, strides));
+  RG_TRY(collect(exec, inputs, &shape, data, strides));
   RG_TRY(rg_shape_count(&shape, &count));
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &shape, &y));
   for (int64_t at = 0; y && at < count; at++) {
-    float values[3 * RG_STEPS_MAX], *results = values + exec->input_count;
-    for (int i = 0; i < exec->input_count; i++) {
+    float values[3 * RG_STEPS_MAX], *results = values + inputs;
+    for (int i = 0; i < inputs; i++) {
       int64_t rest = at, offset = 0;
       for (int axis = shape.rank - 1; axis >= 0; rest /= shape.dims[axis--])
         offset += rest % shape.dims[axis] * strides[i][axis];

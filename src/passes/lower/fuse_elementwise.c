@@ -127,7 +127,7 @@ static rango_status fuse(const group *g) {
   inputs in;
   int done[RG_STEPS_MAX];
   list_inputs(g, &in);
-  for (int i = 0; i < g->count; i++) done[i] = -1;
+  for (int i = 0; i < RG_STEPS_MAX; i++) done[i] = -1;
   append(g, &in, 0, done, &steps);
   last->attributes = NULL;
   RG_TRY(rg_lower_become(last, "Elementwise", RG_PRIVATE_DOMAIN, 1));
