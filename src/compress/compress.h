@@ -22,7 +22,9 @@
  *
  * One-dimensional convolutions have kernel h = 1.
  *
- * An embedding table read by Gather is a layer whose input is one-hot, and never made: embedding.c.
+ * An embedding table read by Gather is a layer whose input is one-hot, and never made: embedding.c. The input weights
+ * of an LSTM, GRU or RNN are a layer whose outputs, [direction][gate][unit], stay inside of the node: only `input` is a
+ * value that can be had. Its recurrent weights stay as they are: the operators have no place for a second factor.
  */
 #ifndef RG_COMPRESS_COMPRESS_H
 #define RG_COMPRESS_COMPRESS_H
@@ -37,7 +39,13 @@
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out);
 
 /* ---- sites ---- */
-typedef enum rg_site_kind { RG_SITE_GEMM, RG_SITE_MATMUL, RG_SITE_CONV, RG_SITE_EMBEDDING } rg_site_kind;
+typedef enum rg_site_kind {
+  RG_SITE_GEMM,
+  RG_SITE_MATMUL,
+  RG_SITE_CONV,
+  RG_SITE_EMBEDDING,
+  RG_SITE_RECURRENT,
+} rg_site_kind;
 typedef enum rg_form {
   RG_FORM_DENSE = 0,
   RG_FORM_PAIR,
@@ -57,6 +65,7 @@ typedef struct rg_site {
              */
   const char *name, *op;
   const rango_tensor *weight, *bias; /* as in the model; bias NULL: none */
+  bool biased; /* recurrent: the node has a bias already; `bias` is NULL all the same, dense ones aren't corrected */
   int64_t inputs, outputs;
   int64_t channels, kernel_h, kernel_w; /* convolutions */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
@@ -73,8 +82,8 @@ typedef struct rg_sites {
 } rg_sites;
 
 /* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a
- * constant matrix, Conv of one group with one or two spatial axes, Gather of a long table's rows; float32, weight used
- * once, both sides at least 2. */
+ * constant matrix, Conv of one group with one or two spatial axes, Gather of a long table's rows, the input
+ * weights of LSTM, GRU and RNN; float32, weight used once, both sides at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
 /* Pieces that the first factor of a form sees a row as. */

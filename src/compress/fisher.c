@@ -75,7 +75,10 @@ static rango_status prepare(gradients *g, bool *possible) {
   rango_status status;
   *possible = false;
   RG_TRY_DONE(rg_alloc(sites->count * sizeof *wanted, RG_OUT(&wanted)));
-  for (size_t i = 0; i < sites->count; i++) wanted[i] = sites->items[i].output;
+  for (size_t i = 0; i < sites->count; i++) {
+    wanted[i] = sites->items[i].output;
+    if (sites->items[i].kind == RG_SITE_RECURRENT) goto done; /* gates are no values */
+  }
   RG_TRY_DONE(is_float(g->original, output, &floating));
   if (!floating || rg_adjoint_missing(g->original, &id, 1, wanted, sites->count)) goto done;
   RG_TRY_DONE(keep_indices(g));

@@ -126,11 +126,10 @@ static rango_status rewrite_gemm(rewriting *r, const rg_site *site, const rg_fac
   return RANGO_OK;
 }
 
-static rango_status new_node(rewriting *r, const char *op, int inputs, const char *suffix, rg_node **out) {
-  const char *base = r->old->name && r->old->name[0] ? r->old->name : r->old->outputs[0]->name;
-  RG_TRY(rg_graph_add_node(r->graph, r->old, op, "", (int)rg_model_opset(r->graph->model, ""), inputs, 1, out));
+static rango_status new_node(rewriting *r, const rg_site *site, const char *op, const char *suffix, rg_node **out) {
+  RG_TRY(rg_graph_add_node(r->graph, r->old, op, "", (int)rg_model_opset(r->graph->model, ""), 2, 1, out));
   (*out)->definition = rg_op_find("", op, (*out)->version);
-  return name_node(*out, base, suffix);
+  return name_node(*out, site->name, suffix);
 }
 
 static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_factors *factors) {
@@ -145,7 +144,7 @@ static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_f
   }
   char name[NAME_MAX_LENGTH];
   rg_value *product;
-  RG_TRY(new_node(r, "Add", 2, "_bias", &add));
+  RG_TRY(new_node(r, site, "Add", "_bias", &add));
   RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, "_product"), &product));
   rg_node_set_output(r->second, 0, product);
   RG_TRY(rg_node_set_input(add, 0, product));
@@ -154,6 +153,44 @@ static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_f
   rg_node_remove(r->old);
   rg_node_set_output(add, 0, output);
   return RANGO_OK;
+}
+
+/* The node's bias [directions][2][outputs of one]: the first of the two halves belongs to the input. */
+static rango_status add_recurrent_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  const rg_value *old = site->biased ? r->old->inputs[3] : NULL;
+  int64_t directions = site->weight->shape.dims[0], each = site->weight->shape.dims[1];
+  rg_shape shape = {2, {directions, 2 * each}};
+  float *bias = NULL;
+  RG_TRY(rg_calloc((size_t)(2 * site->outputs), sizeof *bias, RG_OUT(&bias)));
+  if (old) memcpy(bias, rg_value_constant(old)->data, (size_t)(2 * site->outputs) * sizeof *bias);
+  for (int64_t j = 0; j < site->outputs; j++) bias[j / each * 2 * each + j % each] += factors->offset[j];
+  rango_status status = add_constant(r->graph, old ? old->name : weight_name(r, site), old ? "_corrected" : "_bias",
+                                     &shape, bias, &r->bias);
+  rg_free(bias);
+  return status;
+}
+
+/* A MatMul makes a narrower input, for both directions; the node stays, with narrower input weights. */
+static rango_status rewrite_recurrent(rewriting *r, const rg_site *site, const rg_factors *factors) {
+  char name[NAME_MAX_LENGTH];
+  const rg_shape *old = &site->weight->shape;
+  rg_shape shape1 = {2, {site->inputs, factors->rank}}, shape2 = {3, {old->dims[0], old->dims[1], factors->rank}};
+  float *turned = NULL;
+  RG_TRY(transpose(factors->first, factors->rank, site->inputs, &turned));
+  rango_status status = add_constant(r->graph, weight_name(r, site), "_first", &shape1, turned, &r->w1);
+  rg_free(turned);
+  RG_TRY(status);
+  RG_TRY(add_constant(r->graph, weight_name(r, site), "_second", &shape2, factors->second, &r->w2));
+  RG_TRY(add_recurrent_bias(r, site, factors));
+  RG_TRY(new_node(r, site, "MatMul", "_first", &r->first));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, weight_name(r, site), "_lowrank"), &r->between));
+  RG_TRY(rg_node_set_input(r->first, 0, r->old->inputs[0]));
+  RG_TRY(rg_node_set_input(r->first, 1, r->w1));
+  rg_node_set_output(r->first, 0, r->between);
+  RG_TRY(rg_node_set_input(r->old, 0, r->between));
+  RG_TRY(rg_node_set_input(r->old, 1, r->w2));
+  if (r->old->input_count < 4) RG_TRY(rg_node_set_input_count(r->old, 4));
+  return rg_node_set_input(r->old, 3, r->bias);
 }
 
 /* Gather reads a narrower table: its output, [..., rank], becomes [..., outputs] behind. */
@@ -165,9 +202,9 @@ static rango_status rewrite_embedding(rewriting *r, const rg_site *site, const r
   RG_TRY(add_bias(r, site, factors));
   RG_TRY(rg_graph_add_value(r->graph, derived_name(name, output->name, "_lowrank"), &codes));
   RG_TRY(rg_graph_add_value(r->graph, derived_name(name, output->name, "_product"), &product));
-  RG_TRY(new_node(r, "Gather", 2, "_first", &r->first));
-  RG_TRY(new_node(r, "MatMul", 2, "_second", &matmul));
-  RG_TRY(new_node(r, "Add", 2, "_bias", &add));
+  RG_TRY(new_node(r, site, "Gather", "_first", &r->first));
+  RG_TRY(new_node(r, site, "MatMul", "_second", &matmul));
+  RG_TRY(new_node(r, site, "Add", "_bias", &add));
   RG_TRY(rg_node_set_input(r->first, 0, r->w1));
   RG_TRY(rg_node_set_input(r->first, 1, r->old->inputs[1]));
   rg_node_set_output(r->first, 0, codes);
@@ -325,6 +362,7 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
   if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
   if (site->kind == RG_SITE_EMBEDDING) return rewrite_embedding(&r, site, factors);
+  if (site->kind == RG_SITE_RECURRENT) return rewrite_recurrent(&r, site, factors);
   return rewrite_conv(&r, site, factors);
 }
 

@@ -96,11 +96,12 @@ static void tail_free(tail_runner *tail) {
   rg_segment_free(&tail->segment);
 }
 
-static rango_status tail_create(const rango_model *model, const rg_frontier *frontier,
-                                const rango_session_options *options, tail_runner *tail) {
+/* With the site rewritten, where factors are given. */
+static rango_status tail_create(const rango_model *model, const rg_frontier *frontier, const rg_sites *site,
+                                const rg_factors *factors, const rango_session_options *options, tail_runner *tail) {
   *tail = (tail_runner){.frontier = frontier, .output = model->graph->outputs.items[0]->id};
   rango_status status;
-  RG_TRY_DONE(rg_segment_create(model, frontier->place, rg_model_places(model), NULL, NULL, &tail->segment));
+  RG_TRY_DONE(rg_segment_create(model, frontier->place, rg_model_places(model), site, factors, &tail->segment));
   for (size_t i = 0; i < tail->segment.input_count; i++)
     RG_TRY_DONE(rg_segment_declare(&tail->segment, i, rg_frontier_value(frontier, 0, tail->segment.inputs[i])));
   if (tail->segment.output_count) RG_TRY_DONE(rango_session_create(tail->segment.model, options, &tail->session));
@@ -181,16 +182,73 @@ static int64_t rank_for(const rg_basis *basis, double error) {
   return rank;
 }
 
-static rango_status measure_site(const tail_runner *tail, projector *p, const rg_basis *basis,
-                                 rango_tensor *const *truth, rg_sensitivity *out) {
+/* One site's errors: made at its output or, where its outputs are no values, by its leading factors. */
+typedef struct perturbation {
+  const rango_model *model;
+  const rg_frontier *frontier;
+  const rg_site *site;
+  const rg_statistics *statistics;
+  const rg_basis *basis;
+  const rango_session_options *options;
+  rango_tensor *const *truth;
+  tail_runner tail;
+  projector projector;
+} perturbation;
+
+static rango_status leading_factors(const perturbation *x, int64_t rank, rg_factors *out) {
+  int64_t m = x->site->inputs, n = x->site->outputs;
+  *out = (rg_factors){.form = RG_FORM_PAIR, .rank = rank};
+  RG_TRY(rg_alloc((size_t)(rank * m) * sizeof(float), RG_OUT(&out->first)));
+  RG_TRY(rg_alloc((size_t)(n * rank) * sizeof(float), RG_OUT(&out->second)));
+  RG_TRY(rg_alloc((size_t)n * sizeof(float), RG_OUT(&out->offset)));
+  memcpy(out->first, x->basis->first, (size_t)(rank * m) * sizeof(float));
+  for (int64_t j = 0; j < n; j++) {
+    double offset = x->statistics->output_mean[j];
+    for (int64_t r = 0; r < rank; r++) {
+      double b = x->basis->second[r * n + j];
+      out->second[j * rank + r] = (float)b;
+      for (int64_t i = 0; i < m; i++) offset -= b * x->basis->first[r * m + i] * x->statistics->input_mean[i];
+    }
+    out->offset[j] = (float)offset;
+  }
+  return RANGO_OK;
+}
+
+static rango_status measure_rewritten(const perturbation *x, int64_t rank, double *damage) {
+  const rg_sites one = {.items = (rg_site *)x->site, .count = 1};
+  double distance = 0, variance = 0;
+  tail_runner tail = {0};
+  rg_factors factors;
+  rango_status status = leading_factors(x, rank, &factors);
+  RG_TRY_DONE(status);
+  RG_TRY_DONE(tail_create(x->model, x->frontier, &one, &factors, x->options, &tail));
+  for (int64_t batch = 0; batch < x->frontier->batches; batch++) {
+    rango_tensor *output = NULL;
+    RG_TRY_DONE(tail_run(&tail, batch, -1, NULL, &output));
+    status = compare(x->truth[batch], output, &distance, &variance);
+    rango_tensor_free(output);
+    RG_TRY_DONE(status);
+  }
+  *damage = variance > 0 ? distance / variance : distance;
+done:
+  tail_free(&tail);
+  rg_factors_free(&factors);
+  return status;
+}
+
+static rango_status measure_site(perturbation *x, rg_sensitivity *out) {
+  const rg_basis *basis = x->basis;
   int64_t last = basis->max_rank + 1;
   for (int i = 0; i < RG_SENSITIVITY_POINTS; i++) {
     double damage, error;
-    p->rank = rank_for(basis, wanted_errors[i]);
-    error = basis->tail[0] > 0 ? basis->tail[p->rank] / basis->tail[0] : 0;
-    if (p->rank >= last || !(error > 0)) continue;
-    last = p->rank;
-    RG_TRY(measure_rank(tail, p, truth, &damage));
+    int64_t rank = x->projector.rank = rank_for(basis, wanted_errors[i]);
+    error = basis->tail[0] > 0 ? basis->tail[rank] / basis->tail[0] : 0;
+    if (rank >= last || !(error > 0)) continue;
+    last = rank;
+    if (x->site->kind == RG_SITE_RECURRENT)
+      RG_TRY(measure_rewritten(x, rank, &damage));
+    else
+      RG_TRY(measure_rank(&x->tail, &x->projector, x->truth, &damage));
     if (!(damage > DAMAGE_FLOOR)) damage = DAMAGE_FLOOR;
     /* Larger errors do no less harm: what looks otherwise is noise. */
     if (out->count && damage < out->damage[out->count - 1]) damage = out->damage[out->count - 1];
@@ -204,7 +262,7 @@ static rango_status measure_site(const tail_runner *tail, projector *p, const rg
 static rango_status run_truth(const rango_model *model, const rg_frontier *start, const rango_session_options *options,
                               rango_tensor **truth) {
   tail_runner tail;
-  RG_TRY(tail_create(model, start, options, &tail));
+  RG_TRY(tail_create(model, start, NULL, NULL, options, &tail));
   rango_status status = RANGO_OK;
   for (int64_t batch = 0; batch < start->batches && status == RANGO_OK; batch++)
     status = tail_run(&tail, batch, -1, NULL, &truth[batch]);
@@ -212,21 +270,19 @@ static rango_status run_truth(const rango_model *model, const rg_frontier *start
   return status;
 }
 
-static rango_status measure_next(const rango_model *model, rg_frontier *frontier, const rg_site *site,
-                                 const rg_statistics *statistics, const rg_basis *basis,
-                                 const rango_session_options *options, rango_tensor *const *truth,
-                                 rg_sensitivity *out) {
+static rango_status measure_next(perturbation *x, rg_frontier *frontier, rg_sensitivity *out) {
+  const rg_site *site = x->site;
+  bool inside = site->kind == RG_SITE_RECURRENT;
   *out = (rg_sensitivity){0};
-  if (basis->max_rank < 2) return RANGO_OK;
-  RG_TRY(rg_frontier_advance(frontier, model, site->end, NULL, NULL, options));
+  if (x->basis->max_rank < 2) return RANGO_OK;
+  RG_TRY(rg_frontier_advance(frontier, x->model, inside ? site->begin : site->end, NULL, NULL, x->options));
+  if (inside) return measure_site(x, out);
   if (!rg_frontier_value(frontier, 0, site->output)) return RANGO_OK; /* nothing uses it */
-  tail_runner tail;
-  projector p = {0};
-  RG_TRY(tail_create(model, frontier, options, &tail));
-  rango_status status = projector_create(site, statistics, basis, &p);
-  if (status == RANGO_OK) status = measure_site(&tail, &p, basis, truth, out);
-  projector_free(&p);
-  tail_free(&tail);
+  RG_TRY(tail_create(x->model, frontier, NULL, NULL, x->options, &x->tail));
+  rango_status status = projector_create(site, x->statistics, x->basis, &x->projector);
+  if (status == RANGO_OK) status = measure_site(x, out);
+  projector_free(&x->projector);
+  tail_free(&x->tail);
   return status;
 }
 
@@ -240,8 +296,14 @@ rango_status rg_sensitivity_measure(const rango_model *model, const rg_sites *si
   RG_TRY_DONE(rg_frontier_start(model, calibration, &frontier));
   RG_TRY_DONE(run_truth(model, &frontier, &calibration->session, truth));
   for (size_t i = 0; i < sites->count; i++) {
-    RG_TRY_DONE(measure_next(model, &frontier, &sites->items[i], &statistics[i], &bases[i][RG_FORM_PAIR],
-                             &calibration->session, truth, &out[i]));
+    perturbation x = {.model = model,
+                      .frontier = &frontier,
+                      .site = &sites->items[i],
+                      .statistics = &statistics[i],
+                      .basis = &bases[i][RG_FORM_PAIR],
+                      .options = &calibration->session,
+                      .truth = truth};
+    RG_TRY_DONE(measure_next(&x, &frontier, &out[i]));
     RG_TRY_DONE(rg_calibration_progress(calibration, (double)(i + 1) / (double)sites->count, "measuring sensitivity"));
   }
 done:

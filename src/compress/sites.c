@@ -135,6 +135,28 @@ static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
   return fill_offset(site, 1);
 }
 
+/* W [directions][gates * hidden][inputs], and a bias that can be corrected: constant, or none. */
+static rango_status read_recurrent(const rg_node *node, rg_site *site, bool *found) {
+  site->kind = RG_SITE_RECURRENT;
+  site->weight = own_weight(node, 1, 3, 3);
+  if (!site->weight) return RANGO_OK;
+  const int64_t *dims = site->weight->shape.dims;
+  const rango_tensor *bias = node->input_count > 3 && node->inputs[3] ? rg_value_constant(node->inputs[3]) : NULL;
+  site->outputs = dims[0] * dims[1];
+  site->inputs = dims[2];
+  site->biased = node->input_count > 3 && node->inputs[3];
+  if (site->biased && (!bias || bias->type != RANGO_FLOAT32)) return RANGO_OK;
+  for (int i = 0; i < node->output_count && !*found; i++) {
+    if (!node->outputs[i]) continue;
+    site->output = node->outputs[i]->id;
+    if (!site->name) site->name = node->outputs[i]->name;
+    *found = true;
+  }
+  if (!*found) return RANGO_OK;
+  RG_TRY(fill_matrix(site, true, 1));
+  return fill_offset(site, 1);
+}
+
 /* Rows of a table, read by indices that are computed or given. */
 static rango_status read_embedding(const rg_node *node, rg_site *site, bool *found) {
   int64_t axis = rg_node_int(node, "axis", 0);
@@ -153,10 +175,14 @@ static rango_status read_embedding(const rg_node *node, rg_site *site, bool *fou
 static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
   *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op};
   *found = false;
-  if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0] || !node->outputs[0]) return RANGO_OK;
+  if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0]) return RANGO_OK;
   site->input = node->inputs[0]->id;
+  if (node->name && node->name[0]) site->name = node->name;
+  if (rg_node_is(node, "LSTM") || rg_node_is(node, "GRU") || rg_node_is(node, "RNN"))
+    return rg_value_constant(node->inputs[0]) ? RANGO_OK : read_recurrent(node, site, found);
+  if (!node->outputs[0]) return RANGO_OK;
   site->output = node->outputs[0]->id;
-  site->name = node->name && node->name[0] ? node->name : node->outputs[0]->name;
+  if (!site->name) site->name = node->outputs[0]->name;
   if (rg_node_is(node, "Gather")) return node->inputs[1] ? read_embedding(node, site, found) : RANGO_OK;
   if (rg_value_constant(node->inputs[0])) return RANGO_OK;
   if (rg_node_is(node, "Gemm")) return read_gemm(node, site, found);
@@ -180,7 +206,7 @@ static int place_of(const rango_model *model, const rg_node *wanted) {
 
 /* Where the output's only use is an Add of something computed before: a residual connection. */
 static void find_skip(const rango_model *model, rg_site *site) {
-  if (site->kind == RG_SITE_EMBEDDING) return;
+  if (site->kind == RG_SITE_EMBEDDING || site->kind == RG_SITE_RECURRENT) return;
   const rg_value *output = rg_find_value(model->graph, site->output);
   if (!output || output->uses.count != 1 || output->output_uses) return;
   const rg_node *add = output->uses.items[0].node;

@@ -13,11 +13,12 @@ static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form 
   rg_cost_query query = {.kind = RG_COST_DENSE, .rows = site->positions, .in = site->inputs, .out = site->outputs};
   if (form == RG_FORM_DENSE)
     return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions, milliseconds(job, query)};
+  double bias = site->biased ? 0 : n; /* what recurrent ones have already isn't counted */
   query.out = (int64_t)rank;
   double first = milliseconds(job, query);
   query.in = (int64_t)rank;
   query.out = site->outputs;
-  return (rg_cost){rank * (m + n) + n, rank * (m + n) * positions, first + milliseconds(job, query)};
+  return (rg_cost){rank * (m + n) + bias, rank * (m + n) * positions, first + milliseconds(job, query)};
 }
 
 static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, int64_t kh, int64_t kw, int64_t h,

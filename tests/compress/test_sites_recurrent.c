@@ -1,0 +1,129 @@
+/* The input weights of LSTM, GRU and RNN: exact at full rank in every variant, and measured sensitivity. */
+#include "compress/networks.h"
+
+#define STEPS 7
+#define WIDTH 5
+#define UNITS 4
+
+typedef struct recurrent_case {
+  const char *op;
+  int gates;
+  const char *direction;
+  bool biased, last_only, after_reset;
+} recurrent_case;
+
+static const recurrent_case cases[] = {
+    {"LSTM", 4, "forward", true, false, false},      {"LSTM", 4, "bidirectional", false, false, false},
+    {"LSTM", 4, "bidirectional", true, true, false}, {"GRU", 3, "reverse", true, false, false},
+    {"GRU", 3, "bidirectional", false, false, true}, {"GRU", 3, "bidirectional", true, false, true},
+    {"RNN", 1, "bidirectional", true, false, false},
+};
+
+/* x [batch][steps][width] -> [steps][batch][width] -> the operator -> a Gemm of what comes out. */
+static rango_model *recurrent_model(const recurrent_case *c) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  int64_t directions = strcmp(c->direction, "bidirectional") == 0 ? 2 : 1, rows = c->gates * UNITS;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 3, DIMS(-1, STEPS, WIDTH));
+  rg_value *turned = model_node(g, "Transpose", x, NULL, NULL, NULL);
+  check_ok(rg_node_set_ints(turned->producer, "perm", DIMS(1, 0, 2), 3));
+  rg_value *w = model_weights(g, "w", 0.5, 3, DIMS(directions, rows, WIDTH));
+  rg_value *r = model_weights(g, "r", 0.5, 3, DIMS(directions, rows, UNITS));
+  rg_value *b = c->biased ? model_weights(g, "b", 0.5, 2, DIMS(directions, 2 * rows)) : NULL, *y, *back;
+  rg_node *node;
+  check_ok(rg_graph_add_node(g, NULL, c->op, "", 14, c->biased ? 4 : 3, 2, &node));
+  check_ok(rg_node_set_input(node, 0, turned));
+  check_ok(rg_node_set_input(node, 1, w));
+  check_ok(rg_node_set_input(node, 2, r));
+  if (b) check_ok(rg_node_set_input(node, 3, b));
+  check_ok(rg_graph_add_value(g, "y", &y));
+  rg_node_set_output(node, c->last_only ? 1 : 0, y);
+  check_ok(rg_node_set_string(node, "direction", c->direction));
+  check_ok(rg_node_set_int(node, "hidden_size", UNITS));
+  if (c->after_reset) check_ok(rg_node_set_int(node, "linear_before_reset", 1));
+  back = model_node(g, "Transpose", y, NULL, NULL, NULL); /* the batch first */
+  check_ok(
+      rg_node_set_ints(back->producer, "perm", c->last_only ? DIMS(1, 0, 2) : DIMS(2, 0, 1, 3), c->last_only ? 3 : 4));
+  finish(model, back);
+  return model;
+}
+
+static rango_model *compress_to(bench *b, int rank) {
+  rg_candidate choice = {.form = RG_FORM_PAIR, .rank = rank};
+  rg_factors factors;
+  rango_model *small = bench_compress(b, &choice, &factors);
+  rg_factors_free(&factors);
+  return small;
+}
+
+static double error_of(const bench *b, const rango_model *small, rango_tensor *x) {
+  rango_tensor *before = model_run(b->model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
+  rango_tensor *after = model_run(small, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
+  double distance = tensor_distance(after, before);
+  rango_tensor_free(before);
+  rango_tensor_free(after);
+  return distance;
+}
+
+static void input_weights_are_exact_at_full_rank(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    bench b;
+    bench_open(&b, recurrent_model(&cases[i]), 3, DIMS(64, STEPS, WIDTH));
+    assert_int_equal(b.sites.count, 1);
+    assert_int_equal(b.sites.items[0].kind, RG_SITE_RECURRENT);
+    int full = (int)b.bases[0][RG_FORM_PAIR].max_rank;
+    assert_int_equal(full, WIDTH);
+    rango_tensor *x = tensor_random(RANGO_FLOAT32, 3, DIMS(3, STEPS, WIDTH), 99);
+    rango_model *same = compress_to(&b, full), *small = compress_to(&b, 1);
+    double exact = error_of(&b, same, x), rough = error_of(&b, small, x);
+    if (!(exact < 1e-5 && rough > 1e-3)) fail_msg("case %zu: %g at full rank, %g at rank 1", i, exact, rough);
+    assert_int_equal(model_count(small, "MatMul"), 1);
+    rango_tensor_free(x);
+    rango_model_free(same);
+    rango_model_free(small);
+    bench_close(&b);
+  }
+}
+
+/* Gates are no values: sensitivity is measured, and grows with the error. */
+static void sensitivity_is_measured(void **state) {
+  (void)state;
+  bench b;
+  rg_sensitivity sensitivity;
+  bool possible = true;
+  bench_open(&b, recurrent_model(&cases[1]), 3, DIMS(64, STEPS, WIDTH));
+  check_ok(rg_fisher_collect(b.model, &b.sites, &b.calibration, b.statistics, &possible));
+  assert_false(possible);
+  check_ok(rg_sensitivity_measure(b.model, &b.sites, &b.calibration, b.statistics,
+                                  (const rg_basis(*)[RG_FORM_COUNT])b.bases, &sensitivity));
+  assert_true(sensitivity.count >= 1);
+  const double *tail = b.bases[0][RG_FORM_PAIR].tail;
+  int rank = 1;
+  while (rank < WIDTH && fabs(tail[rank] / tail[0] - sensitivity.error[0]) > 1e-9) rank++;
+  assert_true(rank < WIDTH);
+  rango_model *small = compress_to(&b, rank);
+  rango_tensor *before = model_run(b.model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){b.rows}, 1);
+  rango_tensor *after = model_run(small, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){b.rows}, 1);
+  const float *p = before->data, *q = after->data;
+  double error = 0, size = 0, mean = 0, count = (double)rango_tensor_count(before);
+  for (int64_t i = 0; i < (int64_t)count; i++) mean += p[i] / count;
+  for (int64_t i = 0; i < (int64_t)count; i++) {
+    error += pow(q[i] - p[i], 2);
+    size += pow(p[i] - mean, 2);
+  }
+  if (!(fabs(sensitivity.damage[0] - error / size) < 0.02 * sensitivity.damage[0]))
+    fail_msg("rank %d: %g, measured as %g", rank, error / size, sensitivity.damage[0]);
+  rango_tensor_free(before);
+  rango_tensor_free(after);
+  rango_model_free(small);
+  bench_close(&b);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(input_weights_are_exact_at_full_rank),
+      cmocka_unit_test(sensitivity_is_measured),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
