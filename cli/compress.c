@@ -20,12 +20,13 @@ typedef struct compress_options {
   text_list calib, val;
   data_options data;
   double budgets[BUDGETS]; /* by rango_budget; NaN: not given */
-  int objective, confidence;
-  int64_t threads, seed, memory;
+  int objective, method, confidence;
+  int64_t refine, threads, seed, memory;
   bool json, quiet;
 } compress_options;
 
 static const char *const objectives[] = {"balanced", "params", "macs", "time"};
+static const char *const methods[] = {"fisher", "svd", "pca", "sequential", "energy", "vbmf"};
 static const char *const budget_keys[BUDGETS] = {"max_drop",         "max_error_ratio", "min_agreement",
                                                  "max_output_error", "cut_params",      "cut_macs"};
 
@@ -120,6 +121,8 @@ static void print_json(const compress_options *o, rango_budget budget, double va
   json_text(root, "budget", budget_keys[budget]);
   json_number(root, "budget_value", value);
   json_text(root, "objective", objectives[o->objective]);
+  json_text(root, "method", methods[o->method]);
+  json_integer(root, "refine", o->refine);
   json_integer(root, "params_before", s->params_before);
   json_integer(root, "params_after", s->params_after);
   json_count(root, "macs_before", s->macs_before);
@@ -210,6 +213,8 @@ static int compress_data(const command *self, const compress_options *o, const r
   how.confidence = confidences[o->confidence];
   how.costs = o->costs;
   how.stats = o->stats;
+  how.method = (rango_method)o->method;
+  how.refine = (int)o->refine;
   how.threads = (int)o->threads;
   how.seed = (uint64_t)o->seed;
   how.memory_bytes = o->memory << 20;
@@ -287,6 +292,10 @@ int command_compress(int count, char **arguments) {
       {"cut-macs", 0, OPTION_NUMBER, &o.budgets[5], "PCT", "percent of the MACs to remove", 0, 100},
       {"objective", 0, OPTION_CHOICE, &o.objective, "balanced|params|macs|time",
        "what an accuracy budget buys [balanced]", 0, 0},
+      {"method", 0, OPTION_CHOICE, &o.method, "fisher|svd|pca|sequential|energy|vbmf",
+       "how layers are made smaller; all but the first are for comparison [fisher]", 0, 0},
+      {"refine", 0, OPTION_INT, &o.refine, "N", "at the end, N passes of training on --calib, without labels [0]", 0,
+       100000},
       {"confidence", 0, OPTION_CHOICE, &o.confidence, "0|95", "95: the 95 % bound keeps the budget, not the value [0]",
        0, 0},
       {"stats", 0, OPTION_TEXT, &o.stats, "FILE.rgs", "statistics of --calib, from 'rango calibrate'; needs --val", 0,

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "compress/method.h"
+#include "compress/refine.h"
 #include "compress/result.h"
 #include "compress/stats_file.h"
 
@@ -64,6 +66,9 @@ static rango_status check_options(const rango_model *model, const rango_compress
              "compress: confidence %d: 0 or 95 are possible", options->confidence);
   RG_FAIL_IF((int)options->objective < 0 || options->objective > RANGO_OBJECTIVE_TIME, RANGO_ERROR_ARGUMENT,
              "compress: unknown objective %d", (int)options->objective);
+  RG_FAIL_IF((int)options->method < 0 || options->method > RANGO_METHOD_VBMF, RANGO_ERROR_ARGUMENT,
+             "compress: unknown method %d", (int)options->method);
+  RG_FAIL_IF(options->refine < 0, RANGO_ERROR_ARGUMENT, "compress: %d passes of refinement", options->refine);
   RG_FAIL_IF(options->memory_bytes < 0, RANGO_ERROR_ARGUMENT, "compress: a memory bound of %lld bytes",
              (long long)options->memory_bytes);
   RG_FAIL_IF(options->calib->rows < CALIBRATION_MIN, RANGO_ERROR_ARGUMENT,
@@ -208,9 +213,13 @@ static rango_status make_bases(rg_job *job) {
     rg_site *site = &job->sites.items[i];
     rg_basis *bases = job->bases[i];
     rg_statistics *statistics = &job->statistics[i];
-    RG_TRY(rg_basis_pair(site, statistics, &bases[RG_FORM_PAIR]));
-    RG_TRY(rg_basis_convolution(site, statistics, &bases[RG_FORM_SPATIAL], &bases[RG_FORM_POINTWISE],
-                                &bases[RG_FORM_TUCKER]));
+    if (job->method->weights_alone)
+      RG_TRY(rg_basis_weights(site, &bases[RG_FORM_PAIR]));
+    else
+      RG_TRY(rg_basis_pair(site, statistics, &bases[RG_FORM_PAIR]));
+    if (job->method->sequential)
+      RG_TRY(rg_basis_convolution(site, statistics, &bases[RG_FORM_SPATIAL], &bases[RG_FORM_POINTWISE],
+                                  &bases[RG_FORM_TUCKER]));
     int64_t bytes = site->inputs * site->inputs * (int64_t)sizeof(float);
     bool keep = statistics->input_covariance && bytes <= job->calibration.memory_bytes / 3 - kept;
     if (keep) kept += bytes;
@@ -247,18 +256,28 @@ static rango_status measure_sensitivity(rg_job *job) {
                                 (const rg_basis(*)[RG_FORM_COUNT])job->bases, job->sensitivity);
 }
 
-/* Statistics and, where the model has adjoints, the metric: from the file if there is one. */
+static void drop_metric(rg_job *job) {
+  for (size_t i = 0; i < job->sites.count; i++) {
+    rg_free(job->statistics[i].metric);
+    job->statistics[i].metric = NULL;
+  }
+}
+
+/* Statistics and, where the method asks for it and the model has adjoints, the metric: from the file if there is one.
+ */
 static rango_status collect(rg_job *job, bool *metric) {
   const rg_calibration *calibration = &job->calibration;
   if (job->options->stats) {
     rg_stats_key key = rg_stats_key_of(job->model, calibration);
     int kind = calibration->class_scores ? RG_METRIC_CLASSES : RG_METRIC_VALUES;
     RG_TRY(rg_stats_load(job->options->stats, &key, &job->sites, kind, job->statistics));
+    if (!job->method->fisher) drop_metric(job);
     *metric = job->statistics[0].metric;
     return RANGO_OK;
   }
   rg_job_stage(job, 0.1, 0.25);
   RG_TRY(rg_statistics_collect(job->model, &job->sites, calibration, job->statistics));
+  if (!job->method->fisher) return RANGO_OK;
   rg_job_stage(job, 0.25, 0.3);
   return rg_fisher_collect(job->model, &job->sites, calibration, job->statistics, metric);
 }
@@ -273,15 +292,21 @@ static rango_status run(rg_job *job, rango_compression **out) {
   rg_job_stage(job, 0.3, 0.4);
   RG_TRY(make_bases(job));
   rg_job_stage(job, 0.4, 0.45);
-  if (!metric) {
+  if (job->method->ranks == RG_RANKS_NOISE) RG_TRY(rg_method_ranks(job));
+  if (job->method->fisher && !metric) {
     RG_TRY(rg_calloc(count, sizeof *job->sensitivity, RG_OUT(&job->sensitivity)));
     RG_TRY(measure_sensitivity(job));
   }
   RG_TRY(rg_tables_create(job));
-  rg_job_stage(job, 0.45, 0.95);
+  rg_job_stage(job, 0.45, job->options->refine ? 0.7 : 0.95);
   RG_TRY(rg_search(job, &best));
+  rango_status status = RANGO_OK;
+  if (job->options->refine) {
+    rg_job_stage(job, 0.7, 0.95);
+    status = rg_refine(job, &best);
+  }
   rg_job_stage(job, 0.95, 1);
-  rango_status status = rg_calibration_progress(&job->calibration, 0, "timing");
+  if (status == RANGO_OK) status = rg_calibration_progress(&job->calibration, 0, "timing");
   if (status == RANGO_OK) status = rg_result_create(job, &best, out);
   rg_trial_free(job, &best);
   return status;
@@ -296,6 +321,7 @@ void rg_job_free(rg_job *job) {
   rg_free(job->statistics);
   rg_free(job->bases);
   rg_free(job->sensitivity);
+  rg_free(job->ranks);
   rg_free(job->tables);
   rg_sites_free(&job->sites);
   rg_costs_free(job->costs);
@@ -324,7 +350,7 @@ rango_status rango_compress(const rango_model *model, const rango_compress_optio
   *out = NULL;
   RG_TRY(check_options(model, options));
   double start = rg_now();
-  rg_job job = {.options = options, .original = model};
+  rg_job job = {.options = options, .method = rg_method_of(options->method), .original = model};
   int before = rg_linalg_set_threads(options->threads);
   rango_status status = prepare(&job);
   if (status == RANGO_OK) status = run(&job, out);

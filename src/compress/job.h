@@ -6,8 +6,11 @@
 #include "compress/scores.h"
 #include "cpu/cpu.h"
 
+typedef struct rg_method rg_method; /* method.h */
+
 typedef struct rg_job {
   const rango_compress_options *options;
+  const rg_method *method;
   const rango_model *original;
   rango_model *model; /* canonical copy */
   rango_threads *pool;
@@ -19,6 +22,7 @@ typedef struct rg_job {
   rg_statistics *statistics;        /* [sites] */
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
   rg_sensitivity *sensitivity;      /* [sites], where it is measured; NULL: the metric says it */
+  int64_t *ranks;                   /* [sites] above noise, where the method asks for them; NULL */
   rg_candidates *tables;            /* [sites] */
   rg_costs *costs;                  /* with the time objective */
   int64_t params, macs;             /* of the original; macs 0: unknown */

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compress/job.h"
+#include "compress/method.h"
 
 #define PROBES       7   /* bisections of the price: 1/128 of its range */
 #define WHOLE_PROBES 4   /* then with wide layers fitted whole too, which takes longer */
@@ -40,7 +40,7 @@ static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *
   rango_status status;
   *trial = (rg_trial){0};
   RG_TRY_DONE(rg_alloc(count * sizeof *choices, RG_OUT(&choices)));
-  *fits = rg_allocate(job->tables, count, limit, choices);
+  *fits = rg_method_allocate(job, limit, choices);
   if (!*fits) goto done;
   RG_TRY_DONE(rg_calloc(count, sizeof *trial->choices, RG_OUT(&trial->choices)));
   RG_TRY_DONE(rg_calloc(count, sizeof *trial->factors, RG_OUT(&trial->factors)));
@@ -48,8 +48,7 @@ static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *
     trial->choices[i] = job->tables[i].items[choices[i]];
     trial->price += trial->choices[i].price;
   }
-  RG_TRY_DONE(rg_fit_all(job->model, &job->sites, &job->calibration, job->statistics,
-                         (const rg_basis(*)[RG_FORM_COUNT])job->bases, trial->choices, trial->factors));
+  RG_TRY_DONE(rg_method_fit(job, trial->choices, trial->factors));
   RG_TRY_DONE(rg_rewrite_model(job->model, &job->sites, trial->factors, &trial->model));
   RG_TRY_DONE(rg_score(trial->model, &job->scoring, &trial->scores));
   RG_TRY_DONE(rg_curve_add(job, trial->choices, &trial->scores));

@@ -1,7 +1,7 @@
 /* The choices of every site: what each form and rank costs, and what it does to the output. */
 #include <math.h>
 
-#include "compress/job.h"
+#include "compress/method.h"
 
 static double milliseconds(const rg_job *job, rg_cost_query query) {
   return job->costs ? rg_costs_milliseconds(job->costs, &query) : 0;
@@ -112,9 +112,10 @@ static rango_status consider(const rg_job *job, size_t site, rg_candidate c, dou
   const double *whole = job->bases[site][RG_FORM_PAIR].tail;
   c.cost = rg_site_cost(job, &job->sites.items[site], c.form, c.rank, c.rank2);
   c.price = price(job, c.cost, dense_milliseconds);
-  c.damage = job->sensitivity
-                 ? rg_sensitivity_damage(&job->sensitivity[site], whole && whole[0] > 0 ? error / whole[0] : 0)
-                 : error;
+  double share = whole && whole[0] > 0 ? error / whole[0] : 0;
+  c.damage = job->sensitivity      ? rg_sensitivity_damage(&job->sensitivity[site], share)
+             : job->method->fisher ? error
+                                   : share;
   return c.form == RG_FORM_DENSE || c.price < table->items[0].price ? add_candidate(table, c) : RANGO_OK;
 }
 

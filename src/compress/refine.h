@@ -1,0 +1,26 @@
+/* Recovery without labels: what `refine` asks for. */
+#ifndef RG_COMPRESS_REFINE_H
+#define RG_COMPRESS_REFINE_H
+
+#include "compress/job.h"
+
+/* Adam (Kingma and Ba 2015, algorithm 1) on one array; steps are measured in the array's own size, so that factors of
+ * any scale move alike (Shazeer and Stern 2018, section 8). */
+typedef struct rg_adam {
+  int64_t count;
+  float *mean, *square; /* [count] running moments of the gradient */
+  double scale;         /* root mean square of the values at the start */
+} rg_adam;
+
+rango_status rg_adam_create(const float *values, int64_t count, rg_adam *out);
+void rg_adam_free(rg_adam *adam);
+/* `step` counts from 1. */
+void rg_adam_step(rg_adam *adam, const float *gradient, double rate, int64_t step, float *values);
+
+/* Trains the weights and biases of a trial's model to make of the calibration rows what the original network makes of
+ * them. Labels aren't used. After each pass val's rows say how close the outputs are; the best network replaces the
+ * trial's if it is closer than before, and no worse in val's metric. Nothing is drawn at random but the order of the
+ * batches, by the seed. RANGO_ERROR_UNSUPPORTED names a node that has no adjoint. */
+rango_status rg_refine(rg_job *job, rg_trial *trial);
+
+#endif
