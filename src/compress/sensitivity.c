@@ -202,14 +202,15 @@ static rango_status leading_factors(const perturbation *x, int64_t rank, rg_fact
   RG_TRY(rg_alloc((size_t)(n * rank) * sizeof(float), RG_OUT(&out->second)));
   RG_TRY(rg_alloc((size_t)n * sizeof(float), RG_OUT(&out->offset)));
   memcpy(out->first, x->basis->first, (size_t)(rank * m) * sizeof(float));
-  for (int64_t j = 0; j < n; j++) {
-    double offset = x->statistics->output_mean[j];
-    for (int64_t r = 0; r < rank; r++) {
-      double b = x->basis->second[r * n + j];
-      out->second[j * rank + r] = (float)b;
-      for (int64_t i = 0; i < m; i++) offset -= b * x->basis->first[r * m + i] * x->statistics->input_mean[i];
+  for (int64_t j = 0; j < n; j++) out->offset[j] = (float)x->statistics->output_mean[j];
+  for (int64_t r = 0; r < rank; r++) {
+    const float *second = x->basis->second + r * n;
+    double z = 0; /* its mean over the rows */
+    for (int64_t i = 0; i < m; i++) z += x->basis->first[r * m + i] * x->statistics->input_mean[i];
+    for (int64_t j = 0; j < n; j++) {
+      out->second[j * rank + r] = second[j];
+      out->offset[j] -= (float)(second[j] * z);
     }
-    out->offset[j] = (float)offset;
   }
   return RANGO_OK;
 }
@@ -219,8 +220,8 @@ static rango_status measure_rewritten(const perturbation *x, int64_t rank, doubl
   double distance = 0, variance = 0;
   tail_runner tail = {0};
   rg_factors factors;
-  rango_status status = leading_factors(x, rank, &factors);
-  RG_TRY_DONE(status);
+  rango_status status;
+  RG_TRY_DONE(leading_factors(x, rank, &factors));
   RG_TRY_DONE(tail_create(x->model, x->frontier, &one, &factors, x->options, &tail));
   for (int64_t batch = 0; batch < x->frontier->batches; batch++) {
     rango_tensor *output = NULL;
