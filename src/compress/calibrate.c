@@ -1,4 +1,5 @@
 /* rango_calibrate: statistics into a file, by way of a second one that an interrupted call leaves behind. */
+#include <string.h>
 #include <unistd.h>
 
 #include "compress/calibrate.h"
@@ -30,29 +31,46 @@ static rango_status prepare(calibration_run *run, const char *path, double inter
   RG_TRY(rg_job_prepare_model(job, job->options->calib));
   size_t count = job->sites.count;
   RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
-  *c = (rg_collection){.sites = &job->sites, .statistics = job->statistics};
-  RG_TRY(rg_calloc(count, sizeof *c->moments, RG_OUT(&c->moments)));
-  for (int i = 0; i < RG_METRICS; i++) RG_TRY(rg_calloc(count, sizeof(double *), RG_OUT(&c->metric[i])));
+  RG_TRY(rg_collection_create(&job->sites, job->statistics, c));
   RG_TRY(rg_arena_create(&run->arena));
   run->checkpoint = (rg_checkpoint){.key = rg_stats_key_of(job->model, &job->calibration), .interval = interval};
   RG_TRY(rg_arena_printf(run->arena, &run->checkpoint.path, "%s.part", path));
   return rg_checkpoint_resume(&run->checkpoint, c);
 }
 
-/* The metrics for both kinds of outputs, so that the file serves every budget. */
-static rango_status collect_metrics(calibration_run *run) {
+/* An embedding's readings change with the metric: the collection keeps them as they were, and beside it as they became.
+ */
+static rango_status collect_metric(calibration_run *run, int metric) {
   rg_job *job = &run->job;
   rg_collection *c = &run->collection;
+  rg_calibration calibration = job->calibration;
+  bool possible;
+  calibration.class_scores = metric == RG_METRIC_CLASSES;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    size_t bytes = (size_t)job->sites.items[i].inputs * sizeof(double);
+    if (job->sites.items[i].kind != RG_SITE_EMBEDDING) continue;
+    if (!c->readings[metric][i]) RG_TRY(rg_alloc(bytes, RG_OUT(&c->readings[metric][i])));
+    memcpy(c->readings[metric][i], job->statistics[i].input_mean, bytes);
+  }
+  RG_TRY(rg_fisher_collect(job->model, &job->sites, &calibration, job->statistics, &possible));
+  for (size_t i = 0; i < job->sites.count; i++) {
+    rg_statistics *statistics = &job->statistics[i];
+    double *before = c->readings[metric][i];
+    c->metric[metric][i] = statistics->metric;
+    statistics->metric = NULL;
+    if (!before) continue;
+    c->readings[metric][i] = statistics->input_mean;
+    statistics->input_mean = before;
+  }
+  return RANGO_OK;
+}
+
+/* For both kinds of outputs, so that the file serves every budget. */
+static rango_status collect_metrics(calibration_run *run) {
+  rg_collection *c = &run->collection;
   while (c->metrics < RG_METRICS) {
-    rg_calibration calibration = job->calibration;
-    bool possible;
-    calibration.class_scores = c->metrics == RG_METRIC_CLASSES;
-    rg_job_stage(job, c->metrics == 0 ? 0.6 : 0.8, c->metrics == 0 ? 0.8 : 1);
-    RG_TRY(rg_fisher_collect(job->model, &job->sites, &calibration, job->statistics, &possible));
-    for (size_t i = 0; i < job->sites.count; i++) {
-      c->metric[c->metrics][i] = job->statistics[i].metric;
-      job->statistics[i].metric = NULL;
-    }
+    rg_job_stage(&run->job, 0.6 + 0.2 * (double)c->metrics, 0.8 + 0.2 * (double)c->metrics);
+    RG_TRY(collect_metric(run, (int)c->metrics));
     c->metrics++;
     if (c->metrics < RG_METRICS) RG_TRY(rg_checkpoint_save(&run->checkpoint, c, false));
   }
@@ -72,14 +90,7 @@ static rango_status collect(calibration_run *run, const char *path) {
 }
 
 static void run_free(calibration_run *run) {
-  rg_collection *c = &run->collection;
-  for (size_t i = 0; i < run->job.sites.count; i++) {
-    if (c->moments) rg_moments_free(&c->moments[i]);
-    for (int metric = 0; metric < RG_METRICS; metric++)
-      if (c->metric[metric]) rg_free(c->metric[metric][i]);
-  }
-  rg_free(c->moments);
-  for (int metric = 0; metric < RG_METRICS; metric++) rg_free(c->metric[metric]);
+  rg_collection_free(&run->collection);
   rg_arena_free(run->arena);
   rg_job_free(&run->job);
 }

@@ -256,22 +256,14 @@ static rango_status measure_sensitivity(rg_job *job) {
                                 (const rg_basis(*)[RG_FORM_COUNT])job->bases, job->sensitivity);
 }
 
-static void drop_metric(rg_job *job) {
-  for (size_t i = 0; i < job->sites.count; i++) {
-    rg_free(job->statistics[i].metric);
-    job->statistics[i].metric = NULL;
-  }
-}
-
 /* Statistics and, where the method asks for it and the model has adjoints, the metric: from the file if there is one.
  */
 static rango_status collect(rg_job *job, bool *metric) {
   const rg_calibration *calibration = &job->calibration;
   if (job->options->stats) {
     rg_stats_key key = rg_stats_key_of(job->model, calibration);
-    int kind = calibration->class_scores ? RG_METRIC_CLASSES : RG_METRIC_VALUES;
+    int kind = !job->method->fisher ? RG_METRICS : calibration->class_scores ? RG_METRIC_CLASSES : RG_METRIC_VALUES;
     RG_TRY(rg_stats_load(job->options->stats, &key, &job->sites, kind, job->statistics));
-    if (!job->method->fisher) drop_metric(job);
     *metric = job->statistics[0].metric;
     return RANGO_OK;
   }

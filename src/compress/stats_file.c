@@ -20,6 +20,32 @@ rg_stats_key rg_stats_key_of(const rango_model *model, const rg_calibration *cal
                         .sampled = calibration->sampling.wanted};
 }
 
+rango_status rg_collection_create(rg_sites *sites, rg_statistics *statistics, rg_collection *out) {
+  *out = (rg_collection){.sites = sites, .statistics = statistics};
+  RG_TRY(rg_calloc(sites->count, sizeof *out->moments, RG_OUT(&out->moments)));
+  for (int metric = 0; metric < RG_METRICS; metric++) {
+    RG_TRY(rg_calloc(sites->count, sizeof(double *), RG_OUT(&out->metric[metric])));
+    RG_TRY(rg_calloc(sites->count, sizeof(double *), RG_OUT(&out->readings[metric])));
+  }
+  return RANGO_OK;
+}
+
+static void free_arrays(double **arrays, size_t count) {
+  for (size_t i = 0; arrays && i < count; i++) rg_free(arrays[i]);
+  rg_free(arrays);
+}
+
+void rg_collection_free(rg_collection *c) {
+  size_t count = c->sites ? c->sites->count : 0;
+  for (size_t i = 0; c->moments && i < count; i++) rg_moments_free(&c->moments[i]);
+  rg_free(c->moments);
+  for (int metric = 0; metric < RG_METRICS; metric++) {
+    free_arrays(c->metric[metric], count);
+    free_arrays(c->readings[metric], count);
+  }
+  *c = (rg_collection){0};
+}
+
 bool rg_collection_is_finished(const rg_collection *collection) {
   return collection->begin == (int64_t)collection->sites->count && collection->metrics == RG_METRICS;
 }
@@ -89,6 +115,7 @@ static rango_status store_collection(rg_store *store, rg_collection *c) {
     for (size_t i = 0; i < c->sites->count; i++) {
       int64_t n = c->sites->items[i].outputs;
       RG_TRY(rg_store_array(store, RG_OUT(&c->metric[metric][i]), n * n, sizeof(double)));
+      RG_TRY(rg_store_array(store, RG_OUT(&c->readings[metric][i]), c->sites->items[i].inputs, sizeof(double)));
     }
   return rg_store_finish(store);
 }
@@ -120,18 +147,16 @@ static rango_status check_key(const char *path, const rg_stats_key *is, const rg
   return RANGO_OK;
 }
 
-/* Moves the metric that is wanted to where the others are. */
+/* Moves the metric that is wanted, and what goes with it, to where the others are. */
 static void take_metric(rg_collection *c, int metric) {
-  for (size_t i = 0; i < c->sites->count; i++) {
-    c->statistics[i].metric = c->metric[metric][i];
+  for (size_t i = 0; metric < RG_METRICS && i < c->sites->count; i++) {
+    rg_statistics *statistics = &c->statistics[i];
+    statistics->metric = c->metric[metric][i];
     c->metric[metric][i] = NULL;
-  }
-}
-
-static void metrics_free(rg_collection *c) {
-  for (int metric = 0; metric < RG_METRICS; metric++) {
-    for (size_t i = 0; c->metric[metric] && i < c->sites->count; i++) rg_free(c->metric[metric][i]);
-    rg_free(c->metric[metric]);
+    if (!c->readings[metric][i]) continue;
+    rg_free(statistics->input_mean);
+    statistics->input_mean = c->readings[metric][i];
+    c->readings[metric][i] = NULL;
   }
 }
 
@@ -139,10 +164,9 @@ rango_status rg_stats_load(const char *path, const rg_stats_key *key, rg_sites *
                            rg_statistics *statistics) {
   rg_store *store = NULL;
   rg_stats_key found;
-  rg_collection c = {.sites = sites, .statistics = statistics};
+  rg_collection c;
   rango_status status;
-  for (int i = 0; i < RG_METRICS; i++) RG_TRY_DONE(rg_calloc(sites->count, sizeof(double *), RG_OUT(&c.metric[i])));
-  RG_TRY_DONE(rg_calloc(sites->count, sizeof *c.moments, RG_OUT(&c.moments)));
+  RG_TRY_DONE(rg_collection_create(sites, statistics, &c));
   RG_TRY_DONE(rg_store_read(path, &store));
   RG_TRY_DONE(rg_store_item(store, &found, sizeof found));
   RG_TRY_DONE(check_key(path, &found, key));
@@ -152,9 +176,7 @@ rango_status rg_stats_load(const char *path, const rg_stats_key *key, rg_sites *
   else
     status = rg_fail(RANGO_ERROR_FORMAT, "%s: a calibration that was not finished", path);
 done:
-  for (size_t i = 0; c.moments && i < sites->count; i++) rg_moments_free(&c.moments[i]);
-  rg_free(c.moments);
-  metrics_free(&c);
+  rg_collection_free(&c);
   rg_store_free(store);
   return status;
 }

@@ -20,16 +20,19 @@ enum { RG_METRIC_VALUES, RG_METRIC_CLASSES, RG_METRICS };
  * moments up to `batch`; behind the last site come the metrics, `metrics` of them done. */
 typedef struct rg_collection {
   rg_sites *sites;
-  rg_statistics *statistics;   /* [sites->count], without their metrics */
-  rg_moments *moments;         /* [sites->count] */
-  double **metric[RG_METRICS]; /* [sites->count]: as rg_statistics.metric; NULL: no adjoint */
+  rg_statistics *statistics;     /* [sites->count], without their metrics */
+  rg_moments *moments;           /* [sites->count] */
+  double **metric[RG_METRICS];   /* [sites->count]: as rg_statistics.metric; NULL: no adjoint */
+  double **readings[RG_METRICS]; /* [sites->count]: of embedding tables, input_mean as it goes with the metric */
   int64_t begin, end, batch, metrics;
 } rg_collection;
 
+rango_status rg_collection_create(rg_sites *sites, rg_statistics *statistics, rg_collection *out);
+void rg_collection_free(rg_collection *collection); /* without the statistics */
 bool rg_collection_is_finished(const rg_collection *collection);
 
 rango_status rg_stats_save(const char *path, const rg_stats_key *key, rg_collection *collection);
-/* Fills statistics [sites->count] with the metric for values or classes, and what collecting finds out about the sites.
+/* Fills statistics [sites->count] with that metric (RG_METRICS: none), and what collecting finds out about the sites.
  * Statistics of another model, of other data or made in another way are RANGO_ERROR_ARGUMENT. */
 rango_status rg_stats_load(const char *path, const rg_stats_key *key, rg_sites *sites, int metric,
                            rg_statistics *statistics);

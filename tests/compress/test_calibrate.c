@@ -108,6 +108,36 @@ static void same_model(void **state) {
   }
 }
 
+/* Readings of an embedding table depend on the metric. */
+static void same_embedding(void **state) {
+  setting *s = *state;
+  rango_calibrate_options o = options();
+  rango_model *model = model_new(), *images = s->model;
+  rango_dataset *image_data = s->data, *image_val = s->val;
+  rg_value *x = model_input(model->graph, "x", RANGO_INT64, 2, DIMS(-1, 5));
+  x = model_node(model->graph, "Gather", model_weights(model->graph, "table", 1, 2, DIMS(400, 24)), x, NULL, NULL);
+  x = model_node(model->graph, "Flatten", x, NULL, NULL, NULL);
+  x = model_node(model->graph, "Relu", x, NULL, NULL, NULL);
+  x = model_node(model->graph, "MatMul", x, model_weights(model->graph, "w", 0.1, 2, DIMS(120, 10)), NULL, NULL);
+  finish(model, x);
+  rango_tensor *ids;
+  check_ok(rango_tensor_create(RANGO_INT64, 2, DIMS(ROWS, 5), &ids));
+  for (int64_t i = 0; i < ROWS * 5; i++) ((int64_t *)ids->data)[i] = i * i % 397;
+  s->model = model;
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){ids}, 1, &s->data));
+  s->val = s->data;
+  check_ok(rango_calibrate(s->model, s->data, folder_path(s->folder, "s.rgs"), &o));
+  check_ok(compress(s, NULL, RANGO_BUDGET_CUT_PARAMS, "without.onnx"));
+  check_ok(compress(s, folder_path(s->folder, "s.rgs"), RANGO_BUDGET_CUT_PARAMS, "with.onnx"));
+  check_same(s->folder, "without.onnx", "with.onnx");
+  rango_dataset_free(s->data);
+  rango_tensor_free(ids);
+  rango_model_free(model);
+  s->model = images;
+  s->data = image_data;
+  s->val = image_val;
+}
+
 /* ---- interruptions ---- */
 
 typedef struct stopper {
@@ -246,6 +276,7 @@ static void damaged(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(same_model, open_setting, close_setting),
+      cmocka_unit_test_setup_teardown(same_embedding, open_setting, close_setting),
       cmocka_unit_test_setup_teardown(cancelled, open_setting, close_setting),
       cmocka_unit_test_setup_teardown(killed, open_setting, close_setting),
       cmocka_unit_test_setup_teardown(other_beginnings, open_setting, close_setting),
