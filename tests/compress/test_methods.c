@@ -1,6 +1,10 @@
 /* The methods to compare with: each against what is known of it. */
 #include "compress/method.h"
+
 #include "compress/networks.h"
+#include "glyphs.c"
+
+#define CUT 90 /* percent of the parameters */
 
 /* A layer of `outputs` x `inputs`: low rank and noise of a known variance. */
 static double *noisy_low_rank(int64_t rows, int64_t columns, int64_t rank, double sigma) {
@@ -81,11 +85,73 @@ static void weights_are_cut_as_eckart_and_young_say(void **state) {
   bench_close(&b);
 }
 
+/* ---- a trained network ---- */
+
+/* Images as the network was trained on, and their classes. */
+static void draw_images(int64_t rows, uint64_t seed, rango_tensor **images, rango_tensor **labels) {
+  static float image[RG_GLYPH_SIZE * RG_GLYPH_SIZE];
+  rg_random random;
+  rg_random_seed(&random, seed);
+  check_ok(rango_tensor_create(RANGO_UINT8, 4, DIMS(rows, 1, RG_GLYPH_SIZE, RG_GLYPH_SIZE), images));
+  check_ok(rango_tensor_create(RANGO_INT64, 1, DIMS(rows), labels));
+  uint8_t *to = (*images)->data;
+  for (int64_t i = 0; i < rows; i++) {
+    rg_glyph glyph;
+    rg_glyph_draw(&random, &glyph);
+    rg_glyph_render(&glyph, &random, image);
+    for (int j = 0; j < RG_GLYPH_SIZE * RG_GLYPH_SIZE; j++) *to++ = (uint8_t)lround(255 * image[j]);
+    ((int64_t *)(*labels)->data)[i] = glyph.label;
+  }
+}
+
+/* At equal cut of a trained network: each method knows more than the one before. */
+static void knowing_more_costs_less_accuracy(void **state) {
+  (void)state;
+  static const rango_method order[] = {RANGO_METHOD_SVD, RANGO_METHOD_PCA, RANGO_METHOD_FISHER};
+  rango_model *model = NULL;
+  rango_tensor *calib_images, *calib_labels, *images, *labels;
+  rango_dataset *calib = NULL, *val = NULL;
+  double accuracy[3], params = 0;
+  check_ok(rango_model_load(RG_SOURCE_DIR "/models/glyphs.onnx", NULL, &model));
+  draw_images(96, 2, &calib_images, &calib_labels);
+  draw_images(256, 3, &images, &labels);
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){calib_images}, 1, &calib));
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){images}, 1, &val));
+  for (int i = 0; i < 3; i++) {
+    rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
+    rango_compression *result = NULL;
+    rango_compress_summary summary = {.struct_size = sizeof summary};
+    options.calib = calib;
+    options.val = val;
+    options.labels = labels;
+    options.method = order[i];
+    options.budget = RANGO_BUDGET_CUT_PARAMS;
+    options.budget_value = CUT;
+    check_ok(rango_compress(model, &options, &result));
+    check_ok(rango_compression_summary(result, &summary));
+    accuracy[i] = summary.metric_after;
+    params = 100 * (1 - (double)summary.params_after / (double)summary.params_before);
+    print_message("method %d: %.1f %% of the parameters off, %.2f %% top-1\n", (int)order[i], params, accuracy[i]);
+    assert_true(params >= CUT - 0.5);
+    rango_compression_free(result);
+  }
+  assert_true(accuracy[1] > accuracy[0]);
+  assert_true(accuracy[2] >= accuracy[1]);
+  rango_dataset_free(calib);
+  rango_dataset_free(val);
+  rango_tensor_free(calib_images);
+  rango_tensor_free(calib_labels);
+  rango_tensor_free(images);
+  rango_tensor_free(labels);
+  rango_model_free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(vbmf_tells_rank_from_noise),
       cmocka_unit_test(vbmf_agrees_with_numpy),
       cmocka_unit_test(weights_are_cut_as_eckart_and_young_say),
+      cmocka_unit_test(knowing_more_costs_less_accuracy),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
