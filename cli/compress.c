@@ -59,7 +59,8 @@ static void print_layers(const rango_compression *result) {
     table_cell(t, "%s", text_count(layer->params_after));
     table_cell(t, layer->kept_dense ? "-" : "%.0f %%", cut(layer->params_before, layer->params_after));
     table_cell(t, "%s", text_count(layer->macs_after));
-    table_cell(t, layer->kept_dense ? "-" : "%.0f %%", cut(layer->macs_before, layer->macs_after));
+    table_cell(t, layer->kept_dense || layer->macs_before == 0 ? "-" : "%.0f %%",
+               cut(layer->macs_before, layer->macs_after));
     table_cell(t, layer->kept_dense ? "-" : "%.4f", layer->error);
   }
   table_print(t);
