@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compress/compress.h"
+#include "compress/unfolding.h"
 
 #define EIGENVALUE_FLOOR 1e-7 /* of the largest eigenvalue of the averaged covariance */
 #define RIDGE            1e-7 /* of the mean diagonal of the covariance of z */
@@ -24,16 +24,6 @@
 static const double tucker_shares[] = {0.03, 0.04, 0.055, 0.075, 0.1,  0.13, 0.17, 0.21,
                                        0.26, 0.32, 0.39,  0.47,  0.56, 0.66, 0.78};
 
-/* One form of one site while its basis is made. */
-typedef struct unfolding {
-  const rg_site *site;
-  int64_t taps, inner, rank;
-  const double *covariance; /* [inputs][inputs] */
-  const double *weight;     /* L' W: [outputs][taps][inner] */
-  const double *cross;      /* C W' L: [inputs][outputs] */
-  double total;             /* trace(L' W C W' L) */
-} unfolding;
-
 /* Ranks at which the form still saves parameters. */
 static int64_t useful_rank(const rg_site *site, int64_t taps) {
   int64_t inner = site->inputs / taps, wide = site->outputs * taps;
@@ -43,7 +33,7 @@ static int64_t useful_rank(const rg_site *site, int64_t taps) {
 }
 
 /* Covariance of one piece of a row, averaged over the pieces: c [inner][inner]. */
-static void average_taps(const unfolding *u, double *c) {
+void rg_unfolding_average(const rg_unfolding *u, double *c) {
   int64_t m = u->site->inputs, inner = u->inner;
   memset(c, 0, (size_t)(inner * inner) * sizeof *c);
   for (int64_t t = 0; t < u->taps; t++)
@@ -62,7 +52,7 @@ static void scale_rows(double *q, const double *values, int64_t n, double power)
 
 /* V [rank][inner]: with C = Q S Q' and s = S^1/2 Q' (rows), G the weight's Gram matrix over outputs and taps, the
  * eigenvectors U of s G s' give V = U' S^-1/2 Q'. */
-static rango_status leading_directions(const unfolding *u, double *v) {
+rango_status rg_unfolding_directions(const rg_unfolding *u, double *v) {
   int64_t n = u->inner;
   double *q = NULL, *g = NULL, *t = NULL, *e = NULL, *values = NULL;
   rango_status status;
@@ -71,7 +61,7 @@ static rango_status leading_directions(const unfolding *u, double *v) {
   RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *t, RG_OUT(&t)));
   RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *e, RG_OUT(&e)));
   RG_TRY_DONE(rg_alloc((size_t)(2 * n) * sizeof *values, RG_OUT(&values)));
-  average_taps(u, q);
+  rg_unfolding_average(u, q);
   rg_matmul(true, false, n, n, u->site->outputs * u->taps, 1.0, u->weight, u->weight, 0.0, g);
   RG_TRY_DONE(rg_eigen_symmetric(q, n, values));
   if (!(values[0] > 0)) values[0] = 1; /* a constant input: any directions do */
@@ -103,7 +93,7 @@ static void scatter(const double *from, int64_t rows, int64_t columns, block to,
 
 /* Covariance of z, rank-major so that leading blocks belong to leading ranks: gram [(rank, tap)][(rank, tap)], the
  * lower triangle; and of z with L' y: cross [(rank, tap)][outputs]. */
-static rango_status projected_moments(const unfolding *u, const double *v, double *gram, double *cross) {
+static rango_status projected_moments(const rg_unfolding *u, const double *v, double *gram, double *cross) {
   int64_t m = u->site->inputs, n = u->site->outputs, taps = u->taps, inner = u->inner, rank = u->rank;
   double *vc = NULL, *strip = NULL, *product = NULL;
   rango_status status;
@@ -130,7 +120,7 @@ done:
 
 /* The Cholesky factor of z's covariance, `gram`, and F [(rank, tap)][outputs]: row i is what unknown i explains of L' y
  * beyond those before it. */
-static rango_status projected_factor(const unfolding *u, const double *v, double *gram, double *f) {
+rango_status rg_unfolding_explain(const rg_unfolding *u, const double *v, double *gram, double *f) {
   int64_t size = u->rank * u->taps;
   double trace = 0;
   RG_TRY(projected_moments(u, v, gram, f));
@@ -141,16 +131,16 @@ static rango_status projected_factor(const unfolding *u, const double *v, double
   return RANGO_OK;
 }
 
-static rango_status explained(const unfolding *u, const double *v, double *f) {
+static rango_status explained(const rg_unfolding *u, const double *v, double *f) {
   int64_t size = u->rank * u->taps;
   double *gram = NULL;
   RG_TRY(rg_alloc((size_t)(size * size) * sizeof *gram, RG_OUT(&gram)));
-  rango_status status = projected_factor(u, v, gram, f);
+  rango_status status = rg_unfolding_explain(u, v, gram, f);
   rg_free(gram);
   return status;
 }
 
-static rango_status fill_tail(const unfolding *u, const double *f, rg_basis *basis) {
+static rango_status fill_tail(const rg_unfolding *u, const double *f, rg_basis *basis) {
   int64_t step = u->taps * u->site->outputs;
   double left = u->total;
   RG_TRY(rg_alloc((size_t)(u->rank + 1) * sizeof(double), RG_OUT(&basis->tail)));
@@ -163,7 +153,7 @@ static rango_status fill_tail(const unfolding *u, const double *f, rg_basis *bas
 }
 
 /* Errors of Tucker's form for first ranks of the grid and every second rank. */
-static rango_status fill_grid(const unfolding *u, const double *f, rg_basis *tucker) {
+static rango_status fill_grid(const rg_unfolding *u, const double *f, rg_basis *tucker) {
   int64_t n = u->site->outputs, last = 0;
   int shares = (int)(sizeof tucker_shares / sizeof *tucker_shares);
   double *sum = NULL, *vectors = NULL, *values = NULL;
@@ -201,13 +191,13 @@ static rango_status to_float(const double *from, int64_t count, float **out) {
   return RANGO_OK;
 }
 
-static rango_status make_basis(unfolding *u, rg_basis *basis, rg_basis *tucker) {
+static rango_status make_basis(rg_unfolding *u, rg_basis *basis, rg_basis *tucker) {
   double *v = NULL, *f = NULL;
   rango_status status;
   *basis = (rg_basis){.taps = u->taps, .inner = u->inner};
   RG_TRY_DONE(rg_alloc((size_t)(u->rank * u->inner) * sizeof *v, RG_OUT(&v)));
   RG_TRY_DONE(rg_alloc((size_t)(u->rank * u->taps * u->site->outputs) * sizeof *f, RG_OUT(&f)));
-  RG_TRY_DONE(leading_directions(u, v));
+  RG_TRY_DONE(rg_unfolding_directions(u, v));
   RG_TRY_DONE(explained(u, v, f));
   RG_TRY_DONE(fill_tail(u, f, basis));
   if (tucker && u->inner >= TUCKER_CHANNELS) RG_TRY_DONE(fill_grid(u, f, tucker));
@@ -220,7 +210,7 @@ done:
 }
 
 /* L' W and C W' L of a weight [outputs][inputs] (replaced by the former) and a covariance. */
-static void set_weight(unfolding *u, const double *covariance, const double *metric, double *weight, double *cross) {
+void rg_unfolding_set(rg_unfolding *u, const double *covariance, const double *metric, double *weight, double *cross) {
   int64_t m = u->site->inputs, n = u->site->outputs;
   rg_metric_apply(metric, n, m, weight);
   rg_matmul(false, true, m, n, m, 1.0, covariance, weight, 0.0, cross);
@@ -242,8 +232,8 @@ rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *stat
   RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *weight, RG_OUT(&weight)));
   RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *cross, RG_OUT(&cross)));
   for (int64_t i = 0; i < n * m; i++) weight[i] = site->matrix[i];
-  unfolding u = {.site = site};
-  set_weight(&u, statistics->input_covariance, statistics->metric, weight, cross);
+  rg_unfolding u = {.site = site};
+  rg_unfolding_set(&u, statistics->input_covariance, statistics->metric, weight, cross);
   rg_form forms[] = {RG_FORM_SPATIAL, RG_FORM_POINTWISE};
   for (int i = 0; i < 2; i++) {
     u.taps = rg_form_taps(site, forms[i]);
@@ -260,120 +250,4 @@ done:
   rg_basis_free(pointwise);
   rg_basis_free(tucker);
   return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
-}
-
-/* ---- factors for chosen ranks ---- */
-
-/* What z is fitted with: with F = L_z^-1 cross, the solution is L_z'^-1 F [(rank, tap)][outputs], in the metric. */
-static rango_status solve_second(const unfolding *u, const double *v, double *f, double *solution) {
-  int64_t size = u->rank * u->taps, n = u->site->outputs;
-  double *gram = NULL;
-  rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(size * size) * sizeof *gram, RG_OUT(&gram)));
-  RG_TRY_DONE(projected_factor(u, v, gram, f));
-  memcpy(solution, f, (size_t)(size * n) * sizeof *f);
-  rg_lower_solve_transposed(gram, size, solution, n);
-done:
-  rg_free(gram);
-  return status;
-}
-
-/* [(rank, tap)] columns of a [rows][rank * taps] matrix as [rows][tap][rank] floats. */
-static rango_status store_taps(const unfolding *u, const double *from, int64_t rows, float **out) {
-  RG_TRY(rg_alloc((size_t)(rows * u->rank * u->taps) * sizeof(float), RG_OUT(out)));
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t r = 0; r < u->rank; r++)
-      for (int64_t t = 0; t < u->taps; t++)
-        (*out)[(i * u->taps + t) * u->rank + r] = (float)from[(i * u->rank + r) * u->taps + t];
-  return RANGO_OK;
-}
-
-/* The second factor [(rank, tap)][outputs], in the metric, cut to `rank2` by the leading directions of what it
- * explains: middle [rank2][(rank, tap)] and last [outputs][rank2], which both remain in the metric. */
-static rango_status cut_second(const unfolding *u, const double *f, double *solution, int64_t rank2, double *middle,
-                               double *last) {
-  int64_t size = u->rank * u->taps, n = u->site->outputs;
-  double *vectors = NULL, *values = NULL;
-  rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *vectors, RG_OUT(&vectors)));
-  RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
-  rg_gram(size, n, 1.0, f, 0.0, vectors);
-  RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));
-  rg_matmul(false, true, rank2, size, n, 1.0, vectors, solution, 0.0, middle);
-  for (int64_t i = 0; i < rank2; i++)
-    for (int64_t j = 0; j < n; j++) last[j * rank2 + i] = vectors[i * n + j];
-  rg_matmul(true, true, size, n, rank2, 1.0, middle, last, 0.0, solution);
-done:
-  rg_free(vectors);
-  rg_free(values);
-  return status;
-}
-
-/* b [inputs][outputs] = the first factor, then the second [outputs][(rank, tap)]. */
-static rango_status compose(const unfolding *u, const double *v, const double *second, double *b) {
-  int64_t n = u->site->outputs;
-  double *piece = NULL;
-  RG_TRY(rg_alloc((size_t)(u->rank * n) * sizeof *piece, RG_OUT(&piece)));
-  for (int64_t t = 0; t < u->taps; t++) {
-    for (int64_t r = 0; r < u->rank; r++)
-      for (int64_t j = 0; j < n; j++) piece[r * n + j] = second[j * u->rank * u->taps + r * u->taps + t];
-    rg_matmul(true, false, u->inner, n, u->rank, 1.0, v, piece, 0.0, b + t * u->inner * n);
-  }
-  rg_free(piece);
-  return RANGO_OK;
-}
-
-static void transpose(const double *from, int64_t rows, int64_t columns, double *to) {
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
-}
-
-static rango_status make_factors(const unfolding *u, const double *metric, double *b, rg_factors *factors) {
-  int64_t n = u->site->outputs, size = u->rank * u->taps, rank2 = factors->rank2;
-  double *v = NULL, *f = NULL, *solution = NULL, *second = NULL, *middle = NULL, *last = NULL;
-  rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(u->inner * u->rank) * sizeof *v, RG_OUT(&v)));
-  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *f, RG_OUT(&f)));
-  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *solution, RG_OUT(&solution)));
-  RG_TRY_DONE(rg_alloc((size_t)(size * n) * sizeof *second, RG_OUT(&second)));
-  RG_TRY_DONE(leading_directions(u, v));
-  RG_TRY_DONE(solve_second(u, v, f, solution));
-  if (factors->form == RG_FORM_TUCKER) {
-    RG_TRY_DONE(rg_alloc((size_t)(rank2 * size) * sizeof *middle, RG_OUT(&middle)));
-    RG_TRY_DONE(rg_alloc((size_t)(n * rank2) * sizeof *last, RG_OUT(&last)));
-    RG_TRY_DONE(cut_second(u, f, solution, rank2, middle, last));
-    rg_metric_undo(metric, n, rank2, last);
-    RG_TRY_DONE(store_taps(u, middle, rank2, &factors->middle));
-    RG_TRY_DONE(to_float(last, n * rank2, &factors->second));
-  }
-  transpose(solution, size, n, second);
-  rg_metric_undo(metric, n, size, second);
-  if (factors->form != RG_FORM_TUCKER) RG_TRY_DONE(store_taps(u, second, n, &factors->second));
-  RG_TRY_DONE(to_float(v, u->rank * u->inner, &factors->first));
-  RG_TRY_DONE(compose(u, v, second, b));
-done:
-  rg_free(v);
-  rg_free(f);
-  rg_free(solution);
-  rg_free(second);
-  rg_free(middle);
-  rg_free(last);
-  return status;
-}
-
-rango_status rg_convolution_factors(const rg_site *site, const double *covariance, const double *metric, double *b,
-                                    rg_factors *factors) {
-  int64_t m = site->inputs, n = site->outputs, taps = rg_form_taps(site, factors->form);
-  double *weight = NULL, *cross = NULL;
-  unfolding u = {.site = site, .taps = taps, .inner = m / taps, .rank = factors->rank};
-  rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *weight, RG_OUT(&weight)));
-  RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *cross, RG_OUT(&cross)));
-  transpose(b, m, n, weight);
-  set_weight(&u, covariance, metric, weight, cross);
-  RG_TRY_DONE(make_factors(&u, metric, b, factors));
-done:
-  rg_free(weight);
-  rg_free(cross);
-  return status;
 }
