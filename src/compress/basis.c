@@ -12,7 +12,8 @@
 
 #include "compress/compress.h"
 
-#define EIGENVALUE_FLOOR 1e-10 /* of the largest: below, a direction of the inputs holds rounding alone */
+#define EIGENVALUE_FLOOR 1e-10      /* of the largest: below, a direction of the inputs holds rounding alone */
+#define BLOCK_BYTES      (64 << 20) /* of a wide weight in double precision at a time */
 
 void rg_basis_free(rg_basis *basis) {
   rg_free(basis->first);
@@ -67,29 +68,48 @@ rango_status rg_basis_second(const rg_statistics *statistics, int64_t rank, int6
   return status;
 }
 
+/* basis->first = vectors L' W, some columns of W at a time. */
+static rango_status project_weight(const rg_site *site, const double *metric, const double *vectors, rg_basis *basis) {
+  int64_t m = site->inputs, n = site->outputs, block = BLOCK_BYTES / (int64_t)sizeof(double) / n;
+  double *columns = NULL, *product = NULL;
+  rango_status status;
+  if (block < 1) block = 1;
+  if (block > m) block = m;
+  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof(float), RG_OUT(&basis->first)));
+  RG_TRY_DONE(rg_alloc((size_t)(n * block) * sizeof *columns, RG_OUT(&columns)));
+  RG_TRY_DONE(rg_alloc((size_t)(n * block) * sizeof *product, RG_OUT(&product)));
+  for (int64_t begin = 0; begin < m; begin += block) {
+    int64_t count = m - begin < block ? m - begin : block;
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t j = 0; j < count; j++) columns[i * count + j] = site->matrix[i * m + begin + j];
+    rg_metric_apply(metric, n, count, columns);
+    rg_matmul(false, false, n, count, n, 1.0, vectors, columns, 0.0, product);
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t j = 0; j < count; j++) basis->first[i * m + begin + j] = (float)product[i * count + j];
+  }
+done:
+  rg_free(columns);
+  rg_free(product);
+  return status;
+}
+
 static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *statistics, rg_basis *basis) {
-  int64_t m = site->inputs, n = site->outputs;
-  double *vectors = NULL, *values = NULL, *matrix = NULL, *first = NULL;
+  int64_t n = site->outputs;
+  double *vectors = NULL, *values = NULL;
   rango_status status;
   RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *vectors, RG_OUT(&vectors)));
   RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
-  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *first, RG_OUT(&first)));
-  RG_TRY_DONE(to_double(site->matrix, n * m, &matrix));
   RG_TRY_DONE(output_covariance(site, statistics, vectors));
   rg_metric_apply(statistics->metric, n, n, vectors);
   rg_metric_apply_right(statistics->metric, n, n, vectors);
   RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));
-  rg_metric_apply(statistics->metric, n, m, matrix);
-  rg_matmul(false, false, n, m, n, 1.0, vectors, matrix, 0.0, first);
   basis->max_rank = n;
-  RG_TRY_DONE(to_float(first, n * m, &basis->first));
+  RG_TRY_DONE(project_weight(site, statistics->metric, vectors, basis));
   RG_TRY_DONE(rg_basis_second(statistics, n, n, vectors, basis));
   RG_TRY_DONE(rg_basis_tail(values, n, basis));
 done:
   rg_free(vectors);
   rg_free(values);
-  rg_free(matrix);
-  rg_free(first);
   return status;
 }
 

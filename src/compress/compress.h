@@ -70,9 +70,10 @@ typedef struct rg_site {
   int64_t channels, kernel_h, kernel_w; /* convolutions */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
   rg_window window;
-  float *matrix;     /* [outputs][inputs], Gemm's alpha folded in */
-  float *offset;     /* [outputs], Gemm's beta folded in; zeros without bias */
-  int64_t positions; /* output positions of one row of data (1 for a Gemm); set by the statistics */
+  const float *matrix; /* [outputs][inputs], Gemm's alpha folded in: the weight itself where it lies like this */
+  float *own_matrix;   /* otherwise; NULL */
+  float *offset;       /* [outputs], Gemm's beta folded in; zeros without bias */
+  int64_t positions;   /* output positions of one row of data (1 for a Gemm); set by the statistics */
   int64_t input_h, input_w, output_h, output_w;
 } rg_site;
 

@@ -8,7 +8,7 @@
 
 void rg_sites_free(rg_sites *sites) {
   for (size_t i = 0; i < sites->count; i++) {
-    rg_free(sites->items[i].matrix);
+    rg_free(sites->items[i].own_matrix);
     rg_free(sites->items[i].offset);
   }
   rg_free(sites->items);
@@ -46,23 +46,30 @@ static rango_status fill_offset(rg_site *site, float scale) {
 
 /* weight [inputs][outputs], or [outputs][inputs] when `transposed`. */
 static rango_status fill_matrix(rg_site *site, bool transposed, float scale) {
-  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->matrix)));
   const float *w = site->weight->data;
+  site->matrix = w;
+  if (transposed && scale == 1) return RANGO_OK;
+  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->own_matrix)));
   for (int64_t o = 0; o < site->outputs; o++)
     for (int64_t i = 0; i < site->inputs; i++)
-      site->matrix[o * site->inputs + i] = scale * (transposed ? w[o * site->inputs + i] : w[i * site->outputs + o]);
+      site->own_matrix[o * site->inputs + i] =
+          scale * (transposed ? w[o * site->inputs + i] : w[i * site->outputs + o]);
+  site->matrix = site->own_matrix;
   return RANGO_OK;
 }
 
 /* weight [outputs][channels][kh][kw] to the im2col order. */
 static rango_status fill_conv_matrix(rg_site *site) {
-  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->matrix)));
   const float *w = site->weight->data;
+  site->matrix = w;
+  if (site->inputs == site->channels) return RANGO_OK;
+  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->own_matrix)));
   for (int64_t o = 0; o < site->outputs; o++)
     for (int64_t c = 0; c < site->channels; c++)
       for (int64_t h = 0; h < site->kernel_h; h++)
         for (int64_t x = 0; x < site->kernel_w; x++)
-          site->matrix[o * site->inputs + (x * site->kernel_h + h) * site->channels + c] = *w++;
+          site->own_matrix[o * site->inputs + (x * site->kernel_h + h) * site->channels + c] = *w++;
+  site->matrix = site->own_matrix;
   return RANGO_OK;
 }
 
@@ -218,7 +225,7 @@ static void find_skip(const rango_model *model, rg_site *site) {
 }
 
 static void drop_site(rg_site *site) {
-  rg_free(site->matrix);
+  rg_free(site->own_matrix);
   rg_free(site->offset);
 }
 
