@@ -208,7 +208,8 @@ typedef struct rango_compress_options {
   const char *costs; /* file of `rango tune`; NULL: the kernel table's own */
   int threads;       /* 0: one for each core */
   uint64_t seed;
-  int64_t memory_bytes; /* bound on statistics and kept activations; 0: 2 GiB */
+  int64_t
+      memory_bytes; /* bound on statistics and kept activations; 0: 2 GiB, or the size of a model of 256 MiB or more */
   rango_progress_function progress;
   void *user;
   bool portraits;    /* also collect what a report shows of each layer */

@@ -8,11 +8,12 @@
 #include "compress/stats_file.h"
 
 #define MEMORY_DEFAULT       (INT64_C(2) << 30)
-#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
-#define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
-#define CALIBRATION_MIN      8     /* rows */
-#define REFIT_COLUMNS        1200  /* inputs: wider layers keep the basis's first factor */
-#define GRADIENT_MACS        8e11  /* all gradients together */
+#define MODEL_LARGE          (INT64_C(1) << 28) /* bytes: from here on the bound is the model's size, if that is less */
+#define SAMPLED_ROWS         16384              /* im2col rows or tokens a layer */
+#define HOLD_OUT             4                  /* without val, every fourth row is kept for choosing */
+#define CALIBRATION_MIN      8                  /* rows */
+#define REFIT_COLUMNS        1200               /* inputs: wider layers keep the basis's first factor */
+#define GRADIENT_MACS        8e11               /* all gradients together */
 #define GRADIENT_ROWS_MIN    64
 #define SENSITIVITY_MACS     4e11 /* all partial runs together */
 #define SENSITIVITY_ROWS     256
@@ -129,6 +130,12 @@ static int64_t gradient_rows(const rg_job *job, const rango_dataset *data) {
   return rows < (double)data->rows ? (int64_t)rows : data->rows;
 }
 
+/* So that a large model's compression stays within a few times the model. */
+static int64_t default_memory(int64_t params) {
+  int64_t bytes = params * (int64_t)sizeof(float);
+  return bytes >= MODEL_LARGE && bytes < MEMORY_DEFAULT ? bytes : MEMORY_DEFAULT;
+}
+
 /* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
  * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
@@ -139,7 +146,7 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .data = data,
       .batch = rg_default_batch(data),
       .sampling = {options->seed, SAMPLED_ROWS},
-      .memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_DEFAULT,
+      .memory_bytes = options->memory_bytes ? options->memory_bytes : default_memory(job->canonical_params),
       .refit_columns = REFIT_COLUMNS,
       .gradient_rows = gradient_rows(job, data),
       .class_scores = options->budget == RANGO_BUDGET_MIN_AGREEMENT ||
@@ -208,9 +215,10 @@ static rango_status prepare(rg_job *job) {
 
 /* ---- steps ---- */
 
-static rango_status make_bases(rg_job *job) {
-  int64_t kept = 0;
-  for (size_t i = 0; i < job->sites.count; i++) {
+/* A visitor of statistics: bases of sites [begin, end), whose covariances go with that. */
+static rango_status make_bases(void *user, size_t begin, size_t end) {
+  rg_job *job = user;
+  for (size_t i = begin; i < end; i++) {
     rg_site *site = &job->sites.items[i];
     rg_basis *bases = job->bases[i];
     rg_statistics *statistics = &job->statistics[i];
@@ -222,11 +230,11 @@ static rango_status make_bases(rg_job *job) {
       RG_TRY(rg_basis_convolution(site, statistics, &bases[RG_FORM_SPATIAL], &bases[RG_FORM_POINTWISE],
                                   &bases[RG_FORM_TUCKER]));
     int64_t bytes = site->inputs * site->inputs * (int64_t)sizeof(float);
-    bool keep = statistics->input_covariance && bytes <= job->calibration.memory_bytes / 3 - kept;
-    if (keep) kept += bytes;
+    bool keep = statistics->input_covariance && bytes <= job->calibration.memory_bytes / 3 - job->kept_bytes;
+    if (keep) job->kept_bytes += bytes;
     RG_TRY(rg_statistics_settle(site, keep, statistics));
-    RG_TRY(
-        rg_calibration_progress(&job->calibration, (double)(i + 1) / (double)job->sites.count, "decomposing layers"));
+    double share = 0.5 * (double)(end + i + 1) / (double)job->sites.count; /* from half way between begin and end on */
+    RG_TRY(rg_calibration_progress(&job->calibration, share, "decomposing layers"));
   }
   return RANGO_OK;
 }
@@ -257,8 +265,8 @@ static rango_status measure_sensitivity(rg_job *job) {
                                 (const rg_basis(*)[RG_FORM_COUNT])job->bases, job->sensitivity);
 }
 
-/* Statistics and, where the method asks for it and the model has adjoints, the metric: from the file if there is one.
- */
+/* Statistics, the metric where the method asks for it and the model has adjoints, and bases: from the file if there is
+ * one. Covariances are large: none is there while gradients are taken, then those of one pass at a time. */
 static rango_status collect(rg_job *job, bool *metric) {
   const rg_calibration *calibration = &job->calibration;
   if (job->options->stats) {
@@ -266,13 +274,13 @@ static rango_status collect(rg_job *job, bool *metric) {
     int kind = !job->method->fisher ? RG_METRICS : calibration->class_scores ? RG_METRIC_CLASSES : RG_METRIC_VALUES;
     RG_TRY(rg_stats_load(job->options->stats, &key, &job->sites, kind, job->statistics));
     *metric = job->statistics[0].metric;
-    return RANGO_OK;
+    rg_job_stage(job, 0.1, 0.4);
+    return make_bases(job, 0, job->sites.count);
   }
-  rg_job_stage(job, 0.1, 0.25);
-  RG_TRY(rg_statistics_collect(job->model, &job->sites, calibration, job->statistics));
-  if (!job->method->fisher) return RANGO_OK;
-  rg_job_stage(job, 0.25, 0.3);
-  return rg_fisher_collect(job->model, &job->sites, calibration, job->statistics, metric);
+  rg_job_stage(job, 0.1, 0.15);
+  if (job->method->fisher) RG_TRY(rg_fisher_collect(job->model, &job->sites, calibration, job->statistics, metric));
+  rg_job_stage(job, 0.15, 0.4);
+  return rg_statistics_collect(job->model, &job->sites, calibration, job->statistics, make_bases, job);
 }
 
 static rango_status run(rg_job *job, rango_compression **out) {
@@ -282,8 +290,6 @@ static rango_status run(rg_job *job, rango_compression **out) {
   RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
   RG_TRY(rg_calloc(count, sizeof *job->bases, RG_OUT(&job->bases)));
   RG_TRY(collect(job, &metric));
-  rg_job_stage(job, 0.3, 0.4);
-  RG_TRY(make_bases(job));
   rg_job_stage(job, 0.4, 0.45);
   if (job->method->ranks == RG_RANKS_NOISE) RG_TRY(rg_method_ranks(job));
   if (job->method->fisher && !metric) {

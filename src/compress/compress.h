@@ -138,11 +138,15 @@ typedef struct rg_statistics {
   double *input_covariance; /* [inputs][inputs], where a form needs it, else NULL; until the bases are made */
   float *covariance;        /* the same, rounded, afterwards: what the fit shrinks to. NULL where memory is short */
   double *metric;           /* [outputs][outputs]: L, lower triangular, of the Fisher matrix L L'; NULL: the identity */
+  int64_t *balance; /* [inputs] of an embedding: what rg_embedding_leave_out needs, until its readings are known */
 } rg_statistics;
 
-/* Runs the model over the calibration rows and fills statistics [sites->count]. A NaN names the data row. */
+/* Called when statistics [begin, end) are finished, before the next ones take memory. */
+typedef rango_status (*rg_statistics_visitor)(void *user, size_t begin, size_t end);
+/* Runs the model over the calibration rows and fills statistics [sites->count]. A NaN names the data row. With a
+ * visitor (or NULL) the second half of each pass's progress is the visitor's. */
 rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
-                                   rg_statistics *statistics);
+                                   rg_statistics *statistics, rg_statistics_visitor visit, void *user);
 /* The same that may be interrupted: goes on from what the checkpoint's file holds, and keeps it up to date. */
 struct rg_collection;
 struct rg_checkpoint;
@@ -155,9 +159,9 @@ bool rg_site_wants_covariance(const rg_site *site);
 rango_status rg_statistics_settle(const rg_site *site, bool keep, rg_statistics *statistics);
 
 /* ---- the Fisher metric ---- */
-/* Fills statistics[i].metric from the gradients of the model's first output over the calibration rows: the expected
- * squared change of the output for an error e at a site is e' G e, summed over the site's positions. *possible false:
- * an operator in the way has no adjoint; nothing is filled. */
+/* Before or after the rest of the statistics: fills statistics[i].metric from the gradients of the model's first output
+ * over the calibration rows: the expected squared change of the output for an error e at a site is e' G e, summed over
+ * the site's positions. *possible false: an operator in the way has no adjoint; nothing is filled. */
 rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, const rg_calibration *calibration,
                                rg_statistics *statistics, bool *possible);
 /* G [n][n], the lower triangle, to its factor L, after adding a small multiple of the identity. */

@@ -17,9 +17,9 @@ typedef struct gradients {
   const rg_calibration *calibration;
   const rg_sites *sites;
   const rango_model *original;
-  rango_model *model;                /* inputs: the original's, and the seed; outputs: a gradient a site */
-  rango_session *forward, *backward; /* of the original (for the output's shape) and of `model` */
-  rg_shape shape;                    /* of the output for `shape_rows` rows */
+  rango_model *model;      /* inputs: the original's, and the seed; outputs: a gradient a site */
+  rango_session *backward; /* of `model` */
+  rg_shape shape;          /* of the output for `shape_rows` rows */
   int64_t shape_rows;
   rg_random random;
   double **sums;      /* [sites]: lower triangles of the sums of g g' */
@@ -34,7 +34,6 @@ static void gradients_free(gradients *g) {
   rg_free(g->sums);
   rg_free(g->balances);
   rg_free(g->kept);
-  rango_session_free(g->forward);
   rango_session_free(g->backward);
   rango_model_free(g->model);
 }
@@ -83,8 +82,6 @@ static rango_status prepare(gradients *g, bool *possible) {
   if (!floating || rg_adjoint_missing(g->original, &id, 1, wanted, sites->count)) goto done;
   RG_TRY_DONE(keep_indices(g));
   RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, g->kept, g->kept_count, wanted, sites->count, &g->model));
-  RG_TRY_DONE(rango_session_create(g->model, &g->calibration->session, &g->backward));
-  RG_TRY_DONE(rango_session_create(g->original, &g->calibration->session, &g->forward));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->sums, RG_OUT(&g->sums)));
   for (size_t i = 0; i < sites->count; i++) {
     size_t n = (size_t)sites->items[i].outputs;
@@ -100,14 +97,21 @@ done:
 static rango_status output_shape(gradients *g, rango_tensor *const *inputs, size_t input_count, int64_t rows) {
   if (g->shape_rows == rows) return RANGO_OK;
   size_t count = g->original->graph->outputs.count;
+  rango_session *forward = NULL;
   rango_tensor **outputs = NULL;
-  RG_TRY(rg_calloc(count, sizeof *outputs, RG_OUT(&outputs)));
-  rango_status status = rango_session_run(g->forward, (const rango_tensor *const *)inputs, input_count, outputs, count);
-  if (status == RANGO_OK) g->shape = outputs[0]->shape;
+  rango_status status;
+  rango_session_free(g->backward); /* the weights of one session at a time */
+  g->backward = NULL;
+  RG_TRY_DONE(rg_calloc(count, sizeof *outputs, RG_OUT(&outputs)));
+  RG_TRY_DONE(rango_session_create(g->original, &g->calibration->session, &forward));
+  RG_TRY_DONE(rango_session_run(forward, (const rango_tensor *const *)inputs, input_count, outputs, count));
+  g->shape = outputs[0]->shape;
   g->shape_rows = rows;
-  rg_tensors_free(outputs, count);
+done:
+  if (outputs) rg_tensors_free(outputs, count);
   rg_free(outputs);
-  return status;
+  rango_session_free(forward);
+  return status == RANGO_OK ? rango_session_create(g->model, &g->calibration->session, &g->backward) : status;
 }
 
 /* Adding the same to all scores of a row changes no answer: such changes don't count. */
@@ -186,7 +190,13 @@ static rango_status finish(gradients *g, int64_t rows, rg_statistics *statistics
     RG_TRY(rg_metric_factor(g->sums[i], n));
     statistics[i].metric = g->sums[i];
     g->sums[i] = NULL;
-    if (g->balances[i]) rg_embedding_leave_out(&g->sites->items[i], g->balances[i], &statistics[i]);
+    if (!g->balances[i]) continue;
+    if (statistics[i].input_mean) {
+      rg_embedding_leave_out(&g->sites->items[i], g->balances[i], &statistics[i]);
+      continue;
+    }
+    statistics[i].balance = g->balances[i];
+    g->balances[i] = NULL;
   }
   return RANGO_OK;
 }

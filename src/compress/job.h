@@ -20,6 +20,7 @@ typedef struct rg_job {
   rg_calibration calibration;
   rg_sites sites;
   rg_statistics *statistics;        /* [sites] */
+  int64_t kept_bytes;               /* of covariances */
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
   rg_sensitivity *sensitivity;      /* [sites], where it is measured; NULL: the metric says it */
   int64_t *ranks;                   /* [sites] above noise, where the method asks for them; NULL */

@@ -233,7 +233,7 @@ rango_status rg_portraits_collect(const rango_model *model, rg_sites *sites, con
   RG_TRY_DONE(rg_arena_calloc(arena, sites->count, sizeof *out->layers, RG_OUT(&out->layers)));
   RG_TRY_DONE(portray_data(&g, &out->data));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *statistics, RG_OUT(&statistics)));
-  RG_TRY_DONE(rg_statistics_collect(model, sites, calibration, statistics));
+  RG_TRY_DONE(rg_statistics_collect(model, sites, calibration, statistics, NULL, NULL));
   RG_TRY_DONE(portray_layers(&g, sites, statistics, calibration, out->layers));
 done:
   for (size_t i = 0; statistics && i < sites->count; i++) rg_statistics_free(&statistics[i]);

@@ -22,6 +22,7 @@ void rg_statistics_free(rg_statistics *statistics) {
   rg_free(statistics->input_covariance);
   rg_free(statistics->covariance);
   rg_free(statistics->metric);
+  rg_free(statistics->balance);
   *statistics = (rg_statistics){0};
 }
 
@@ -46,8 +47,10 @@ rango_status rg_calibration_progress(const rg_calibration *calibration, double f
 typedef struct pass {
   rg_collection *c;
   const rg_calibration *calibration;
-  rg_checkpoint *checkpoint; /* or NULL */
-  int64_t *capacity;         /* [sites->count] rows that outputs has room for */
+  rg_checkpoint *checkpoint;   /* or NULL */
+  rg_statistics_visitor visit; /* or NULL */
+  void *user;
+  int64_t *capacity; /* [sites->count] rows that outputs has room for */
 } pass;
 
 static rango_status expose(rg_graph *graph, int id) {
@@ -184,7 +187,8 @@ static rango_status run_batch(pass *p, const rango_model *exposed, rango_session
 /* After each batch. Who asks to stop finds everything so far in the checkpoint. */
 static rango_status report(const pass *p) {
   rg_collection *c = p->c;
-  double share = (double)c->begin + (double)c->batch / (double)p->calibration->batches * (double)(c->end - c->begin);
+  double done = (double)c->batch / (double)p->calibration->batches * (p->visit ? 0.5 : 1);
+  double share = (double)c->begin + done * (double)(c->end - c->begin);
   rango_status status =
       rg_calibration_progress(p->calibration, share / (double)c->sites->count, "collecting statistics");
   if (!p->checkpoint) return status;
@@ -237,6 +241,7 @@ static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_sta
   rg_moments_free(moments);
   if (site->kind == RG_SITE_EMBEDDING) rg_embedding_finish(site, statistics);
   output_mean(site, statistics);
+  if (statistics->balance) rg_embedding_leave_out(site, statistics->balance, statistics);
   return RANGO_OK;
 }
 
@@ -268,30 +273,37 @@ static rango_status begin_pass(pass *p) {
   return RANGO_OK;
 }
 
-rango_status rg_statistics_continue(const rango_model *model, const rg_calibration *calibration, rg_collection *c,
-                                    rg_checkpoint *checkpoint) {
-  pass p = {.c = c, .calibration = calibration, .checkpoint = checkpoint};
+static rango_status collect(const rango_model *model, pass *p) {
+  rg_collection *c = p->c;
   int64_t count = (int64_t)c->sites->count;
   rango_status status = RANGO_OK;
-  RG_TRY_DONE(rg_calloc(c->sites->count, sizeof *p.capacity, RG_OUT(&p.capacity)));
-  for (int64_t i = 0; i < count; i++) p.capacity[i] = c->statistics[i].rows;
+  RG_TRY_DONE(rg_calloc(c->sites->count, sizeof *p->capacity, RG_OUT(&p->capacity)));
+  for (int64_t i = 0; i < count; i++) p->capacity[i] = c->statistics[i].rows;
   while (c->begin < count) {
-    if (c->end == c->begin) RG_TRY_DONE(begin_pass(&p));
-    RG_TRY_DONE(run_pass(model, &p));
+    if (c->end == c->begin) RG_TRY_DONE(begin_pass(p));
+    RG_TRY_DONE(run_pass(model, p));
     for (int64_t i = c->begin; i < c->end; i++)
       RG_TRY_DONE(finish_site(&c->sites->items[i], &c->moments[i], &c->statistics[i]));
+    if (p->visit) RG_TRY_DONE(p->visit(p->user, (size_t)c->begin, (size_t)c->end));
     c->begin = c->end;
   }
 done:
-  rg_free(p.capacity);
+  rg_free(p->capacity);
   return status;
 }
 
+rango_status rg_statistics_continue(const rango_model *model, const rg_calibration *calibration, rg_collection *c,
+                                    rg_checkpoint *checkpoint) {
+  pass p = {.c = c, .calibration = calibration, .checkpoint = checkpoint};
+  return collect(model, &p);
+}
+
 rango_status rg_statistics_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
-                                   rg_statistics *statistics) {
+                                   rg_statistics *statistics, rg_statistics_visitor visit, void *user) {
   rg_collection c = {.sites = sites, .statistics = statistics};
+  pass p = {.c = &c, .calibration = calibration, .visit = visit, .user = user};
   RG_TRY(rg_calloc(sites->count, sizeof *c.moments, RG_OUT(&c.moments)));
-  rango_status status = rg_statistics_continue(model, calibration, &c, NULL);
+  rango_status status = collect(model, &p);
   for (size_t i = 0; i < sites->count; i++) rg_moments_free(&c.moments[i]);
   rg_free(c.moments);
   return status;

@@ -68,7 +68,7 @@ static inline void bench_open_rows(bench *b, rango_model *model, rango_tensor *r
                                     .session = {.struct_size = sizeof b->calibration.session, .threads = 1}};
   check_ok(rg_sites_find(model, &b->sites));
   assert_true(b->sites.count <= 8);
-  check_ok(rg_statistics_collect(model, &b->sites, &b->calibration, b->statistics));
+  check_ok(rg_statistics_collect(model, &b->sites, &b->calibration, b->statistics, NULL, NULL));
   bool possible = true;
   if (fisher) check_ok(rg_fisher_collect(model, &b->sites, &b->calibration, b->statistics, &possible));
   assert_true(possible);
