@@ -136,15 +136,20 @@ static int64_t default_memory(int64_t params) {
   return bytes >= MODEL_LARGE && bytes < MEMORY_DEFAULT ? bytes : MEMORY_DEFAULT;
 }
 
+static int64_t batch_within(const rg_job *job, const rango_dataset *data, int64_t bytes) {
+  int64_t batch = rg_default_batch(data), fitting = bytes / job->row_bytes;
+  if (batch <= fitting || data->fixed_batch) return batch;
+  return fitting > 0 ? fitting : 1;
+}
+
 /* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
  * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
   const rango_compress_options *options = job->options;
-  int64_t inputs, frontier;
+  int64_t frontier;
   rg_calibration *c = &job->calibration;
   *c = (rg_calibration){
       .data = data,
-      .batch = rg_default_batch(data),
       .sampling = {options->seed, SAMPLED_ROWS},
       .memory_bytes = options->memory_bytes ? options->memory_bytes : default_memory(job->canonical_params),
       .refit_columns = REFIT_COLUMNS,
@@ -155,11 +160,10 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .progress = options->progress ? forward_progress : NULL,
       .user = job,
   };
-  RG_TRY(rg_measure_memory(job->model, data, &job->sites, &inputs, &frontier));
-  int64_t fitting = c->memory_bytes / 8 / inputs;
-  if (c->batch > fitting && !data->fixed_batch) c->batch = fitting > 0 ? fitting : 1;
+  RG_TRY(rg_measure_memory(job->model, data, &job->sites, &job->row_bytes, &frontier));
+  c->batch = batch_within(job, data, c->memory_bytes / 8);
   c->batches = (data->rows + c->batch - 1) / c->batch;
-  fitting = c->memory_bytes / 2 / frontier / c->batch;
+  int64_t fitting = c->memory_bytes / 2 / frontier / c->batch;
   c->fit_batches = fitting < 1 ? 1 : fitting < c->batches ? fitting : c->batches;
   return RANGO_OK;
 }
@@ -171,7 +175,7 @@ static rango_status prepare_scoring(rg_job *job) {
       .data = job->val,
       .labels = labels ? options->labels : NULL,
       .output_error = options->budget != RANGO_BUDGET_MIN_AGREEMENT,
-      .batch = rg_default_batch(job->val),
+      .batch = batch_within(job, job->val, job->calibration.memory_bytes / 4),
       .session = job->session,
       .progress = options->progress ? forward_progress : NULL,
       .user = job,

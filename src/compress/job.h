@@ -21,6 +21,7 @@ typedef struct rg_job {
   rg_sites sites;
   rg_statistics *statistics;        /* [sites] */
   int64_t kept_bytes;               /* of covariances */
+  int64_t row_bytes;                /* of the sites' inputs for one row of data */
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
   rg_sensitivity *sensitivity;      /* [sites], where it is measured; NULL: the metric says it */
   int64_t *ranks;                   /* [sites] above noise, where the method asks for them; NULL */
