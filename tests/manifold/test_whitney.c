@@ -25,11 +25,12 @@ static void make_curve(double *points) {
     }
 }
 
-/* Within 5 % of what an independent implementation found, or better; axes are far worse. */
+/* An independent implementation of the same steps found .32, .43, .54, .63. At four and six coordinates this one's
+ * random starts end at slightly worse optima than is known to be possible; axes are far worse. */
 static void secant_avoidance_beats_axes(void **state) {
   (void)state;
   static double points[POINTS * D];
-  static const double found[4] = {0.32, 0.43, 0.54, 0.63}, axes[4] = {0.135, 0.30, 0.30, 0.50};
+  static const double least[4] = {0.32, 0.41, 0.54, 0.62}, axes[4] = {0.135, 0.30, 0.30, 0.50};
   rg_secants secants;
   make_curve(points);
   assert_int_equal(rg_secants_create(points, POINTS, D, 1 << 20, 1, &secants), RANGO_OK);
@@ -39,7 +40,7 @@ static void secant_avoidance_beats_axes(void **state) {
     double projection[D * D], identity[D * D] = {0}, kappa;
     assert_int_equal(rg_secant_avoidance(&secants, p, 1, projection, &kappa), RANGO_OK);
     print_message("p = %d: kappa %.3f\n", p, kappa);
-    if (!(kappa >= 0.95 * found[p - 3])) fail_msg("p = %d: kappa %g, not %g", p, kappa, found[p - 3]);
+    if (!(kappa >= least[p - 3])) fail_msg("p = %d: kappa %g, not %g", p, kappa, least[p - 3]);
     assert_true(fabs(rg_kappa(&secants, projection, p, images, NULL) - kappa) < 1e-12);
     for (int i = 0; i < p; i++) {
       identity[i * D + i] = 1;
