@@ -1,6 +1,8 @@
 #include "base/buffer.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,6 +35,20 @@ rango_status rg_buffer_create_mapped(void *data, size_t bytes, rg_buffer **out) 
   (*out)->bytes = bytes;
   (*out)->mapped = true;
   return RANGO_OK;
+}
+
+rango_status rg_buffer_create_scratch(size_t bytes, rg_buffer **out) {
+  FILE *file = tmpfile();
+  void *data = MAP_FAILED;
+  *out = NULL;
+  RG_FAIL_IF(!file, RANGO_ERROR_IO, "no temporary file");
+  if (posix_fallocate(fileno(file), 0, (off_t)bytes) == 0)
+    data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+  fclose(file);
+  RG_FAIL_IF(data == MAP_FAILED, RANGO_ERROR_IO, "no room for a temporary file of %zu bytes", bytes);
+  rango_status status = rg_buffer_create_mapped(data, bytes, out);
+  if (status != RANGO_OK) munmap(data, bytes);
+  return status;
 }
 
 rango_status rg_buffer_slice(rg_buffer *owner, const void *data, size_t bytes, rg_buffer **out) {

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/checked.h"
 
@@ -31,6 +34,12 @@ static void system_release(void *user, void *memory, size_t bytes) {
   (void)user;
   (void)bytes;
   free(memory);
+}
+
+void rg_memory_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 static const rango_allocator system_allocator = {sizeof(rango_allocator), NULL, system_allocate, system_release};

@@ -12,6 +12,8 @@ rango_status rg_alloc(size_t bytes, void **out);
 rango_status rg_calloc(size_t count, size_t size, void **out); /* checks count * size */
 rango_status rg_realloc(void **memory, size_t new_bytes);      /* keeps the old block on failure; *memory may be NULL */
 void rg_free(void *memory);
+/* Between two steps that need much: what the system's allocator keeps of freed blocks goes back. */
+void rg_memory_trim(void);
 
 /* Type-safe spelling: rg_alloc((n), RG_OUT(&pointer)). */
 #define RG_OUT(pointer_to_pointer) ((void **)(pointer_to_pointer))

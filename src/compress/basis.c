@@ -10,18 +10,34 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "compress/compress.h"
 
 #define EIGENVALUE_FLOOR 1e-10      /* of the largest: below, a direction of the inputs holds rounding alone */
 #define BLOCK_BYTES      (64 << 20) /* of a wide weight in double precision at a time */
 
 void rg_basis_free(rg_basis *basis) {
-  rg_free(basis->first);
+  if (!basis->scratch) rg_free(basis->first);
+  rg_buffer_release(basis->scratch);
   rg_free(basis->second);
   rg_free(basis->tail);
   rg_free(basis->grid);
   rg_free(basis->grid_tails);
   *basis = (rg_basis){0};
+}
+
+void rg_basis_forget_pages(const rg_basis *basis) {
+  if (basis->scratch)
+    rg_buffer_forget_pages(basis->scratch, rg_buffer_data(basis->scratch), rg_buffer_bytes(basis->scratch));
+}
+
+/* basis->first of so many numbers; a large one in a file's pages, if there is room. */
+static rango_status reserve_first(int64_t count, rg_basis *basis) {
+  size_t bytes = (size_t)count * sizeof(float);
+  if (count < RG_WEIGHT_LARGE / (int64_t)sizeof(float) || rg_buffer_create_scratch(bytes, &basis->scratch) != RANGO_OK)
+    return rg_alloc(bytes, RG_OUT(&basis->first));
+  basis->first = rg_buffer_data(basis->scratch);
+  return RANGO_OK;
 }
 
 /* A layer whose output never changes needs no rank: all 0. */
@@ -75,17 +91,19 @@ static rango_status project_weight(const rg_site *site, const double *metric, co
   rango_status status;
   if (block < 1) block = 1;
   if (block > m) block = m;
-  RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof(float), RG_OUT(&basis->first)));
+  RG_TRY_DONE(reserve_first(n * m, basis));
   RG_TRY_DONE(rg_alloc((size_t)(n * block) * sizeof *columns, RG_OUT(&columns)));
   RG_TRY_DONE(rg_alloc((size_t)(n * block) * sizeof *product, RG_OUT(&product)));
   for (int64_t begin = 0; begin < m; begin += block) {
     int64_t count = m - begin < block ? m - begin : block;
     for (int64_t i = 0; i < n; i++)
       for (int64_t j = 0; j < count; j++) columns[i * count + j] = site->matrix[i * m + begin + j];
+    rg_site_forget_pages(site);
     rg_metric_apply(metric, n, count, columns);
     rg_matmul(false, false, n, count, n, 1.0, vectors, columns, 0.0, product);
     for (int64_t i = 0; i < n; i++)
       for (int64_t j = 0; j < count; j++) basis->first[i * m + begin + j] = (float)product[i * count + j];
+    rg_basis_forget_pages(basis);
   }
 done:
   rg_free(columns);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "compress/method.h"
 #include "compress/refine.h"
 #include "compress/result.h"
@@ -112,8 +113,27 @@ done:
   return status;
 }
 
+/* Large constants that lie in the file at addresses which floats can't be read from move to where their pages can be
+ * given back as well; without such a place they are aligned as the others, in memory. */
+static void move_large_constants(const rango_model *model) {
+  const rg_value_list *values = &model->graph->values;
+  for (size_t i = 0; i < values->count; i++) {
+    rango_tensor *tensor = values->items[i]->constant;
+    rg_buffer *scratch;
+    if (!tensor || rg_tensor_is_aligned(tensor) || (int64_t)tensor->bytes < RG_WEIGHT_LARGE) continue;
+    if (rg_buffer_create_scratch(tensor->bytes, &scratch) != RANGO_OK) return;
+    memcpy(rg_buffer_data(scratch), tensor->data, tensor->bytes);
+    rg_buffer_forget_pages(tensor->buffer, tensor->data, tensor->bytes);
+    rg_buffer_release(tensor->buffer);
+    tensor->buffer = scratch;
+    tensor->data = rg_buffer_data(scratch);
+    rg_buffer_forget_pages(tensor->buffer, tensor->data, tensor->bytes);
+  }
+}
+
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out) {
   RG_TRY(rg_model_copy(model, out));
+  move_large_constants(*out);
   rango_status status = rg_model_align_constants(*out, NULL);
   if (status == RANGO_OK) status = rg_ops_resolve(*out, false);
   if (status == RANGO_OK) status = rg_passes_canonical(*out);
@@ -287,6 +307,18 @@ static rango_status collect(rg_job *job, bool *metric) {
   return rg_statistics_collect(job->model, &job->sites, calibration, job->statistics, make_bases, job);
 }
 
+/* What factors are made from. */
+static void free_bases(rg_job *job) {
+  for (size_t i = 0; i < job->sites.count; i++) {
+    if (job->statistics) rg_statistics_free(&job->statistics[i]);
+    for (int form = 0; job->bases && form < RG_FORM_COUNT; form++) rg_basis_free(&job->bases[i][form]);
+  }
+  rg_free(job->statistics);
+  rg_free(job->bases);
+  job->statistics = NULL;
+  job->bases = NULL;
+}
+
 static rango_status run(rg_job *job, rango_compression **out) {
   size_t count = job->sites.count;
   rg_trial best = {0};
@@ -309,6 +341,8 @@ static rango_status run(rg_job *job, rango_compression **out) {
     status = rg_refine(job, &best);
   }
   rg_job_stage(job, 0.95, 1);
+  free_bases(job);
+  rg_memory_trim();
   if (status == RANGO_OK) status = rg_calibration_progress(&job->calibration, 0, "timing");
   if (status == RANGO_OK) status = rg_result_create(job, &best, out);
   rg_trial_free(job, &best);
@@ -316,13 +350,8 @@ static rango_status run(rg_job *job, rango_compression **out) {
 }
 
 void rg_job_free(rg_job *job) {
-  for (size_t i = 0; i < job->sites.count; i++) {
-    if (job->statistics) rg_statistics_free(&job->statistics[i]);
-    for (int form = 0; job->bases && form < RG_FORM_COUNT; form++) rg_basis_free(&job->bases[i][form]);
-    if (job->tables) rg_free(job->tables[i].items);
-  }
-  rg_free(job->statistics);
-  rg_free(job->bases);
+  free_bases(job);
+  for (size_t i = 0; job->tables && i < job->sites.count; i++) rg_free(job->tables[i].items);
   rg_free(job->sensitivity);
   rg_free(job->ranks);
   rg_free(job->tables);

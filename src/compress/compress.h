@@ -87,6 +87,10 @@ typedef struct rg_sites {
  * weights of LSTM, GRU and RNN; float32, weight used once, both sides at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
+#define RG_WEIGHT_LARGE (INT64_C(32) << 20) /* bytes */
+bool rg_site_is_large(const rg_site *site);
+/* After a large weight was read: its pages, where they are a file's, needn't stay in memory. */
+void rg_site_forget_pages(const rg_site *site);
 /* Pieces that the first factor of a form sees a row as. */
 int64_t rg_form_taps(const rg_site *site, rg_form form);
 
@@ -177,6 +181,7 @@ typedef struct rg_basis {
   int64_t max_rank;
   int64_t taps, inner; /* inputs = taps * inner */
   float *first;        /* [max_rank][inner]: leading rows serve any rank. Tucker: NULL, the pointwise form's serves */
+  rg_buffer *scratch;  /* that `first` lies in, where it is large; NULL: it is memory of its own */
   float *second;       /* pair: [max_rank][outputs]; others NULL: fitted for each rank */
   double *tail;        /* [max_rank + 1]: the layer's squared error in the metric at each rank */
   int64_t grid_count;  /* Tucker: first ranks looked at, ascending */
@@ -190,6 +195,8 @@ rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics,
 rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *statistics, rg_basis *spatial,
                                   rg_basis *pointwise, rg_basis *tucker);
 void rg_basis_free(rg_basis *basis);
+/* After `first` was read, as rg_site_forget_pages. */
+void rg_basis_forget_pages(const rg_basis *basis);
 /* tail[r] = the sum of the values from r on. */
 rango_status rg_basis_tail(const double *values, int64_t count, rg_basis *basis);
 /* second [rank][outputs] = b L^-1, b [rank][outputs]. */

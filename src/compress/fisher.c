@@ -11,18 +11,25 @@
 #include "base/random.h"
 #include "compress/compress.h"
 
-#define BLOCK_ROWS 512
+#define BLOCK_ROWS  512
+#define PARTS_BYTES (INT64_C(256) << 20) /* of weights: from here on they are packed for one direction at a time */
+#define WIDE        2048 /* outputs: from here on sums are as large as weights, and made of many rows at a time */
 
 typedef struct gradients {
   const rg_calibration *calibration;
   const rg_sites *sites;
   const rango_model *original;
   rango_model *model;      /* inputs: the original's, and the seed; outputs: a gradient a site */
+  bool parts;              /* `model` is run in two parts */
   rango_session *backward; /* of `model` */
   rg_shape shape;          /* of the output for `shape_rows` rows */
   int64_t shape_rows;
   rg_random random;
-  double **sums;      /* [sites]: lower triangles of the sums of g g' */
+  double **sums; /* [sites]: lower triangles of the sums of g g'; NULL: none yet */
+  struct {
+    double *rows; /* [BLOCK_ROWS][outputs] that the sum doesn't have yet */
+    int64_t count;
+  } * waiting;        /* [sites] */
   int64_t **balances; /* [sites]: of embedding tables; NULL: another layer */
   int *kept;          /* values that `model` gives besides: the tables' indices, each once */
   size_t kept_count;
@@ -31,7 +38,9 @@ typedef struct gradients {
 static void gradients_free(gradients *g) {
   for (size_t i = 0; g->sums && i < g->sites->count; i++) rg_free(g->sums[i]);
   for (size_t i = 0; g->balances && i < g->sites->count; i++) rg_free(g->balances[i]);
+  for (size_t i = 0; g->waiting && i < g->sites->count; i++) rg_free(g->waiting[i].rows);
   rg_free(g->sums);
+  rg_free(g->waiting);
   rg_free(g->balances);
   rg_free(g->kept);
   rango_session_free(g->backward);
@@ -83,10 +92,10 @@ static rango_status prepare(gradients *g, bool *possible) {
   RG_TRY_DONE(keep_indices(g));
   RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, g->kept, g->kept_count, wanted, sites->count, &g->model));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->sums, RG_OUT(&g->sums)));
-  for (size_t i = 0; i < sites->count; i++) {
-    size_t n = (size_t)sites->items[i].outputs;
-    RG_TRY_DONE(rg_calloc(n * n, sizeof(double), RG_OUT(&g->sums[i])));
-  }
+  int64_t bytes = 0;
+  for (size_t i = 0; i < sites->count; i++) bytes += (int64_t)sites->items[i].weight->bytes;
+  g->parts = bytes >= PARTS_BYTES;
+  RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->waiting, RG_OUT(&g->waiting)));
   *possible = true;
 done:
   rg_free(wanted);
@@ -111,7 +120,48 @@ done:
   if (outputs) rg_tensors_free(outputs, count);
   rg_free(outputs);
   rango_session_free(forward);
-  return status == RANGO_OK ? rango_session_create(g->model, &g->calibration->session, &g->backward) : status;
+  rg_memory_trim();
+  if (status != RANGO_OK || g->parts) return status;
+  return rango_session_create(g->model, &g->calibration->session, &g->backward);
+}
+
+/* The place of the first node that reads the seed: behind the original's own, that the gradients need. */
+static int seed_place(const rango_model *model) {
+  const rg_graph *graph = model->graph;
+  const rg_value *seed = graph->inputs.items[graph->inputs.count - 1];
+  int place = 0;
+  for (const rg_node *node = graph->first; node; node = node->next, place++)
+    for (int i = 0; i < node->input_count; i++)
+      if (node->inputs[i] == seed) return place;
+  return place;
+}
+
+/* A large model in two parts, forward and back, so that the weights of one at a time are packed. */
+static rango_status run_parts(gradients *g, rango_tensor **inputs, size_t input_count, rango_tensor **outputs,
+                              size_t output_count) {
+  const rg_graph *graph = g->model->graph;
+  rg_frontier frontier = {.batches = 1};
+  rango_status status;
+  RG_TRY_DONE(rg_alloc(input_count * sizeof *frontier.ids, RG_OUT(&frontier.ids)));
+  RG_TRY_DONE(rg_calloc(input_count, sizeof *frontier.tensors, RG_OUT(&frontier.tensors)));
+  for (size_t i = 0; i < graph->inputs.count && frontier.count < input_count; i++) {
+    if (graph->inputs.items[i]->constant) continue;
+    frontier.ids[frontier.count] = graph->inputs.items[i]->id;
+    frontier.tensors[frontier.count] = inputs[frontier.count];
+    inputs[frontier.count++] = NULL;
+  }
+  const int places[] = {seed_place(g->model), rg_model_places(g->model)};
+  for (int i = 0; i < 2; i++)
+    RG_TRY_DONE(rg_frontier_advance(&frontier, g->model, places[i], g->sites, NULL, &g->calibration->session));
+  for (size_t i = 0; i < output_count; i++)
+    for (size_t j = 0; j < frontier.count; j++) {
+      if (frontier.ids[j] != graph->outputs.items[i]->id) continue;
+      outputs[i] = frontier.tensors[j];
+      frontier.tensors[j] = NULL;
+    }
+done:
+  rg_frontier_free(&frontier);
+  return status;
 }
 
 /* Adding the same to all scores of a row changes no answer: such changes don't count. */
@@ -133,27 +183,33 @@ static rango_status draw_seed(gradients *g, rango_tensor **seed) {
   return RANGO_OK;
 }
 
+/* Adds the rows that wait to the sum. */
+static rango_status flush(gradients *g, size_t i) {
+  int64_t n = g->sites->items[i].outputs;
+  if (!g->sums[i]) RG_TRY(rg_calloc((size_t)(n * n), sizeof(double), RG_OUT(&g->sums[i])));
+  if (g->waiting[i].count) rg_gram(g->waiting[i].count, n, 1.0, g->waiting[i].rows, 1.0, g->sums[i]);
+  g->waiting[i].count = 0;
+  return RANGO_OK;
+}
+
 /* sum += g g' over all positions of a gradient of the shape of the site's output. */
-static rango_status add_gradient(const rg_site *site, const rango_tensor *gradient, double *sum) {
+static rango_status add_gradient(gradients *g, size_t i, const rango_tensor *gradient) {
+  const rg_site *site = &g->sites->items[i];
   int64_t n = site->outputs, total, area = 1, bad;
   const float *data = gradient->data;
-  double *rows = NULL;
   RG_TRY(rg_shape_count(&gradient->shape, &total));
   RG_FAIL_IF(!rg_all_finite_float(data, total, &bad), RANGO_ERROR_NUMERIC,
              "node '%s' (%s): the output's derivative holds a NaN or infinity", site->name, site->op);
   if (site->kind == RG_SITE_CONV)
-    for (int i = 2; i < gradient->shape.rank; i++) area *= gradient->shape.dims[i];
-  RG_TRY(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof *rows, RG_OUT(&rows)));
-  for (int64_t begin = 0; begin < total / n; begin += BLOCK_ROWS) {
-    int64_t count = total / n - begin < BLOCK_ROWS ? total / n - begin : BLOCK_ROWS;
-    for (int64_t i = 0; i < count; i++) {
-      const float *from = data + (begin + i) / area * n * area + (begin + i) % area;
-      for (int64_t j = 0; j < n; j++) rows[i * n + j] = from[j * area];
-    }
-    rg_gram(count, n, 1.0, rows, 1.0, sum);
+    for (int axis = 2; axis < gradient->shape.rank; axis++) area *= gradient->shape.dims[axis];
+  if (!g->waiting[i].rows) RG_TRY(rg_alloc((size_t)(BLOCK_ROWS * n) * sizeof(double), RG_OUT(&g->waiting[i].rows)));
+  for (int64_t at = 0; at < total / n; at++) {
+    const float *from = data + at / area * n * area + at % area;
+    double *to = g->waiting[i].rows + g->waiting[i].count++ * n;
+    for (int64_t j = 0; j < n; j++) to[j] = from[j * area];
+    if (g->waiting[i].count == BLOCK_ROWS) RG_TRY(flush(g, i));
   }
-  rg_free(rows);
-  return RANGO_OK;
+  return n < WIDE ? flush(g, i) : RANGO_OK;
 }
 
 static rango_status run_batch(gradients *g, int64_t begin, int64_t end) {
@@ -166,12 +222,15 @@ static rango_status run_batch(gradients *g, int64_t begin, int64_t end) {
   RG_TRY_DONE(rango_dataset_batch(data, begin, end, inputs, input_count));
   RG_TRY_DONE(output_shape(g, inputs, input_count, end - begin));
   RG_TRY_DONE(draw_seed(g, &inputs[input_count]));
-  RG_TRY_DONE(
-      rango_session_run(g->backward, (const rango_tensor *const *)inputs, input_count + 1, outputs, output_count));
+  if (g->parts)
+    RG_TRY_DONE(run_parts(g, inputs, input_count + 1, outputs, output_count));
+  else
+    RG_TRY_DONE(
+        rango_session_run(g->backward, (const rango_tensor *const *)inputs, input_count + 1, outputs, output_count));
   for (size_t i = 0; i < site_count; i++) {
     const rg_site *site = &g->sites->items[i];
     const rango_tensor *gradient = outputs[g->kept_count + i];
-    RG_TRY_DONE(add_gradient(site, gradient, g->sums[i]));
+    RG_TRY_DONE(add_gradient(g, i, gradient));
     if (g->balances[i])
       RG_TRY_DONE(rg_embedding_add_gradient(site, outputs[kept_at(g, site->input)], gradient, g->balances[i]));
   }
@@ -186,6 +245,7 @@ done:
 static rango_status finish(gradients *g, int64_t rows, rg_statistics *statistics) {
   for (size_t i = 0; i < g->sites->count; i++) {
     int64_t n = g->sites->items[i].outputs;
+    RG_TRY(flush(g, i));
     for (int64_t j = 0; j < n * n; j++) g->sums[i][j] /= (double)rows;
     RG_TRY(rg_metric_factor(g->sums[i], n));
     statistics[i].metric = g->sums[i];
@@ -210,13 +270,15 @@ rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, 
   rg_random_seed(&g.random, calibration->sampling.seed);
   RG_TRY_DONE(prepare(&g, possible));
   if (!*possible) goto done;
-  for (int64_t begin = 0; begin < rows; begin += calibration->batch) {
-    int64_t end =
-        begin + calibration->batch < calibration->data->rows ? begin + calibration->batch : calibration->data->rows;
+  int64_t batch = calibration->batch * (g.parts && !calibration->data->fixed_batch ? 2 : 1); /* packing takes time */
+  for (int64_t begin = 0; begin < rows; begin += batch) {
+    int64_t end = begin + batch < calibration->data->rows ? begin + batch : calibration->data->rows;
     RG_TRY_DONE(run_batch(&g, begin, end));
     RG_TRY_DONE(rg_calibration_progress(calibration, (double)end / (double)rows, "differentiating"));
   }
-  int64_t last = (rows + calibration->batch - 1) / calibration->batch * calibration->batch;
+  rango_session_free(g.backward);
+  g.backward = NULL;
+  int64_t last = (rows + batch - 1) / batch * batch;
   status = finish(&g, last < calibration->data->rows ? last : calibration->data->rows, statistics);
 done:
   gradients_free(&g);

@@ -63,6 +63,7 @@ static rango_status add_rows(fitting *f, const float *rows, const float *targets
   if (f->whole) return rg_regression_add(&f->regression, rows, targets, count);
   RG_TRY(rg_alloc((size_t)(count * f->regression.columns) * sizeof *z, RG_OUT(&z)));
   rg_matmul_float(false, true, count * f->basis->taps, f->choice->rank, f->basis->inner, rows, f->basis->first, z);
+  rg_basis_forget_pages(f->basis);
   rango_status status = rg_regression_add(&f->regression, z, targets, count);
   rg_free(z);
   return status;
@@ -268,6 +269,8 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   RG_TRY_DONE(f->whole ? make_whole(f, r, out) : make_rest(f, r, out));
   RG_TRY_DONE(store_offset(r, out));
 done:
+  rg_site_forget_pages(site);
+  if (f->basis) rg_basis_forget_pages(f->basis);
   rg_moments_free(&f->input);
   rg_regression_free(r);
   if (status == RANGO_OK) return status;

@@ -15,6 +15,12 @@ void rg_sites_free(rg_sites *sites) {
   *sites = (rg_sites){0};
 }
 
+bool rg_site_is_large(const rg_site *site) { return (int64_t)site->weight->bytes >= RG_WEIGHT_LARGE; }
+
+void rg_site_forget_pages(const rg_site *site) {
+  if (rg_site_is_large(site)) rg_buffer_forget_pages(site->weight->buffer, site->weight->data, site->weight->bytes);
+}
+
 /* A constant weight that this node alone uses. */
 static const rango_tensor *own_weight(const rg_node *node, int input, int rank_low, int rank_high) {
   if (input >= node->input_count || !node->inputs[input]) return NULL;

@@ -105,12 +105,31 @@ static rango_status reserve_rows(const rg_site *site, rg_statistics *statistics,
   return RANGO_OK;
 }
 
-/* outputs = rows * matrix' + offset, appended to the site's. */
-static void add_outputs(const rg_site *site, rg_statistics *statistics, const float *rows, int64_t count) {
-  float *to = statistics->outputs + statistics->rows * site->outputs;
-  rg_matmul_float(false, true, count, site->outputs, site->inputs, rows, site->matrix, to);
+/* Some columns of the site's outputs. */
+static rango_status multiply_block(const rg_site *site, const float *rows, int64_t count, int64_t begin, int64_t end,
+                                   float *to) {
+  int64_t columns = end - begin;
+  float *block = NULL;
+  RG_TRY(rg_alloc((size_t)(count * columns) * sizeof *block, RG_OUT(&block)));
+  rg_matmul_float(false, true, count, columns, site->inputs, rows, site->matrix + begin * site->inputs, block);
   for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < site->outputs; j++) to[i * site->outputs + j] += site->offset[j];
+    memcpy(to + i * site->outputs + begin, block + i * columns, (size_t)columns * sizeof *block);
+  rg_free(block);
+  rg_site_forget_pages(site);
+  return RANGO_OK;
+}
+
+/* outputs = rows * matrix' + offset, appended to the site's. Of a large weight a part at a time is in memory. */
+static rango_status add_outputs(const rg_site *site, rg_statistics *statistics, const float *rows, int64_t count) {
+  int64_t n = site->outputs, columns = RG_WEIGHT_LARGE / (int64_t)sizeof(float) / site->inputs;
+  float *to = statistics->outputs + statistics->rows * n;
+  if (columns < 1) columns = 1;
+  if (!rg_site_is_large(site)) rg_matmul_float(false, true, count, n, site->inputs, rows, site->matrix, to);
+  for (int64_t begin = 0; begin < n && rg_site_is_large(site); begin += columns)
+    RG_TRY(multiply_block(site, rows, count, begin, begin + columns < n ? begin + columns : n, to));
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < n; j++) to[i * n + j] += site->offset[j];
+  return RANGO_OK;
 }
 
 /* A site's tensors in one run. */
@@ -150,7 +169,7 @@ static rango_status add_site(pass *p, int64_t i, const site_tensors *run) {
     goto done;
   }
   RG_TRY_DONE(status);
-  add_outputs(site, statistics, rows, count);
+  RG_TRY_DONE(add_outputs(site, statistics, rows, count));
   if (site->skip >= 0)
     RG_TRY_DONE(
         rg_site_gather_output(site, run->skip, positions, count, statistics->skip + statistics->rows * site->outputs));
@@ -229,7 +248,9 @@ static void output_mean(const rg_site *site, rg_statistics *statistics) {
     for (int64_t i = 0; i < site->inputs; i++)
       sum += (double)site->matrix[j * site->inputs + i] * statistics->input_mean[i];
     statistics->output_mean[j] = sum;
+    if (j % 512 == 511) rg_site_forget_pages(site);
   }
+  rg_site_forget_pages(site);
 }
 
 static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_statistics *statistics) {
@@ -245,13 +266,15 @@ static rango_status finish_site(const rg_site *site, rg_moments *moments, rg_sta
   return RANGO_OK;
 }
 
-/* Sites from `begin` whose moments fit into the bound together; at least one. */
+/* Sites from `begin` whose moments fit into the bound together; at least one. Large weights, which the pass's session
+ * packs, don't share it with many moments. */
 static int64_t pass_end(const rg_sites *sites, int64_t begin, int64_t bound) {
   int64_t bytes = 0, end = begin;
   for (; end < (int64_t)sites->count; end++) {
     const rg_site *site = &sites->items[end];
     int64_t more = rg_moments_bytes(site->inputs, rg_site_wants_covariance(site));
     if (end > begin && more > bound - bytes) break;
+    if (end > begin && rg_site_is_large(site) && !rg_site_is_large(site - 1)) break;
     bytes += more < bound - bytes ? more : bound - bytes;
   }
   return end;
@@ -280,6 +303,7 @@ static rango_status collect(const rango_model *model, pass *p) {
   RG_TRY_DONE(rg_calloc(c->sites->count, sizeof *p->capacity, RG_OUT(&p->capacity)));
   for (int64_t i = 0; i < count; i++) p->capacity[i] = c->statistics[i].rows;
   while (c->begin < count) {
+    rg_memory_trim();
     if (c->end == c->begin) RG_TRY_DONE(begin_pass(p));
     RG_TRY_DONE(run_pass(model, p));
     for (int64_t i = c->begin; i < c->end; i++)

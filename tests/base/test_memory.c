@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "support/check.h"
 #include "support/memory.h"
@@ -157,6 +158,21 @@ static void test_arena_refuses_sizes(void **state) {
   rg_arena_free(arena);
 }
 
+/* A buffer in a file without a name keeps what was written when its pages are given back. */
+static void test_scratch_buffers(void **state) {
+  (void)state;
+  const size_t bytes = 1 << 20;
+  rg_buffer *buffer;
+  check_ok(rg_buffer_create_scratch(bytes, &buffer));
+  unsigned char *data = rg_buffer_data(buffer);
+  assert_int_equal(rg_buffer_bytes(buffer), bytes);
+  assert_int_equal(data[bytes - 1], 0);
+  for (size_t i = 0; i < bytes; i++) data[i] = (unsigned char)(i % 251);
+  rg_buffer_forget_pages(buffer, data, bytes);
+  for (size_t i = 0; i < bytes; i++) assert_int_equal(data[i], i % 251);
+  rg_buffer_release(buffer);
+}
+
 static void test_buffers(void **state) {
   counting_allocator counting;
   counting_start(&counting, -1);
@@ -199,6 +215,7 @@ int main(void) {
       cmocka_unit_test(test_arena),
       cmocka_unit_test(test_arena_refuses_sizes),
       cmocka_unit_test(test_buffers),
+      cmocka_unit_test(test_scratch_buffers),
       cmocka_unit_test(test_allocator_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
