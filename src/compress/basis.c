@@ -182,6 +182,8 @@ rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics,
   rango_status status = RANGO_OK;
   if (site->kind == RG_SITE_EMBEDDING)
     status = rg_basis_embedding(site, statistics, basis);
+  else if (site->groups > 1)
+    status = rg_basis_grouped(site, statistics, basis);
   else if (site->outputs <= site->inputs)
     status = basis_of_outputs(site, statistics, basis);
   else if (statistics->input_covariance)

@@ -219,10 +219,9 @@ rango_status rg_job_prepare_model(rg_job *job, const rango_dataset *data) {
   RG_TRY(rg_canonical_copy(job->original, &job->model));
   RG_TRY(rg_count_model(job->model, data, &job->canonical_params, &job->canonical_macs));
   RG_TRY(rg_sites_find(job->model, &job->sites));
-  RG_FAIL_IF(
-      job->sites.count == 0, RANGO_ERROR_BUDGET,
-      "the model has no layer to factor: no Gemm, MatMul, Conv (of one group), embedding table or recurrent layer "
-      "with a float32 weight of its own");
+  RG_FAIL_IF(job->sites.count == 0, RANGO_ERROR_BUDGET,
+             "the model has no layer to factor: no Gemm, MatMul, Conv, embedding table or recurrent layer "
+             "with a float32 weight of its own");
   return prepare_calibration(job, data);
 }
 

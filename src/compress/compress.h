@@ -68,6 +68,7 @@ typedef struct rg_site {
   bool biased; /* recurrent: the node has a bias already; `bias` is NULL all the same, dense ones aren't corrected */
   int64_t inputs, outputs;
   int64_t channels, kernel_h, kernel_w; /* convolutions */
+  int64_t groups;                       /* of a convolution, `channels` of all of them together; 1 otherwise */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
   rg_window window;
   const float *matrix; /* [outputs][inputs], Gemm's alpha folded in: the weight itself where it lies like this */
@@ -83,8 +84,8 @@ typedef struct rg_sites {
 } rg_sites;
 
 /* Puts each MatMul's bias Add right behind it and finds the sites of a canonical, resolved model: Gemm, MatMul with a
- * constant matrix, Conv of one group with one or two spatial axes, Gather of a long table's rows, the input
- * weights of LSTM, GRU and RNN; float32, weight used once, both sides at least 2. */
+ * constant matrix, Conv with one or two spatial axes, Gather of a long table's rows, the input
+ * weights of LSTM, GRU and RNN; float32, weight used once, both sides (of each group) at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
 #define RG_WEIGHT_LARGE (INT64_C(32) << 20) /* bytes */
@@ -194,6 +195,9 @@ rango_status rg_basis_pair(const rg_site *site, const rg_statistics *statistics,
 /* The spatial, pointwise and Tucker forms of a convolution. */
 rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *statistics, rg_basis *spatial,
                                   rg_basis *pointwise, rg_basis *tucker);
+/* The pair form of a convolution of several groups, of one rank for each: `first` and `second`, and factors made
+ * of them, have groups rows (columns) a rank. Without statistics, of its weight alone. */
+rango_status rg_basis_grouped(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
 void rg_basis_free(rg_basis *basis);
 /* After `first` was read, as rg_site_forget_pages. */
 void rg_basis_forget_pages(const rg_basis *basis);
@@ -260,6 +264,8 @@ void rg_regression_close(rg_regression *r);
 void rg_regression_free(rg_regression *r);
 /* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0); `ridge` of the mean variance of z. */
 rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge);
+/* The same where the outputs are in groups that each depend on their own z alone: column i * groups + g on group g. */
+rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const double *prior, double ridge);
 /* Sets the error of the solution in `b`. */
 rango_status rg_regression_measure(rg_regression *r);
 /* Replaces the solution by its best approximation of a rank, in the metric: b' = second first with first
@@ -277,6 +283,8 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
                         const rg_candidate *choices, rg_factors *factors);
 
 /* ---- rewriting ---- */
+/* A grouped pair's kernels without the zeros: first [groups][rank][inputs of a group], second [outputs][rank]. */
+rango_status rg_grouped_kernels(const rg_site *site, const rg_factors *factors, float **first, float **second);
 /* Puts factors in place of a site's nodes in a copy of the canonical model (same node and value ids). */
 rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors);
 /* A copy with every site rewritten (factors of form dense only correct their bias), dead constants removed. */

@@ -62,7 +62,8 @@ static rango_status add_rows(fitting *f, const float *rows, const float *targets
   if (f->keeps) return rg_moments_add(&f->input, rows, count);
   if (f->whole) return rg_regression_add(&f->regression, rows, targets, count);
   RG_TRY(rg_alloc((size_t)(count * f->regression.columns) * sizeof *z, RG_OUT(&z)));
-  rg_matmul_float(false, true, count * f->basis->taps, f->choice->rank, f->basis->inner, rows, f->basis->first, z);
+  rg_matmul_float(false, true, count * f->basis->taps, f->choice->rank * f->site->groups, f->basis->inner, rows,
+                  f->basis->first, z);
   rg_basis_forget_pages(f->basis);
   rango_status status = rg_regression_add(&f->regression, z, targets, count);
   rg_free(z);
@@ -101,7 +102,7 @@ done:
 }
 
 static rango_status gather(fitting *f) {
-  int64_t columns = f->whole ? f->site->inputs : f->choice->rank * f->basis->taps;
+  int64_t columns = f->whole ? f->site->inputs : f->choice->rank * f->site->groups * f->basis->taps;
   f->skip = f->statistics->skip && rg_frontier_value(f->frontier, 0, f->site->skip) && !f->keeps;
   if (f->keeps)
     RG_TRY(rg_moments_create(&f->input, columns, false));
@@ -215,7 +216,7 @@ static rango_status make_whole(const fitting *f, rg_regression *r, rg_factors *o
 
 /* Behind the basis's first factor. */
 static rango_status make_rest(const fitting *f, rg_regression *r, rg_factors *out) {
-  int64_t size = out->rank * f->basis->inner;
+  int64_t size = out->rank * f->site->groups * f->basis->inner;
   RG_TRY(rg_alloc((size_t)size * sizeof(float), RG_OUT(&out->first)));
   memcpy(out->first, f->basis->first, (size_t)size * sizeof(float));
   if (out->form == RG_FORM_TUCKER) return reduce(f, r, out->rank2, &out->middle, &out->second);
@@ -242,9 +243,13 @@ done:
 
 static rango_status solve(const fitting *f, rg_regression *r) {
   double *prior = NULL;
-  double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * r->columns ? RIDGE_MANY : RIDGE_FEW;
+  int64_t groups = f->site->groups;
+  double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * (r->columns / groups) ? RIDGE_MANY : RIDGE_FEW;
   rango_status status = make_prior(f, &prior);
-  if (status == RANGO_OK) status = rg_regression_solve(r, prior, ridge);
+  if (status == RANGO_OK && groups > 1)
+    status = rg_regression_solve_groups(r, groups, prior, ridge);
+  else if (status == RANGO_OK)
+    status = rg_regression_solve(r, prior, ridge);
   rg_free(prior);
   return status;
 }
@@ -254,7 +259,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
   bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs || choice->form > RG_FORM_PAIR;
-  bool narrow = site->inputs <= f->calibration->refit_columns && determined;
+  bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns && determined;
   rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
   f->whole = dense || narrow;

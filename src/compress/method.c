@@ -26,6 +26,10 @@ rango_status rg_basis_weights(const rg_site *site, rg_basis *basis) {
   double *w = NULL, *u = NULL, *s = NULL, *vt = NULL;
   rango_status status;
   *basis = (rg_basis){.taps = 1, .inner = m, .max_rank = k};
+  if (site->groups > 1) {
+    status = rg_basis_grouped(site, NULL, basis);
+    goto done;
+  }
   RG_TRY_DONE(rg_alloc((size_t)(n * m) * sizeof *w, RG_OUT(&w)));
   RG_TRY_DONE(rg_alloc((size_t)(n * k) * sizeof *u, RG_OUT(&u)));
   RG_TRY_DONE(rg_alloc((size_t)k * sizeof *s, RG_OUT(&s)));
@@ -66,12 +70,12 @@ rango_status rg_method_ranks(rg_job *job) {
   for (size_t i = 0; i < job->sites.count; i++) {
     const rg_site *site = &job->sites.items[i];
     const rg_basis *basis = &job->bases[i][RG_FORM_PAIR];
-    bool wide = site->outputs < site->inputs;
+    int64_t m = site->inputs / site->groups, n = site->outputs / site->groups;
     double *squares = NULL;
     RG_TRY(rg_alloc((size_t)basis->max_rank * sizeof *squares, RG_OUT(&squares)));
-    for (int64_t r = 0; r < basis->max_rank; r++) squares[r] = basis->tail[r] - basis->tail[r + 1];
-    int64_t rank = rg_vbmf_rank(squares, basis->max_rank, wide ? site->outputs : site->inputs,
-                                wide ? site->inputs : site->outputs);
+    for (int64_t r = 0; r < basis->max_rank; r++)
+      squares[r] = (basis->tail[r] - basis->tail[r + 1]) / (double)site->groups;
+    int64_t rank = rg_vbmf_rank(squares, basis->max_rank, n < m ? n : m, n < m ? m : n);
     rg_free(squares);
     job->ranks[i] = rank > 1 ? rank : 1;
   }
@@ -130,9 +134,9 @@ static rango_status close_factors(const rg_job *job, size_t i, const rg_candidat
   const rg_site *site = &job->sites.items[i];
   const rg_basis *basis = &job->bases[i][RG_FORM_PAIR];
   const rg_statistics *statistics = &job->statistics[i];
-  int64_t m = site->inputs, n = site->outputs, rank = choice->rank;
+  int64_t m = site->inputs, n = site->outputs, rank = choice->rank * site->groups;
   double *z = NULL; /* mean of what the first factor makes of the original network's inputs */
-  *out = (rg_factors){.form = choice->form, .rank = rank};
+  *out = (rg_factors){.form = choice->form, .rank = choice->rank};
   if (choice->form == RG_FORM_DENSE) return RANGO_OK;
   if (site->kind == RG_SITE_EMBEDDING && !job->method->weights_alone)
     return rg_embedding_fit(site, statistics, basis, rank, out);
@@ -152,7 +156,7 @@ static rango_status close_factors(const rg_job *job, size_t i, const rg_candidat
     out->offset[j] = (float)offset;
   }
   rg_free(z);
-  out->error = basis->tail[0] > 0 ? sqrt(basis->tail[rank] / basis->tail[0]) : 0;
+  out->error = basis->tail[0] > 0 ? sqrt(basis->tail[choice->rank] / basis->tail[0]) : 0;
   return RANGO_OK;
 }
 

@@ -50,7 +50,7 @@ static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t 
   rg_cost before = rg_site_cost(job, site, RG_FORM_DENSE, 0, 0),
           after = rg_site_cost(job, site, factors->form, factors->rank, factors->rank2);
   *layer = (rango_compressed_layer){
-      .rows_in = site->inputs,
+      .rows_in = site->inputs / site->groups,
       .columns_out = site->outputs,
       .form = forms[factors->form],
       .kept_dense = factors->form == RG_FORM_DENSE,

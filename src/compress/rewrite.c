@@ -275,6 +275,20 @@ static rango_status add_middle(rewriting *r, const rg_site *site, const rg_facto
   return rg_node_set_input(r->second, 0, value);
 }
 
+/* Both kernels of a pair of several groups. */
+static rango_status add_grouped_kernels(rewriting *r, const rg_site *site, const rg_factors *factors,
+                                        const int64_t *dims1, const int64_t *dims2) {
+  float *first = NULL, *second = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_grouped_kernels(site, factors, &first, &second));
+  RG_TRY_DONE(add_kernel(r, site, "_first", dims1, first, &r->w1));
+  RG_TRY_DONE(add_kernel(r, site, "_second", dims2, second, &r->w2));
+done:
+  rg_free(first);
+  rg_free(second);
+  return status;
+}
+
 /* Which of a layer's axes the first, the middle and the last convolution work along. */
 typedef struct axes {
   int from, to;
@@ -284,7 +298,7 @@ typedef struct axes {
 static rango_status rewrite_conv(rewriting *r, const rg_site *site, const rg_factors *factors) {
   int64_t rank = factors->rank, kh = site->kernel_h, kw = site->kernel_w, n = site->outputs, c = site->channels;
   axes all = {0, site->spatial}, none = {0, 0}, first = all, last = none;
-  int64_t dims1[4] = {rank, c, kh, kw}, dims2[4] = {n, rank, 1, 1};
+  int64_t dims1[4] = {rank * site->groups, c / site->groups, kh, kw}, dims2[4] = {n, rank, 1, 1};
   if (factors->form == RG_FORM_SPATIAL) {
     dims1[3] = 1;
     dims2[3] = kw;
@@ -301,10 +315,18 @@ static rango_status rewrite_conv(rewriting *r, const rg_site *site, const rg_fac
     dims2[1] = factors->rank2;
     first = none;
   }
-  RG_TRY(add_kernel(r, site, "_first", dims1, factors->first, &r->w1));
-  RG_TRY(add_kernel(r, site, "_second", dims2, factors->second, &r->w2));
+  if (site->groups > 1) {
+    RG_TRY(add_grouped_kernels(r, site, factors, dims1, dims2));
+  } else {
+    RG_TRY(add_kernel(r, site, "_first", dims1, factors->first, &r->w1));
+    RG_TRY(add_kernel(r, site, "_second", dims2, factors->second, &r->w2));
+  }
   RG_TRY(add_bias(r, site, factors));
   RG_TRY(add_nodes(r, 2, 3));
+  if (site->groups > 1) {
+    RG_TRY(rg_node_set_int(r->first, "group", site->groups));
+    RG_TRY(rg_node_set_int(r->second, "group", site->groups));
+  }
   RG_TRY(rg_node_set_input(r->second, 2, r->bias));
   RG_TRY(set_window(r->first, r->old, site, first.from, first.to));
   RG_TRY(set_window(r->second, r->old, site, last.from, last.to));

@@ -28,18 +28,18 @@ double rg_sensitivity_damage(const rg_sensitivity *s, double error) {
 /* The layer's output projected on its `rank` leading components: v [rank][n] orthonormal rows, around `mean`. */
 typedef struct projector {
   const rg_site *site;
-  float *v;    /* [max][n] */
+  float *v;    /* [max * groups][n] */
   float *mean; /* [n] */
   int64_t rank;
 } projector;
 
 static rango_status projector_create(const rg_site *site, const rg_statistics *statistics, const rg_basis *basis,
                                      projector *p) {
-  int64_t n = site->outputs;
+  int64_t n = site->outputs, rows = basis->max_rank * site->groups;
   *p = (projector){.site = site};
-  RG_TRY(rg_alloc((size_t)(basis->max_rank * n) * sizeof(float), RG_OUT(&p->v)));
+  RG_TRY(rg_alloc((size_t)(rows * n) * sizeof(float), RG_OUT(&p->v)));
   RG_TRY(rg_alloc((size_t)n * sizeof(float), RG_OUT(&p->mean)));
-  for (int64_t i = 0; i < basis->max_rank; i++) { /* rows of `second` are orthogonal, not always of length 1 */
+  for (int64_t i = 0; i < rows; i++) { /* rows of `second` are orthogonal, not always of length 1 */
     double square = 0;
     for (int64_t j = 0; j < n; j++) square += (double)basis->second[i * n + j] * basis->second[i * n + j];
     float scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
@@ -242,7 +242,8 @@ static rango_status measure_site(perturbation *x, rg_sensitivity *out) {
   int64_t last = basis->max_rank + 1;
   for (int i = 0; i < RG_SENSITIVITY_POINTS; i++) {
     double damage, error;
-    int64_t rank = x->projector.rank = rank_for(basis, wanted_errors[i]);
+    int64_t rank = rank_for(basis, wanted_errors[i]);
+    x->projector.rank = rank * x->site->groups;
     error = basis->tail[0] > 0 ? basis->tail[rank] / basis->tail[0] : 0;
     if (rank >= last || !(error > 0)) continue;
     last = rank;

@@ -4,7 +4,8 @@
 #include "base/checked.h"
 #include "compress/compress.h"
 
-#define TABLE_ROWS_MIN 256 /* of an embedding: shorter ones have nothing to save */
+#define TABLE_ROWS_MIN 256                /* of an embedding: shorter ones have nothing to save */
+#define GROUPED_MAX    (INT64_C(1) << 24) /* numbers of a grouped convolution's matrix, zeros included */
 
 void rg_sites_free(rg_sites *sites) {
   for (size_t i = 0; i < sites->count; i++) {
@@ -64,14 +65,15 @@ static rango_status fill_matrix(rg_site *site, bool transposed, float scale) {
   return RANGO_OK;
 }
 
-/* weight [outputs][channels][kh][kw] to the im2col order. */
+/* weight [outputs][channels of a group][kh][kw] to the im2col order of all channels. */
 static rango_status fill_conv_matrix(rg_site *site) {
   const float *w = site->weight->data;
+  int64_t each = site->outputs / site->groups, channels = site->channels / site->groups;
   site->matrix = w;
-  if (site->inputs == site->channels) return RANGO_OK;
-  RG_TRY(rg_alloc((size_t)(site->inputs * site->outputs) * sizeof(float), RG_OUT(&site->own_matrix)));
+  if (site->inputs == channels) return RANGO_OK;
+  RG_TRY(rg_calloc((size_t)(site->inputs * site->outputs), sizeof(float), RG_OUT(&site->own_matrix)));
   for (int64_t o = 0; o < site->outputs; o++)
-    for (int64_t c = 0; c < site->channels; c++)
+    for (int64_t c = o / each * channels; c < (o / each + 1) * channels; c++)
       for (int64_t h = 0; h < site->kernel_h; h++)
         for (int64_t x = 0; x < site->kernel_w; x++)
           site->own_matrix[o * site->inputs + (x * site->kernel_h + h) * site->channels + c] = *w++;
@@ -125,19 +127,29 @@ static rango_status read_matmul(const rg_node *node, rg_site *site, bool *found)
   return fill_offset(site, 1);
 }
 
+/* Not depthwise convolutions, nor where the matrix with its zeros would be too large. */
+static bool groups_are_factored(const rg_site *site) {
+  int64_t numbers;
+  return site->outputs >= 2 * site->groups && site->inputs >= 2 * site->groups &&
+         rg_mul_i64(site->outputs, site->inputs, &numbers) && numbers <= GROUPED_MAX;
+}
+
 static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
   site->kind = RG_SITE_CONV;
   site->weight = own_weight(node, 1, 3, 4);
-  if (!site->weight || rg_node_int(node, "group", 1) != 1) return RANGO_OK;
+  if (!site->weight) return RANGO_OK;
   const int64_t *dims = site->weight->shape.dims;
+  site->groups = rg_node_int(node, "group", 1);
+  if (site->groups < 1 || dims[0] % site->groups) return RANGO_OK;
   site->spatial = site->weight->shape.rank - 2;
   site->outputs = dims[0];
-  site->channels = dims[1];
   site->kernel_h = site->spatial == 2 ? dims[2] : 1;
   site->kernel_w = dims[site->spatial + 1];
-  if (!rg_mul_i64(site->channels, site->kernel_h, &site->inputs) ||
+  if (!rg_mul_i64(dims[1], site->groups, &site->channels) ||
+      !rg_mul_i64(site->channels, site->kernel_h, &site->inputs) ||
       !rg_mul_i64(site->inputs, site->kernel_w, &site->inputs))
     return RANGO_OK;
+  if (site->groups > 1 && !groups_are_factored(site)) return RANGO_OK;
   if (node->input_count > 2 && node->inputs[2]) {
     site->bias = rg_value_constant(node->inputs[2]);
     if (!is_bias(site->bias, site->outputs)) return RANGO_OK;
@@ -186,7 +198,7 @@ static rango_status read_embedding(const rg_node *node, rg_site *site, bool *fou
 }
 
 static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
-  *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op};
+  *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op, .groups = 1};
   *found = false;
   if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0]) return RANGO_OK;
   site->input = node->inputs[0]->id;

@@ -38,7 +38,7 @@ static rango_status fill_layers(const rg_sites *sites, const rango_portrait *por
   for (size_t i = 0; i < sites->count; i++) {
     const rg_site *site = &sites->items[i];
     rango_layer_spectrum *layer = &spectra->layers[i];
-    layer->rows_in = site->inputs;
+    layer->rows_in = site->inputs / site->groups;
     layer->columns_out = site->outputs;
     layer->output = portraits[i].spectrum;
     layer->portrait = &portraits[i];

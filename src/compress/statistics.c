@@ -10,7 +10,7 @@
 /* Where a covariance of the inputs is needed: the pair's whitened form, and a convolution's other forms. Otherwise the
  * outputs' does. */
 bool rg_site_wants_covariance(const rg_site *site) {
-  if (site->inputs > RG_COVARIANCE_MAX) return false;
+  if (site->inputs > RG_COVARIANCE_MAX || site->groups > 1) return false;
   return site->outputs > site->inputs || site->kernel_h > 1 || site->kernel_w > 1;
 }
 

@@ -30,7 +30,7 @@ static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, in
                          .rows = 1,
                          .in = in,
                          .out = out,
-                         .group = 1,
+                         .group = site->groups,
                          .kernel_h = kh,
                          .kernel_w = kw,
                          .height = h,
@@ -41,16 +41,16 @@ static rg_cost_query conv_query(const rg_site *site, int64_t in, int64_t out, in
 static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, double r, double r2) {
   double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions;
   int64_t c = site->channels, kh = site->kernel_h, kw = site->kernel_w, h = site->output_h, w = site->output_w;
-  int64_t outputs = site->outputs, rank = (int64_t)r, rank2 = (int64_t)r2;
-  double channels = (double)c, area = (double)(kh * kw), width = (double)kw;
+  int64_t outputs = site->outputs, rank = (int64_t)r, rank2 = (int64_t)r2, codes = rank * site->groups;
+  double groups = (double)site->groups, channels = (double)c, area = (double)(kh * kw), width = (double)kw;
   double before = (double)(site->input_h * site->input_w); /* a first 1 x 1 works at the input's size */
   double between = (double)(h * site->input_w);            /* a first kh x 1 keeps the input's width */
   rg_cost_query first = conv_query(site, c, rank, 1, 1, site->input_h, site->input_w);
   switch (form) {
   case RG_FORM_PAIR:
     return (rg_cost){r * (m + n) + n, r * (m + n) * positions,
-                     milliseconds(job, conv_query(site, c, rank, kh, kw, h, w)) +
-                         milliseconds(job, conv_query(site, rank, outputs, 1, 1, h, w))};
+                     milliseconds(job, conv_query(site, c, codes, kh, kw, h, w)) +
+                         milliseconds(job, conv_query(site, codes, outputs, 1, 1, h, w))};
   case RG_FORM_SPATIAL:
     return (rg_cost){r * (m / width + n * width) + n, r * (m / width * between + n * width * positions),
                      milliseconds(job, conv_query(site, c, rank, kh, 1, h, site->input_w)) +
@@ -63,7 +63,7 @@ static rg_cost conv_cost(const rg_job *job, const rg_site *site, rg_form form, d
                      milliseconds(job, first) + milliseconds(job, conv_query(site, rank, rank2, kh, kw, h, w)) +
                          milliseconds(job, conv_query(site, rank2, outputs, 1, 1, h, w))};
   default:
-    return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions,
+    return (rg_cost){m * n / groups + (site->bias ? n : 0), m * n / groups * positions,
                      milliseconds(job, conv_query(site, c, outputs, kh, kw, h, w))};
   }
 }
