@@ -26,7 +26,7 @@ typedef struct compress_options {
 } compress_options;
 
 static const char *const objectives[] = {"balanced", "params", "macs", "time"};
-static const char *const methods[] = {"fisher", "svd", "pca", "sequential", "energy", "vbmf"};
+static const char *const methods[] = {"fisher", "svd", "pca", "sequential", "energy", "vbmf", "whitney"};
 static const char *const budget_keys[BUDGETS] = {"max_drop",         "max_error_ratio", "min_agreement",
                                                  "max_output_error", "cut_params",      "cut_macs"};
 
@@ -293,7 +293,7 @@ int command_compress(int count, char **arguments) {
       {"cut-macs", 0, OPTION_NUMBER, &o.budgets[5], "PCT", "percent of the MACs to remove", 0, 100},
       {"objective", 0, OPTION_CHOICE, &o.objective, "balanced|params|macs|time",
        "what an accuracy budget buys [balanced]", 0, 0},
-      {"method", 0, OPTION_CHOICE, &o.method, "fisher|svd|pca|sequential|energy|vbmf",
+      {"method", 0, OPTION_CHOICE, &o.method, "fisher|svd|pca|sequential|energy|vbmf|whitney",
        "how layers are made smaller; all but the first are for comparison [fisher]", 0, 0},
       {"refine", 0, OPTION_INT, &o.refine, "N", "at the end, N passes of training on --calib, without labels [0]", 0,
        100000},

@@ -193,7 +193,8 @@ typedef enum rango_method {
   RANGO_METHOD_PCA = 2,        /* principal components of each layer's outputs in the original network */
   RANGO_METHOD_SEQUENTIAL = 3, /* PCA, fitted in sequence; all forms */
   RANGO_METHOD_ENERGY = 4,     /* PCA, every layer keeps the same share of its outputs' variance */
-  RANGO_METHOD_VBMF = 5        /* SVD, ranks from variational Bayes matrix factorisation of the weights */
+  RANGO_METHOD_VBMF = 5,       /* SVD, ranks from variational Bayes matrix factorisation of the weights */
+  RANGO_METHOD_WHITNEY = 6     /* dense layers: 2m + 1 coordinates of their outputs and a fitted Gemm-Relu-Gemm back */
 } rango_method;
 
 typedef struct rango_compress_options {

@@ -68,7 +68,7 @@ static rango_status check_options(const rango_model *model, const rango_compress
              "compress: confidence %d: 0 or 95 are possible", options->confidence);
   RG_FAIL_IF((int)options->objective < 0 || options->objective > RANGO_OBJECTIVE_TIME, RANGO_ERROR_ARGUMENT,
              "compress: unknown objective %d", (int)options->objective);
-  RG_FAIL_IF((int)options->method < 0 || options->method > RANGO_METHOD_VBMF, RANGO_ERROR_ARGUMENT,
+  RG_FAIL_IF((int)options->method < 0 || options->method > RANGO_METHOD_WHITNEY, RANGO_ERROR_ARGUMENT,
              "compress: unknown method %d", (int)options->method);
   RG_FAIL_IF(options->refine < 0, RANGO_ERROR_ARGUMENT, "compress: %d passes of refinement", options->refine);
   RG_FAIL_IF(options->memory_bytes < 0, RANGO_ERROR_ARGUMENT, "compress: a memory bound of %lld bytes",
@@ -331,6 +331,7 @@ static rango_status run(rg_job *job, rango_compression **out) {
     RG_TRY(rg_calloc(count, sizeof *job->sensitivity, RG_OUT(&job->sensitivity)));
     RG_TRY(measure_sensitivity(job));
   }
+  if (job->method->whitney) RG_TRY(rg_whitney_codes(job));
   RG_TRY(rg_tables_create(job));
   rg_job_stage(job, 0.45, job->options->refine ? 0.7 : 0.95);
   RG_TRY(rg_search(job, &best));
@@ -351,9 +352,11 @@ static rango_status run(rg_job *job, rango_compression **out) {
 void rg_job_free(rg_job *job) {
   free_bases(job);
   for (size_t i = 0; job->tables && i < job->sites.count; i++) rg_free(job->tables[i].items);
+  for (size_t i = 0; job->codes && i < job->sites.count; i++) rg_factors_free(&job->codes[i]);
   rg_free(job->sensitivity);
   rg_free(job->ranks);
   rg_free(job->tables);
+  rg_free(job->codes);
   rg_sites_free(&job->sites);
   rg_costs_free(job->costs);
   rg_outputs_free(&job->reference);

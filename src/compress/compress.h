@@ -19,6 +19,7 @@
  *   spatial    kh x 1           1 x kw                      kw
  *   pointwise  1 x 1            k x k                       kw * kh
  *   tucker     1 x 1            k x k, 1 x 1                kw * kh
+ *   whitney    all of x         a Gemm-Relu-Gemm back       1
  *
  * One-dimensional convolutions have kernel h = 1.
  *
@@ -52,8 +53,9 @@ typedef enum rg_form {
   RG_FORM_SPATIAL,
   RG_FORM_POINTWISE,
   RG_FORM_TUCKER,
+  RG_FORM_WHITNEY, /* no basis: whitney.c */
 } rg_form;
-#define RG_FORM_COUNT 5
+#define RG_FORM_COUNT 6
 
 typedef struct rg_site {
   rg_site_kind kind;
@@ -214,7 +216,7 @@ typedef struct rg_cost {
 
 typedef struct rg_candidate {
   rg_form form;
-  int rank, rank2; /* rank2: of Tucker's second cut, otherwise 0 */
+  int rank, rank2; /* rank2: of Tucker's second cut, hidden units of Whitney's way back, otherwise 0 */
   double damage;   /* to the model's output, as a squared error */
   double price;    /* in the objective's unit, as a share of the original model's */
   rg_cost cost;
@@ -237,10 +239,11 @@ typedef struct rg_factors {
   rg_form form;
   int64_t rank, rank2;
   float *first;  /* [rank][inner]; dense: a corrected weight [outputs][inputs], or NULL to leave it alone */
-  float *middle; /* Tucker: [rank2][taps][rank] */
-  float *second; /* [outputs][taps][rank]; pair and Tucker: [outputs][rank or rank2] */
+  float *middle; /* Tucker: [rank2][taps][rank]; Whitney: [rank2][rank] */
+  float *second; /* [outputs][taps][rank]; pair, Tucker and Whitney: [outputs][rank or rank2] */
   float *offset; /* [outputs]; dense: the corrected bias, or NULL to leave it alone */
   double error;  /* relative error of the output on the calibration rows, ||y - target|| / ||target - mean|| */
+  float *first_offset, *middle_offset; /* Whitney: [rank], [rank2] */
 } rg_factors;
 
 void rg_factors_free(rg_factors *factors);

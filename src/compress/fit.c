@@ -26,6 +26,8 @@ void rg_factors_free(rg_factors *factors) {
   rg_free(factors->middle);
   rg_free(factors->second);
   rg_free(factors->offset);
+  rg_free(factors->first_offset);
+  rg_free(factors->middle_offset);
   *factors = (rg_factors){0};
 }
 

@@ -25,6 +25,7 @@ typedef struct rg_job {
   rg_basis (*bases)[RG_FORM_COUNT]; /* [sites] */
   rg_sensitivity *sensitivity;      /* [sites], where it is measured; NULL: the metric says it */
   int64_t *ranks;                   /* [sites] above noise, where the method asks for them; NULL */
+  rg_factors *codes;                /* [sites] of the method whitney: what a layer may become; NULL */
   rg_candidates *tables;            /* [sites] */
   rg_costs *costs;                  /* with the time objective */
   int64_t params, macs;             /* of the original; macs 0: unknown */

@@ -15,6 +15,7 @@ const rg_method *rg_method_of(rango_method method) {
       [RANGO_METHOD_SEQUENTIAL] = {.sequential = true, .ranks = RG_RANKS_DAMAGE},
       [RANGO_METHOD_ENERGY] = {.ranks = RG_RANKS_SHARE},
       [RANGO_METHOD_VBMF] = {.weights_alone = true, .ranks = RG_RANKS_NOISE},
+      [RANGO_METHOD_WHITNEY] = {.whitney = true, .ranks = RG_RANKS_DAMAGE},
   };
   return &methods[method];
 }
@@ -138,6 +139,7 @@ static rango_status close_factors(const rg_job *job, size_t i, const rg_candidat
   double *z = NULL; /* mean of what the first factor makes of the original network's inputs */
   *out = (rg_factors){.form = choice->form, .rank = choice->rank};
   if (choice->form == RG_FORM_DENSE) return RANGO_OK;
+  if (choice->form == RG_FORM_WHITNEY) return rg_whitney_factors(job, i, out);
   if (site->kind == RG_SITE_EMBEDDING && !job->method->weights_alone)
     return rg_embedding_fit(site, statistics, basis, rank, out);
   RG_TRY(rg_alloc((size_t)(rank * m) * sizeof(float), RG_OUT(&out->first)));

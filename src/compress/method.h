@@ -14,6 +14,7 @@ struct rg_method {
   bool weights_alone; /* the basis is the weights' singular value decomposition; no activations */
   bool fisher;        /* errors count by what they do to the network's output; otherwise as a share of their layer's */
   bool sequential;    /* factors are fitted in order (fit.c), in all forms; otherwise the pair's, in closed form */
+  bool whitney;       /* one choice a dense layer: as many coordinates as its manifold needs, and a curved way back */
   rg_ranks ranks;
 };
 
@@ -33,6 +34,12 @@ rango_status rg_method_ranks(rg_job *job);
 
 /* Choices [sites] whose prices sum to at most `limit`, as the method chooses them. False: nothing is that cheap. */
 bool rg_method_allocate(const rg_job *job, double limit, size_t *choices);
+
+/* Fills job->codes: form dense where a layer is none of those that can be coded, or nothing is won. Fitted on the
+ * original network's values. */
+rango_status rg_whitney_codes(rg_job *job);
+/* A copy of a site's code. */
+rango_status rg_whitney_factors(const rg_job *job, size_t site, rg_factors *out);
 
 /* Factors [sites] for the choices. */
 rango_status rg_method_fit(const rg_job *job, const rg_candidate *choices, rg_factors *factors);

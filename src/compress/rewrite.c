@@ -155,6 +155,59 @@ static rango_status rewrite_matmul(rewriting *r, const rg_site *site, const rg_f
   return RANGO_OK;
 }
 
+/* Weight [outputs][inputs] and bias behind `input`, as MatMul and Add: *out is the Add. */
+static rango_status add_affine(rewriting *r, const rg_site *site, const char *suffix, const float *weight,
+                               const float *bias, int64_t inputs, int64_t outputs, rg_value *input, rg_node **out) {
+  char name[NAME_MAX_LENGTH], with_bias[32], product_name[32];
+  float *turned = NULL;
+  rg_value *w, *b, *product;
+  rg_node *matmul;
+  snprintf(with_bias, sizeof with_bias, "%s_bias", suffix);
+  snprintf(product_name, sizeof product_name, "%s_product", suffix);
+  RG_TRY(transpose(weight, outputs, inputs, &turned));
+  rango_status status =
+      add_constant(r->graph, weight_name(r, site), suffix, &(rg_shape){2, {inputs, outputs}}, turned, &w);
+  rg_free(turned);
+  RG_TRY(status);
+  RG_TRY(add_constant(r->graph, weight_name(r, site), with_bias, &(rg_shape){1, {outputs}}, bias, &b));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, product_name), &product));
+  RG_TRY(new_node(r, site, "MatMul", suffix, &matmul));
+  RG_TRY(new_node(r, site, "Add", with_bias, out));
+  RG_TRY(rg_node_set_input(matmul, 0, input));
+  RG_TRY(rg_node_set_input(matmul, 1, w));
+  rg_node_set_output(matmul, 0, product);
+  RG_TRY(rg_node_set_input(*out, 0, product));
+  return rg_node_set_input(*out, 1, b);
+}
+
+/* Gives a node's output a name of its own. */
+static rango_status add_output(rewriting *r, rg_node *node, const char *suffix, rg_value **out) {
+  char name[NAME_MAX_LENGTH];
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, suffix), out));
+  rg_node_set_output(node, 0, *out);
+  return RANGO_OK;
+}
+
+/* Coordinates of the layer's output, and a network of one hidden layer that leads back. */
+static rango_status rewrite_whitney(rewriting *r, const rg_site *site, const rg_factors *f) {
+  rg_node *add = site->add >= 0 ? find_node(r->graph->model, site->add) : NULL, *node, *relu;
+  rg_value *code, *hidden, *active;
+  RG_TRY(add_affine(r, site, "_first", f->first, f->first_offset, site->inputs, f->rank, r->old->inputs[0], &node));
+  RG_TRY(add_output(r, node, "_code", &code));
+  RG_TRY(add_affine(r, site, "_middle", f->middle, f->middle_offset, f->rank, f->rank2, code, &node));
+  RG_TRY(add_output(r, node, "_hidden", &hidden));
+  RG_TRY(new_node(r, site, "Relu", "_relu", &relu));
+  RG_TRY(rg_node_set_input_count(relu, 1));
+  RG_TRY(rg_node_set_input(relu, 0, hidden));
+  RG_TRY(add_output(r, relu, "_active", &active));
+  RG_TRY(add_affine(r, site, "_second", f->second, f->offset, f->rank2, site->outputs, active, &node));
+  rg_value *output = add ? add->outputs[0] : r->old->outputs[0];
+  if (add) rg_node_remove(add);
+  rg_node_remove(r->old);
+  rg_node_set_output(node, 0, output);
+  return RANGO_OK;
+}
+
 /* The node's bias [directions][2][outputs of one]: the first of the two halves belongs to the input. */
 static rango_status add_recurrent_bias(rewriting *r, const rg_site *site, const rg_factors *factors) {
   const rg_value *old = site->biased ? r->old->inputs[3] : NULL;
@@ -381,6 +434,7 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   rewriting r = {.graph = copy->graph, .old = find_node(copy, site->node)};
   RG_FAIL_IF(!r.old, RANGO_ERROR_INTERNAL, "node '%s' (%s): not in the copy", site->name, site->op);
   if (factors->form == RG_FORM_DENSE) return correct_dense(&r, site, factors);
+  if (factors->form == RG_FORM_WHITNEY) return rewrite_whitney(&r, site, factors);
   if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
   if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
   if (site->kind == RG_SITE_EMBEDDING) return rewrite_embedding(&r, site, factors);

@@ -7,6 +7,19 @@ static double milliseconds(const rg_job *job, rg_cost_query query) {
   return job->costs ? rg_costs_milliseconds(job->costs, &query) : 0;
 }
 
+/* The coordinates and the way back: three products with biases. */
+static rg_cost whitney_cost(const rg_job *job, const rg_site *site, int64_t rank, int64_t hidden) {
+  double p = (double)rank, h = (double)hidden, n = (double)site->outputs;
+  double weights = p * (double)site->inputs + h * p + n * h;
+  int64_t sizes[4] = {site->inputs, rank, hidden, site->outputs};
+  rg_cost cost = {.params = weights + p + h + n, .macs = weights * (double)site->positions};
+  for (int i = 0; i < 3; i++) {
+    rg_cost_query query = {.kind = RG_COST_DENSE, .rows = site->positions, .in = sizes[i], .out = sizes[i + 1]};
+    cost.milliseconds += milliseconds(job, query);
+  }
+  return cost;
+}
+
 /* Parameters with the bias that a factored layer has; multiplications for one row of data. */
 static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form form, double rank) {
   double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions;
@@ -77,6 +90,7 @@ static rg_cost embedding_cost(const rg_job *job, const rg_site *site, rg_form fo
 }
 
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank, int64_t rank2) {
+  if (form == RG_FORM_WHITNEY) return whitney_cost(job, site, rank, rank2);
   if (site->kind == RG_SITE_EMBEDDING) return embedding_cost(job, site, form, (double)rank);
   return site->kind == RG_SITE_CONV ? conv_cost(job, site, form, (double)rank, (double)rank2)
                                     : dense_layer_cost(job, site, form, (double)rank);
@@ -119,10 +133,20 @@ static rango_status consider(const rg_job *job, size_t site, rg_candidate c, dou
   return c.form == RG_FORM_DENSE || c.price < table->items[0].price ? add_candidate(table, c) : RANGO_OK;
 }
 
+/* The one alternative of the method whitney. */
+static rango_status consider_code(const rg_job *job, size_t site, double dense_milliseconds) {
+  const rg_factors *code = &job->codes[site];
+  const double *whole = job->bases[site][RG_FORM_PAIR].tail;
+  rg_candidate c = {.form = code->form, .rank = (int)code->rank, .rank2 = (int)code->rank2};
+  if (code->form == RG_FORM_DENSE) return RANGO_OK;
+  return consider(job, site, c, whole ? code->error * code->error * whole[0] : 0, dense_milliseconds);
+}
+
 static rango_status fill_table(const rg_job *job, size_t site, double dense_milliseconds) {
   const rg_basis *bases = job->bases[site];
   int64_t n = job->sites.items[site].outputs;
   RG_TRY(consider(job, site, (rg_candidate){.form = RG_FORM_DENSE}, 0, dense_milliseconds));
+  if (job->codes) return consider_code(job, site, dense_milliseconds);
   for (int form = RG_FORM_PAIR; form <= RG_FORM_POINTWISE; form++)
     for (int64_t rank = 1; rank <= bases[form].max_rank; rank++) {
       rg_candidate c = {.form = (rg_form)form, .rank = (int)rank};
