@@ -4,9 +4,13 @@
 
 #include "compress/method.h"
 
-#define PROBES       7   /* bisections of the price: 1/128 of its range */
-#define WHOLE_PROBES 4   /* then with wide layers fitted whole too, which takes longer */
-#define WHOLE_REACH  0.3 /* these look for so much less than what was found, of the price above the cheapest */
+/* What a network loses doesn't grow evenly with what is removed: first the cheapest price of a scale that keeps the
+ * budget, from below, where networks are small and quickly scored; then bisection up to the next one that didn't. */
+#define SCALE        1.4  /* between prices of the scale */
+#define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
+#define PROBES       4    /* bisections between two of the scale */
+#define WHOLE_PROBES 4    /* then with wide layers fitted whole too, which takes longer */
+#define WHOLE_REACH  0.2  /* these look for so much less than what was found, of the price above the cheapest */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -97,24 +101,42 @@ typedef struct bracket {
   double low, high, closest;
 } bracket;
 
+/* Tries a price; *kept when its network keeps the budget and becomes the best. */
+static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best, bool *kept) {
+  rg_trial trial;
+  bool fits;
+  RG_TRY(try_price(job, limit, &trial, &fits));
+  double use = fits ? budget_use(job, &trial) : INFINITY;
+  b->closest = fmin(b->closest, use);
+  *kept = use <= budget_limit(job->options) + 1e-9 && trial.price < dense_price(job);
+  if (*kept) {
+    b->high = fmin(trial.price, limit);
+    rg_trial_free(job, best);
+    *best = trial;
+  } else {
+    b->low = limit;
+    rg_trial_free(job, &trial);
+  }
+  return RANGO_OK;
+}
+
 static rango_status bisect(rg_job *job, int probes, bracket *b, rg_trial *best) {
   double dense = dense_price(job), first = job->low, part = (job->high - job->low) / probes;
-  for (int probe = 0; probe < probes && b->high - b->low > 1e-4 * dense; probe++) {
-    rg_trial trial;
-    bool fits;
-    double middle = 0.5 * (b->low + b->high);
-    rg_job_stage(job, first + part * probe, first + part * (probe + 1));
-    RG_TRY(try_price(job, middle, &trial, &fits));
-    double use = fits ? budget_use(job, &trial) : INFINITY;
-    b->closest = fmin(b->closest, use);
-    if (use <= budget_limit(job->options) + 1e-9 && trial.price < dense) {
-      b->high = fmin(trial.price, middle);
-      rg_trial_free(job, best);
-      *best = trial;
-    } else {
-      b->low = middle;
-      rg_trial_free(job, &trial);
-    }
+  for (int i = 0; i < probes && b->high - b->low > 1e-4 * dense; i++) {
+    bool kept;
+    rg_job_stage(job, first + part * i, first + part * (i + 1));
+    RG_TRY(probe(job, 0.5 * (b->low + b->high), b, best, &kept));
+  }
+  return RANGO_OK;
+}
+
+static rango_status climb(rg_job *job, bracket *b, rg_trial *best) {
+  double dense = dense_price(job), price = fmax(SCALE_LEAST * dense, b->low * sqrt(SCALE)), first = job->low;
+  double steps = price < dense ? log(dense / price) / log(SCALE) + 1 : 1, part = (job->high - job->low) / steps;
+  bool kept = false;
+  for (int i = 0; price < dense && !kept; i++, price *= SCALE) {
+    rg_job_stage(job, first + part * i, first + part * (i + 1));
+    RG_TRY(probe(job, price, b, best, &kept));
   }
   return RANGO_OK;
 }
@@ -131,12 +153,14 @@ static rango_status search_metric(rg_job *job, rg_trial *best) {
   bracket b = {.low = cheapest, .high = dense_price(job), .closest = INFINITY};
   bool twice = has_wide_sites(job);
   rango_status status;
-  rg_job_stage(job, low, twice ? low + 0.6 * (high - low) : high);
+  rg_job_stage(job, low, low + 0.5 * (high - low));
+  RG_TRY_DONE(climb(job, &b, best));
+  rg_job_stage(job, low + 0.5 * (high - low), twice ? low + 0.7 * (high - low) : high);
   RG_TRY_DONE(bisect(job, PROBES, &b, best));
   if (twice) {
     b.low = b.high - WHOLE_REACH * (b.high - cheapest);
     job->calibration.refit_columns = RG_COVARIANCE_MAX;
-    rg_job_stage(job, low + 0.6 * (high - low), high);
+    rg_job_stage(job, low + 0.7 * (high - low), high);
     RG_TRY_DONE(bisect(job, WHOLE_PROBES, &b, best));
   }
   if (!best->model) status = nothing_within(job, b.closest);

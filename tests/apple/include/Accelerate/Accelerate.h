@@ -21,6 +21,9 @@ void cblas_dsyrk(enum CBLAS_ORDER order, enum CBLAS_UPLO uplo, enum CBLAS_TRANSP
 void cblas_dtrsm(enum CBLAS_ORDER order, enum CBLAS_SIDE side, enum CBLAS_UPLO uplo, enum CBLAS_TRANSPOSE trans,
                  enum CBLAS_DIAG diag, __LAPACK_int m, __LAPACK_int n, double alpha, const double *a, __LAPACK_int lda,
                  double *b, __LAPACK_int ldb);
+void cblas_dtrmm(enum CBLAS_ORDER order, enum CBLAS_SIDE side, enum CBLAS_UPLO uplo, enum CBLAS_TRANSPOSE trans,
+                 enum CBLAS_DIAG diag, __LAPACK_int m, __LAPACK_int n, double alpha, const double *a, __LAPACK_int lda,
+                 double *b, __LAPACK_int ldb);
 void dsyevd_(const char *job, const char *uplo, const __LAPACK_int *n, double *a, const __LAPACK_int *lda, double *w,
              double *work, const __LAPACK_int *lwork, __LAPACK_int *iwork, const __LAPACK_int *liwork,
              __LAPACK_int *info);
