@@ -2,7 +2,7 @@
  * ordinary length. */
 #include "compress/compress.h"
 
-#define FLOOR 0.02 /* of the mean diagonal: directions that these gradients didn't show still count a little */
+#define FLOOR 0.1 /* of the mean diagonal: directions that these gradients didn't show still count a little */
 
 rango_status rg_metric_factor(double *g, int64_t n) {
   double trace = 0;

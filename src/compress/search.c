@@ -6,10 +6,10 @@
 
 /* What a network loses doesn't grow evenly with what is removed: first the cheapest price of a scale that keeps the
  * budget, from below, where networks are small and quickly scored; then bisection up to the next one that didn't. */
-#define SCALE        1.4  /* between prices of the scale */
+#define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
-#define PROBES       4    /* bisections between two of the scale */
-#define WHOLE_PROBES 4    /* then with wide layers fitted whole too, which takes longer */
+#define PROBES       3    /* bisections between two of the scale */
+#define WHOLE_PROBES 3    /* then with wide layers fitted whole too, which takes longer */
 #define WHOLE_REACH  0.2  /* these look for so much less than what was found, of the price above the cheapest */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
