@@ -4,11 +4,13 @@
 
 #include "compress/method.h"
 
-/* What a network loses doesn't grow evenly with what is removed: first the cheapest price of a scale that keeps the
- * budget, from below, where networks are small and quickly scored; then bisection up to the next one that didn't. */
+/* What a network loses doesn't grow evenly with what is removed. Where a try is quick: first the cheapest price of a
+ * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise bisection alone. */
+#define QUICK_MACS   5e11 /* of the original on the rows that a try runs on */
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
-#define PROBES       3    /* bisections between two of the scale */
+#define SCALE_PROBES 3    /* bisections between two of the scale */
+#define PROBES       7    /* bisections of the whole range: to 1/128 of it */
 #define WHOLE_PROBES 3    /* then with wide layers fitted whole too, which takes longer */
 #define WHOLE_REACH  0.2  /* these look for so much less than what was found, of the price above the cheapest */
 
@@ -141,6 +143,11 @@ static rango_status climb(rg_job *job, bracket *b, rg_trial *best) {
   return RANGO_OK;
 }
 
+static bool is_quick(const rg_job *job) {
+  double rows = (double)(job->calibration.data->rows + job->val->rows);
+  return (double)job->canonical_macs * rows <= QUICK_MACS;
+}
+
 static bool has_wide_sites(const rg_job *job) {
   for (size_t i = 0; i < job->sites.count; i++)
     if (job->sites.items[i].inputs > job->calibration.refit_columns && rg_site_wants_covariance(&job->sites.items[i]))
@@ -153,10 +160,12 @@ static rango_status search_metric(rg_job *job, rg_trial *best) {
   bracket b = {.low = cheapest, .high = dense_price(job), .closest = INFINITY};
   bool twice = has_wide_sites(job);
   rango_status status;
-  rg_job_stage(job, low, low + 0.5 * (high - low));
-  RG_TRY_DONE(climb(job, &b, best));
-  rg_job_stage(job, low + 0.5 * (high - low), twice ? low + 0.7 * (high - low) : high);
-  RG_TRY_DONE(bisect(job, PROBES, &b, best));
+  bool quick = is_quick(job);
+  double climbed = quick ? low + 0.5 * (high - low) : low;
+  rg_job_stage(job, low, climbed);
+  if (quick) RG_TRY_DONE(climb(job, &b, best));
+  rg_job_stage(job, climbed, twice ? low + 0.7 * (high - low) : high);
+  RG_TRY_DONE(bisect(job, quick ? SCALE_PROBES : PROBES, &b, best));
   if (twice) {
     b.low = b.high - WHOLE_REACH * (b.high - cheapest);
     job->calibration.refit_columns = RG_COVARIANCE_MAX;
