@@ -57,8 +57,10 @@ const command commands[] = {
      "rango tune -o costs.json", command_tune},
     {"manifold", "intrinsic dimension of data, without a model; projects it to few coordinates",
      "X.npy [--project N [--method pca|whitney] -o Y.npy]",
-     "Rows are samples; what follows the first axis is flattened. --project takes the leading principal components, or\n"
-     "with --method whitney the projection that keeps all samples apart: the shortest of the lines between two of them\n"
+     "Rows are samples; what follows the first axis is flattened. --project takes the leading principal components, "
+     "or\n"
+     "with --method whitney the projection that keeps all samples apart: the shortest of the lines between two of "
+     "them\n"
      "(secants) stays as long as can be. kappa says how much of its length that one keeps.",
      "rango manifold samples.npy --project 9 --method whitney -o coordinates.npy", command_manifold},
     {"svd", "truncated singular value decomposition of a matrix", "A.npy --rank R [--tolerance T] -o F.npz",

@@ -19,7 +19,7 @@
 #define RIDGE_MANY  1e-6 /* z with at least ROWS_EACH rows for each unknown */
 #define RIDGE_FEW   1e-2 /* otherwise: few rows say little, stay near the prior */
 #define ROWS_EACH   8
-#define ROWS_WHOLE  2 /* rows for each input, at least, to fit a weight without a covariance to lean on */
+#define ROWS_WHOLE  2 /* rows for each input, at least, to fit a whole weight */
 
 void rg_factors_free(rg_factors *factors) {
   rg_free(factors->first);
@@ -260,7 +260,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_candidate *choice = f->choice;
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
-  bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs || choice->form > RG_FORM_PAIR;
+  bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs;
   bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns && determined;
   rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};

@@ -10,8 +10,8 @@
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
 #define SCALE_PROBES 3    /* bisections between two of the scale */
-#define PROBES       7    /* bisections of the whole range: to 1/128 of it */
-#define WHOLE_PROBES 3    /* then with wide layers fitted whole too, which takes longer */
+#define PROBES       6    /* bisections of the whole range: to 1/64 of it */
+#define WHOLE_PROBES 2    /* then with wide layers fitted whole too, which takes longer */
 #define WHOLE_REACH  0.2  /* these look for so much less than what was found, of the price above the cheapest */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
