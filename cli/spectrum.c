@@ -24,7 +24,7 @@ void spectrum_table_add(table *t, const char *name, const char *op, const rango_
   number_cell(t, s->two_nn);
   number_cell(t, s->mle);
   number_cell(t, s->intrinsic.value);
-  table_cell(t, known ? "%.1f to %.1f" : "", s->intrinsic.low, s->intrinsic.high);
+  table_cell(t, known ? "%.1f to %.1f" : "-", s->intrinsic.low, s->intrinsic.high);
   table_cell(t, "%s", known ? rango_estimator_name(s->estimator) : "");
   table_cell(t, known ? "%lld" : "-", (long long)s->whitney);
   table_cell(t, known ? "%lld" : "-", (long long)s->whitney_linear);

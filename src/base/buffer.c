@@ -37,13 +37,22 @@ rango_status rg_buffer_create_mapped(void *data, size_t bytes, rg_buffer **out) 
   return RANGO_OK;
 }
 
+/* Room on the disk for `bytes`, so that writing to the mapping can't fail later. */
+static bool make_room(int file, size_t bytes) {
+#ifdef __APPLE__
+  fstore_t room = {.fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_length = (off_t)bytes};
+  return fcntl(file, F_PREALLOCATE, &room) != -1 && ftruncate(file, (off_t)bytes) == 0;
+#else
+  return posix_fallocate(file, 0, (off_t)bytes) == 0;
+#endif
+}
+
 rango_status rg_buffer_create_scratch(size_t bytes, rg_buffer **out) {
   FILE *file = tmpfile();
   void *data = MAP_FAILED;
   *out = NULL;
   RG_FAIL_IF(!file, RANGO_ERROR_IO, "no temporary file");
-  if (posix_fallocate(fileno(file), 0, (off_t)bytes) == 0)
-    data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+  if (make_room(fileno(file), bytes)) data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
   fclose(file);
   RG_FAIL_IF(data == MAP_FAILED, RANGO_ERROR_IO, "no room for a temporary file of %zu bytes", bytes);
   rango_status status = rg_buffer_create_mapped(data, bytes, out);

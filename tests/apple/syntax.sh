@@ -8,12 +8,17 @@ cd "$RANGO_SOURCE_DIR"
 work=$RANGO_BINARY_DIR/apple
 rm -rf "$work"
 mkdir -p "$work/libraries"
-for header in zip.h zipconf.h cjson; do # of libraries that are the same on every system
-  [ -e "/usr/include/$header" ] && ln -s "/usr/include/$header" "$work/libraries/"
+# Of libraries that are the same on every system; some lie in a folder of the architecture.
+for header in zip.h zipconf.h cjson png.h pngconf.h pnglibconf.h jpeglib.h jmorecfg.h jerror.h jconfig.h; do
+  for found in "/usr/include/$header" /usr/include/*-linux-gnu/"$header"; do
+    [ -e "$found" ] && ln -sf "$found" "$work/libraries/"
+  done
 done
 skipped="^src/kernels/avx|^src/gpu/"
 [ -e "$work/libraries/zip.h" ] || skipped="$skipped|^src/compress/npz.c"
 [ -e "$work/libraries/cjson" ] || skipped="$skipped|^cli/"
+[ -e "$work/libraries/png.h" ] || skipped="$skipped|^cli/data_png.c"
+[ -e "$work/libraries/jpeglib.h" ] || skipped="$skipped|^cli/data_jpeg.c"
 
 flags="-target arm64-apple-macos11 -nostdlibinc -fsyntax-only -std=gnu11 -isystem tests/apple/include
   -isystem $work/libraries -Iinclude -Isrc -DRANGO_CBLAS -Wall -Wextra -Wshadow -Wno-unused-parameter -Werror"

@@ -15,7 +15,16 @@
 #define O_CLOEXEC           0x1000000
 #define AT_FDCWD            (-2)
 #define AT_SYMLINK_NOFOLLOW 0x0020
+#define F_PREALLOCATE       42
 #define F_FULLFSYNC         51
+#define F_ALLOCATEALL       0x00000004
+#define F_PEOFPOSMODE       3
+
+typedef struct fstore {
+  unsigned int fst_flags;
+  int fst_posmode;
+  off_t fst_offset, fst_length, fst_bytesalloc;
+} fstore_t;
 
 int open(const char *path, int flags, ...);
 int openat(int folder, const char *path, int flags, ...);
