@@ -155,7 +155,7 @@ static rango_status make_prior(const fitting *f, double **b) {
   int64_t n = f->site->outputs, k = f->regression.columns;
   bool closed = f->basis && f->basis->second;
   *b = NULL;
-  if (!f->whole && !closed && !f->statistics->covariance) return RANGO_OK;
+  if (!f->whole && !closed && !(f->basis && f->statistics->covariance)) return RANGO_OK;
   RG_TRY(rg_alloc((size_t)(k * n) * sizeof **b, RG_OUT(b)));
   if (f->whole)
     turn(f->site->matrix, n, k, *b);
