@@ -94,12 +94,6 @@ static void precondition(alternation *s, const double *x, double *z) {
     for (int64_t j = 0; j < inner; j++) z[i * inner + j] = s->turned[j * r + i];
 }
 
-static double dot(const double *a, const double *b, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) sum += a[i] * b[i];
-  return sum;
-}
-
 /* What is left over: rest [rank][inner] = sum over t of B_t cross_t' - apply(v). */
 static void first_rest(alternation *s, const double *v, double *rest) {
   const rg_unfolding *u = s->u;
@@ -116,15 +110,15 @@ static void iterate(alternation *s, double *const vectors[4], double *v) {
   first_rest(s, v, rest);
   precondition(s, rest, z);
   memcpy(direction, z, (size_t)count * sizeof(double));
-  double size = dot(rest, z, count), first = size;
+  double size = rg_dot(rest, z, count), first = size;
   for (int step = 0; step < STEPS && size > 1e-10 * first; step++) {
     apply(s, direction, image);
-    double curvature = dot(direction, image, count);
+    double curvature = rg_dot(direction, image, count);
     if (!(curvature > 0)) return;
     for (int64_t i = 0; i < count; i++) v[i] += size / curvature * direction[i];
     for (int64_t i = 0; i < count; i++) rest[i] -= size / curvature * image[i];
     precondition(s, rest, z);
-    double next = dot(rest, z, count);
+    double next = rg_dot(rest, z, count);
     for (int64_t i = 0; i < count; i++) direction[i] = z[i] + next / size * direction[i];
     size = next;
   }

@@ -48,18 +48,6 @@ rango_status rg_basis_tail(const double *values, int64_t count, rg_basis *basis)
   return RANGO_OK;
 }
 
-static rango_status to_double(const float *from, int64_t count, double **out) {
-  RG_TRY(rg_alloc((size_t)count * sizeof(double), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++) (*out)[i] = from[i];
-  return RANGO_OK;
-}
-
-static rango_status to_float(const double *from, int64_t count, float **out) {
-  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
-  return RANGO_OK;
-}
-
 /* Covariance of the sampled outputs. */
 static rango_status output_covariance(const rg_site *site, const rg_statistics *statistics, double *covariance) {
   rg_moments moments;
@@ -151,7 +139,7 @@ static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *st
   RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *t, RG_OUT(&t)));
   RG_TRY_DONE(rg_alloc((size_t)(m * n) * sizeof *second, RG_OUT(&second)));
   RG_TRY_DONE(rg_alloc((size_t)(2 * m) * sizeof *values, RG_OUT(&values)));
-  RG_TRY_DONE(to_double(site->matrix, n * m, &matrix));
+  RG_TRY_DONE(rg_to_double(site->matrix, n * m, &matrix));
   memcpy(q, statistics->input_covariance, (size_t)(m * m) * sizeof *q);
   RG_TRY_DONE(rg_eigen_symmetric(q, m, values));
   scale_rows(q, values, m, 0.5);
@@ -163,7 +151,7 @@ static rango_status basis_of_inputs(const rg_site *site, const rg_statistics *st
   rg_matmul(false, false, m, m, m, 1.0, u, q, 0.0, first);
   rg_matmul(false, false, m, n, m, 1.0, u, t, 0.0, second);
   basis->max_rank = m;
-  RG_TRY_DONE(to_float(first, m * m, &basis->first));
+  RG_TRY_DONE(rg_to_float(first, m * m, &basis->first));
   RG_TRY_DONE(rg_basis_second(statistics, m, n, second, basis));
   RG_TRY_DONE(rg_basis_tail(values + m, m, basis));
 done:

@@ -185,12 +185,6 @@ done:
   return status;
 }
 
-static rango_status to_float(const double *from, int64_t count, float **out) {
-  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
-  return RANGO_OK;
-}
-
 static rango_status make_basis(rg_unfolding *u, rg_basis *basis, rg_basis *tucker) {
   double *v = NULL, *f = NULL;
   rango_status status;
@@ -201,7 +195,7 @@ static rango_status make_basis(rg_unfolding *u, rg_basis *basis, rg_basis *tucke
   RG_TRY_DONE(explained(u, v, f));
   RG_TRY_DONE(fill_tail(u, f, basis));
   if (tucker && u->inner >= TUCKER_CHANNELS) RG_TRY_DONE(fill_grid(u, f, tucker));
-  RG_TRY_DONE(to_float(v, u->rank * u->inner, &basis->first));
+  RG_TRY_DONE(rg_to_float(v, u->rank * u->inner, &basis->first));
   basis->max_rank = u->rank;
 done:
   rg_free(v);

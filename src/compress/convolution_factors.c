@@ -7,12 +7,6 @@
 
 #define SWEEPS 1 /* later ones gain little */
 
-static rango_status to_float(const double *from, int64_t count, float **out) {
-  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
-  return RANGO_OK;
-}
-
 /* What z is fitted with: with F = L_z^-1 cross, the solution is L_z'^-1 F [(rank, tap)][outputs], in the metric. */
 rango_status rg_unfolding_solve(const rg_unfolding *u, const double *v, double *f, double *solution) {
   int64_t size = u->rank * u->taps, n = u->site->outputs;
@@ -97,12 +91,12 @@ static rango_status make_factors(const rg_unfolding *u, const double *metric, do
     RG_TRY_DONE(cut_second(u, f, solution, rank2, middle, last));
     rg_metric_undo(metric, n, rank2, last);
     RG_TRY_DONE(store_taps(u, middle, rank2, &factors->middle));
-    RG_TRY_DONE(to_float(last, n * rank2, &factors->second));
+    RG_TRY_DONE(rg_to_float(last, n * rank2, &factors->second));
   }
   transpose(solution, size, n, second);
   rg_metric_undo(metric, n, size, second);
   if (factors->form != RG_FORM_TUCKER) RG_TRY_DONE(store_taps(u, second, n, &factors->second));
-  RG_TRY_DONE(to_float(v, u->rank * u->inner, &factors->first));
+  RG_TRY_DONE(rg_to_float(v, u->rank * u->inner, &factors->first));
   RG_TRY_DONE(compose(u, v, second, b));
 done:
   rg_free(v);

@@ -32,16 +32,9 @@ rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_sco
 
 /* The allocation's own curve, even in price. */
 static rango_status add_predicted(rg_job *job) {
-  double dense = 0, cheapest = 0;
+  double dense = rg_dense_price(job), cheapest = rg_cheapest_price(job);
   size_t *places = NULL;
   rango_status status = RANGO_OK;
-  for (size_t i = 0; i < job->sites.count; i++) {
-    const rg_candidates *table = &job->tables[i];
-    double least = table->items[0].price;
-    for (size_t j = 1; j < table->count; j++) least = fmin(least, table->items[j].price);
-    dense += table->items[0].price;
-    cheapest += least;
-  }
   RG_TRY(rg_alloc(job->sites.count * sizeof *places, RG_OUT(&places)));
   for (int i = 0; i < PREDICTED && cheapest < dense; i++) {
     double limit = cheapest + (dense - cheapest) * (i + 0.5) / PREDICTED;

@@ -168,12 +168,6 @@ static rango_status make_prior(const fitting *f, double **b) {
 
 /* ---- factors from a regression ---- */
 
-static rango_status to_float(const double *from, int64_t count, float **out) {
-  RG_TRY(rg_alloc((size_t)count * sizeof(float), RG_OUT(out)));
-  for (int64_t i = 0; i < count; i++) (*out)[i] = (float)from[i];
-  return RANGO_OK;
-}
-
 /* b' [outputs][columns]. */
 static rango_status solution(const rg_regression *r, float **out) {
   RG_TRY(rg_alloc((size_t)(r->columns * r->outputs) * sizeof(float), RG_OUT(out)));
@@ -200,8 +194,8 @@ static rango_status reduce(const fitting *f, rg_regression *r, int64_t rank, flo
   RG_TRY_DONE(rg_alloc((size_t)(rank * r->columns) * sizeof *a, RG_OUT(&a)));
   RG_TRY_DONE(rg_alloc((size_t)(r->outputs * rank) * sizeof *b, RG_OUT(&b)));
   RG_TRY_DONE(rg_regression_reduce(r, f->statistics->metric, rank, a, b));
-  RG_TRY_DONE(to_float(a, rank * r->columns, first));
-  RG_TRY_DONE(to_float(b, r->outputs * rank, second));
+  RG_TRY_DONE(rg_to_float(a, rank * r->columns, first));
+  RG_TRY_DONE(rg_to_float(b, r->outputs * rank, second));
 done:
   rg_free(a);
   rg_free(b);

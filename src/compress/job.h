@@ -71,6 +71,9 @@ typedef struct rg_trial {
 } rg_trial;
 
 void rg_trial_free(rg_job *job, rg_trial *trial);
+/* Of all sites together: as they are, and at the least. */
+double rg_dense_price(const rg_job *job);
+double rg_cheapest_price(const rg_job *job);
 /* The cheapest network within the budget; RANGO_ERROR_BUDGET when there is none. */
 rango_status rg_search(rg_job *job, rg_trial *best);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "linalg/linalg.h"
 
 #define Z_95             1.6448536269514722 /* one-sided */
 #define BOOTSTRAP_ROUNDS 1000
@@ -44,11 +45,6 @@ static double drop_bound(const rg_scores *before, const rg_scores *after) {
   return 100 * (mean + Z_95 * sqrt(variance / n));
 }
 
-static int compare_double(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* 95th percentile of the relative error, or of its ratio to the one before, over rows drawn with repetition. */
 static double bootstrap_bound(const rg_scores *before, const rg_scores *after, uint64_t seed) {
   double values[BOOTSTRAP_ROUNDS];
@@ -63,7 +59,7 @@ static double bootstrap_bound(const rg_scores *before, const rg_scores *after, u
     }
     values[round] = base > 0 ? sqrt(error / base) : error > 0 ? INFINITY : 1;
   }
-  qsort(values, BOOTSTRAP_ROUNDS, sizeof *values, compare_double);
+  qsort(values, BOOTSTRAP_ROUNDS, sizeof *values, rg_compare_doubles);
   return values[(int)(0.95 * BOOTSTRAP_ROUNDS)];
 }
 

@@ -23,13 +23,13 @@ void rg_trial_free(rg_job *job, rg_trial *trial) {
   *trial = (rg_trial){0};
 }
 
-static double dense_price(const rg_job *job) {
+double rg_dense_price(const rg_job *job) {
   double sum = 0;
   for (size_t i = 0; i < job->sites.count; i++) sum += job->tables[i].items[0].price;
   return sum;
 }
 
-static double cheapest_price(const rg_job *job) {
+double rg_cheapest_price(const rg_job *job) {
   double sum = 0;
   for (size_t i = 0; i < job->sites.count; i++) {
     double least = INFINITY;
@@ -110,7 +110,7 @@ static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best,
   RG_TRY(try_price(job, limit, &trial, &fits));
   double use = fits ? budget_use(job, &trial) : INFINITY;
   b->closest = fmin(b->closest, use);
-  *kept = use <= budget_limit(job->options) + 1e-9 && trial.price < dense_price(job);
+  *kept = use <= budget_limit(job->options) + 1e-9 && trial.price < rg_dense_price(job);
   if (*kept) {
     b->high = fmin(trial.price, limit);
     rg_trial_free(job, best);
@@ -123,7 +123,7 @@ static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best,
 }
 
 static rango_status bisect(rg_job *job, int probes, bracket *b, rg_trial *best) {
-  double dense = dense_price(job), first = job->low, part = (job->high - job->low) / probes;
+  double dense = rg_dense_price(job), first = job->low, part = (job->high - job->low) / probes;
   for (int i = 0; i < probes && b->high - b->low > 1e-4 * dense; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
@@ -133,7 +133,7 @@ static rango_status bisect(rg_job *job, int probes, bracket *b, rg_trial *best) 
 }
 
 static rango_status climb(rg_job *job, bracket *b, rg_trial *best) {
-  double dense = dense_price(job), price = fmax(SCALE_LEAST * dense, b->low * sqrt(SCALE)), first = job->low;
+  double dense = rg_dense_price(job), price = fmax(SCALE_LEAST * dense, b->low * sqrt(SCALE)), first = job->low;
   double steps = price < dense ? log(dense / price) / log(SCALE) + 1 : 1, part = (job->high - job->low) / steps;
   bool kept = false;
   for (int i = 0; price < dense && !kept; i++, price *= SCALE) {
@@ -156,8 +156,8 @@ static bool has_wide_sites(const rg_job *job) {
 }
 
 static rango_status search_metric(rg_job *job, rg_trial *best) {
-  double cheapest = cheapest_price(job), low = job->low, high = job->high;
-  bracket b = {.low = cheapest, .high = dense_price(job), .closest = INFINITY};
+  double cheapest = rg_cheapest_price(job), low = job->low, high = job->high;
+  bracket b = {.low = cheapest, .high = rg_dense_price(job), .closest = INFINITY};
   bool twice = has_wide_sites(job);
   rango_status status;
   bool quick = is_quick(job);
@@ -184,11 +184,11 @@ static rango_status search_cut(rg_job *job, rg_trial *best) {
   double whole = (double)(params ? job->params : job->macs),
          now = (double)(params ? job->canonical_params : job->canonical_macs);
   RG_FAIL_IF(!(whole > 0), RANGO_ERROR_BUDGET, "the model's %s aren't known", params ? "parameters" : "MACs");
-  double others = now / whole - dense_price(job), limit = 1 - options->budget_value / 100 - others;
+  double others = now / whole - rg_dense_price(job), limit = 1 - options->budget_value / 100 - others;
   job->calibration.refit_columns = RG_COVARIANCE_MAX;
   RG_TRY(try_price(job, limit, best, &fits));
   RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank",
-             options->budget_value, params ? "parameters" : "MACs", 100 * (1 - others - cheapest_price(job)));
+             options->budget_value, params ? "parameters" : "MACs", 100 * (1 - others - rg_cheapest_price(job)));
   return RANGO_OK;
 }
 

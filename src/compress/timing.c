@@ -15,11 +15,6 @@ double rg_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int compare_double(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static rango_status run_once(rango_session *session, rango_tensor *const *inputs, size_t input_count,
                              rango_tensor **outputs, size_t output_count, double *seconds) {
   double start = rg_now();
@@ -49,7 +44,7 @@ rango_status rg_time_models(const rango_model *const *models, size_t count, cons
     for (size_t m = 0; m < count; m++)
       RG_TRY_DONE(run_once(sessions[m], inputs, data->count, outputs, output_count, &times[m][rounds]));
   for (size_t m = 0; m < count; m++) {
-    qsort(times[m], (size_t)rounds, sizeof(double), compare_double);
+    qsort(times[m], (size_t)rounds, sizeof(double), rg_compare_doubles);
     milliseconds[m] = 1e3 * times[m][rounds / 2];
   }
 done:

@@ -56,6 +56,14 @@ void rg_matmul_float(bool transpose_a, bool transpose_b, int64_t m, int64_t n, i
 bool rg_all_finite(const double *values, int64_t count, int64_t *bad);
 bool rg_all_finite_float(const float *values, int64_t count, int64_t *bad);
 
+/* ---- vectors ---- */
+double rg_dot(const double *a, const double *b, int64_t count);
+/* For qsort: ascending. */
+int rg_compare_doubles(const void *a, const void *b);
+/* Copies in the other precision, allocated: the caller frees *out. */
+rango_status rg_to_float(const double *from, int64_t count, float **out);
+rango_status rg_to_double(const float *from, int64_t count, double **out);
+
 /* ---- streamed moments: mean and covariance of rows that come in blocks ---- */
 typedef struct rg_moments {
   int64_t n;     /* columns */

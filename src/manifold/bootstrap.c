@@ -4,12 +4,8 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "linalg/linalg.h"
 #include "manifold/manifold.h"
-
-static int compare_double(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 rango_status rg_bootstrap(rg_statistic statistic, const void *user, int64_t count, int resamples, uint64_t seed,
                           rango_estimate *out) {
@@ -26,7 +22,7 @@ rango_status rg_bootstrap(rg_statistic statistic, const void *user, int64_t coun
     for (int64_t i = 0; i < count; i++) drawn[i] = (int64_t)rg_random_below(&random, (uint64_t)count);
     values[r] = statistic(user, drawn, count);
   }
-  qsort(values, (size_t)resamples, sizeof *values, compare_double);
+  qsort(values, (size_t)resamples, sizeof *values, rg_compare_doubles);
   out->low = values[(int)(0.025 * (resamples - 1))];
   out->high = values[(int)ceil(0.975 * (resamples - 1))];
 done:

@@ -4,15 +4,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "linalg/linalg.h"
 #include "manifold/manifold.h"
 
 #define NEAR_NEIGHBOUR 10 /* whose median distance is the smaller radius */
 #define FAR_NEIGHBOUR  20
-
-static int compare_double(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 typedef struct pairs {
   int64_t count;
@@ -48,7 +44,7 @@ static rango_status median_distance(const rg_neighbours *neighbours, int64_t nei
   double *values = NULL;
   RG_TRY(rg_alloc((size_t)neighbours->count * sizeof *values, RG_OUT(&values)));
   for (int64_t i = 0; i < neighbours->count; i++) values[i] = neighbours->distances[i * neighbours->k + neighbour - 1];
-  qsort(values, (size_t)neighbours->count, sizeof *values, compare_double);
+  qsort(values, (size_t)neighbours->count, sizeof *values, rg_compare_doubles);
   *out = values[neighbours->count / 2];
   rg_free(values);
   return RANGO_OK;

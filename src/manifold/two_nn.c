@@ -3,15 +3,11 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "linalg/linalg.h"
 #include "manifold/manifold.h"
 
 #define DROP     0.1 /* of the largest ratios: outliers */
 #define QUANTILE 1.959963984540054
-
-static int compare_double(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 rango_estimate rg_two_nn(const double *distances, int64_t count, int64_t stride) {
   rango_estimate estimate = {NAN, NAN, NAN};
@@ -20,7 +16,7 @@ rango_estimate rg_two_nn(const double *distances, int64_t count, int64_t stride)
   int64_t used = 0;
   for (int64_t i = 0; i < count; i++)
     if (distances[i * stride] > 0) logs[used++] = log(distances[i * stride + 1] / distances[i * stride]);
-  qsort(logs, (size_t)used, sizeof *logs, compare_double);
+  qsort(logs, (size_t)used, sizeof *logs, rg_compare_doubles);
   int64_t kept = (int64_t)((1 - DROP) * (double)used);
   for (int64_t i = 0; i < kept; i++) {
     numerator -= logs[i] * log(1 - (double)(i + 1) / (double)used);

@@ -16,12 +16,6 @@
 #define SHARPNESS  100.0 /* of the soft minimum at the end, in units of 1/kappa^2; a twentieth at the start */
 #define NOTHING    1e-12
 
-static double dot(const double *a, const double *b, int64_t n) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
-
 static void scale(double *a, double factor, int64_t n) {
   for (int64_t i = 0; i < n; i++) a[i] *= factor;
 }
@@ -29,13 +23,13 @@ static void scale(double *a, double factor, int64_t n) {
 /* Modified Gram-Schmidt on rows [p][n], the first as it is but for its length; a row that vanishes is drawn anew. */
 static void orthonormalise(double *rows, int64_t p, int64_t n, rg_random *random) {
   for (int64_t i = 0; i < p; i++) {
-    double *row = rows + i * n, length = sqrt(dot(row, row, n)), before = length;
+    double *row = rows + i * n, length = sqrt(rg_dot(row, row, n)), before = length;
     for (int pass = 0; pass < 2; pass++) {
       for (int64_t j = 0; j < i; j++) {
-        double along = dot(row, rows + j * n, n);
+        double along = rg_dot(row, rows + j * n, n);
         for (int64_t k = 0; k < n; k++) row[k] -= along * rows[j * n + k];
       }
-      length = sqrt(dot(row, row, n));
+      length = sqrt(rg_dot(row, row, n));
     }
     if (!(length > NOTHING * before) || !(before > 0)) {
       for (int64_t k = 0; k < n; k++) row[k] = rg_random_normal(random);
@@ -63,7 +57,7 @@ static void avoid(double *rows, int64_t p, int64_t n, const double *secant, cons
     orthonormalise(rows, p, n, random);
   }
   for (int64_t k = 0; k < n; k++) rows[k] = (1 - step) * along[k] + step * (secant[k] - along[k]);
-  double length = sqrt(dot(rows, rows, n));
+  double length = sqrt(rg_dot(rows, rows, n));
   if (length > 0) scale(rows, 1 / length, n);
 }
 
@@ -93,11 +87,11 @@ static void polish(const rg_secants *secants, int64_t p, workspace *w, rg_random
     double least = measure(secants, p, w, NULL);
     if (i == POLISH) return;
     for (int64_t s = 0; s < secants->count; s++) {
-      double *image = w->images + s * p, square = dot(image, image, p);
+      double *image = w->images + s * p, square = rg_dot(image, image, p);
       scale(image, exp(-sharpness * (square / fmax(least * least, NOTHING) - 1)), p);
     }
     rg_matmul(true, false, p, n, secants->count, 1.0, w->images, secants->values, 0.0, w->along);
-    length = sqrt(dot(w->along, w->along, p * n) / (double)p);
+    length = sqrt(rg_dot(w->along, w->along, p * n) / (double)p);
     double step = length > 0 ? FIRST_STEP * pow(LAST_STEP / FIRST_STEP, share) / length : 0;
     for (int64_t k = 0; k < p * n; k++) w->rows[k] += step * w->along[k];
     orthonormalise(w->rows, p, n, random);

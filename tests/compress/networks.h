@@ -40,6 +40,15 @@ static inline float *low_rank_matrix(int64_t rows, int64_t columns, int64_t rank
   return out;
 }
 
+/* Nothing in the model can be factored. The model is freed. */
+static inline void check_no_sites(rango_model *model) {
+  rg_sites sites;
+  check_ok(rg_sites_find(model, &sites));
+  assert_int_equal(sites.count, 0);
+  rg_sites_free(&sites);
+  rango_model_free(model);
+}
+
 /* Statistics and bases of a model's sites on rows of data. */
 typedef struct bench {
   rango_model *model;

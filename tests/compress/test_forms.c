@@ -331,11 +331,7 @@ static void other_layers_are_left_alone(void **state) {
   check_ok(rg_graph_add_output(g, y));
   check_ok(rg_graph_add_output(g, grouped));
   finish(model, gram);
-  rg_sites sites;
-  check_ok(rg_sites_find(model, &sites));
-  assert_int_equal(sites.count, 0);
-  rg_sites_free(&sites);
-  rango_model_free(model);
+  check_no_sites(model);
 }
 
 int main(void) {
