@@ -5,15 +5,13 @@
 
 #define PREDICTED 48 /* points between the cheapest network and the dense one */
 
-/* `scores` NULL: not measured. */
-static rango_status add(rg_job *job, const rg_candidate *choices, const size_t *places, const rg_scores *scores) {
+rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_scores *scores) {
   double params = (double)job->canonical_params, macs = (double)job->canonical_macs, damage = 0;
   for (size_t i = 0; i < job->sites.count; i++) {
     const rg_candidate *dense = &job->tables[i].items[0];
-    const rg_candidate *chosen = choices ? &choices[i] : &job->tables[i].items[places[i]];
-    params += chosen->cost.params - dense->cost.params;
-    macs += chosen->cost.macs - dense->cost.macs;
-    damage += chosen->damage;
+    params += choices[i].cost.params - dense->cost.params;
+    macs += choices[i].cost.macs - dense->cost.macs;
+    damage += choices[i].damage;
   }
   RG_TRY(RG_RESERVE(&job->curve, 1));
   job->curve.items[job->curve.count++] = (rango_curve_point){
@@ -26,22 +24,23 @@ static rango_status add(rg_job *job, const rg_candidate *choices, const size_t *
   return RANGO_OK;
 }
 
-rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_scores *scores) {
-  return add(job, choices, NULL, scores);
-}
-
 /* The allocation's own curve, even in price. */
 static rango_status add_predicted(rg_job *job) {
   double dense = rg_dense_price(job), cheapest = rg_cheapest_price(job);
-  size_t *places = NULL;
-  rango_status status = RANGO_OK;
-  RG_TRY(rg_alloc(job->sites.count * sizeof *places, RG_OUT(&places)));
+  size_t count = job->sites.count, *places = NULL;
+  rg_candidate *choices = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc(count * sizeof *places, RG_OUT(&places)));
+  RG_TRY_DONE(rg_alloc(count * sizeof *choices, RG_OUT(&choices)));
   for (int i = 0; i < PREDICTED && cheapest < dense; i++) {
     double limit = cheapest + (dense - cheapest) * (i + 0.5) / PREDICTED;
-    if (rg_allocate(job->tables, job->sites.count, limit, places)) RG_TRY_DONE(add(job, NULL, places, NULL));
+    if (!rg_allocate(job->tables, count, limit, places)) continue;
+    for (size_t site = 0; site < count; site++) choices[site] = job->tables[site].items[places[site]];
+    RG_TRY_DONE(rg_curve_add(job, choices, NULL));
   }
 done:
   rg_free(places);
+  rg_free(choices);
   return status;
 }
 

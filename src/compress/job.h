@@ -78,7 +78,7 @@ double rg_cheapest_price(const rg_job *job);
 rango_status rg_search(rg_job *job, rg_trial *best);
 
 /* ---- curve.c ---- */
-/* A network that was measured, choices [sites]. */
+/* A network of choices [sites]; `scores` NULL: not measured. */
 rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_scores *scores);
 /* Marks the chosen one, and adds what the allocation predicts for all sizes. */
 rango_status rg_curve_finish(rg_job *job, const rg_trial *chosen);
