@@ -35,9 +35,7 @@ static char *append_quoted(char *to, const char *text) {
 char *command_line(const char *name, int count, char *const *arguments) {
   size_t bytes = strlen("rango ") + strlen(name) + 1;
   for (int i = 0; i < count; i++) bytes += 4 * strlen(arguments[i]) + 3;
-  char *text = must_alloc(bytes, 1), *at = text;
-  memcpy(at, "rango", 5);
-  at = append_quoted(at + 5, name);
+  char *text = must_alloc(bytes, 1), *at = append_quoted(stpcpy(text, "rango"), name);
   for (int i = 0; i < count; i++) at = append_quoted(at, arguments[i]);
   return text;
 }

@@ -224,8 +224,11 @@ static rango_status add_outputs(rg_backward *b, rg_value *const *values, const i
 
 static rango_status emit_node(rg_backward *b, const rg_node *node) {
   bool any = false;
+  const rg_value *named = NULL; /* a node may leave its first outputs out */
+  for (int i = 0; i < node->output_count && !named; i++) named = node->outputs[i];
+  if (!named) return RANGO_OK;
   b->node = node;
-  RG_TRY(rg_arena_printf(b->graph->model->arena, &b->name, "%s_adjoint", node->outputs[0]->name));
+  RG_TRY(rg_arena_printf(b->graph->model->arena, &b->name, "%s_adjoint", named->name));
   for (int i = node->output_count - 1; i >= 0; i--) {
     if (!node->outputs[i]) continue;
     rg_back_settle(b, node->outputs[i]);

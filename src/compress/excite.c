@@ -89,7 +89,7 @@ rango_status rg_probes_scan(const rango_model *model, rg_sites *sites, const rg_
                             rg_probe *probes) {
   rg_calibration c = *calibration;
   rg_frontier frontier = {0};
-  rango_status status;
+  rango_status status = RANGO_OK;
   c.batch = rg_dataset_batch_rows(c.data, 1);
   c.batches = (rows < c.data->rows ? rows : c.data->rows) / c.batch;
   if (c.batches == 0) return RANGO_OK;

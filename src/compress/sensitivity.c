@@ -157,24 +157,6 @@ static rango_status compare(const rango_tensor *truth, const rango_tensor *other
   return RANGO_OK;
 }
 
-static rango_status measure_rank(const tail_runner *tail, const projector *p, rango_tensor *const *truth,
-                                 double *damage) {
-  double distance = 0, variance = 0;
-  for (int64_t batch = 0; batch < tail->frontier->batches; batch++) {
-    const rango_tensor *y = rg_frontier_value(tail->frontier, batch, p->site->output);
-    rango_tensor projected, *output = NULL;
-    RG_TRY(rg_tensor_copy(&projected, y));
-    rango_status status = project_tensor(p, &projected);
-    if (status == RANGO_OK) status = tail_run(tail, batch, p->site->output, &projected, &output);
-    if (status == RANGO_OK) status = compare(truth[batch], output, &distance, &variance);
-    rango_tensor_free(output);
-    rg_tensor_clear(&projected);
-    RG_TRY(status);
-  }
-  *damage = variance > 0 ? distance / variance : distance;
-  return RANGO_OK;
-}
-
 /* The least rank whose relative error is at most `error`. */
 static int64_t rank_for(const rg_basis *basis, double error) {
   int64_t rank = 1;
@@ -194,6 +176,23 @@ typedef struct perturbation {
   tail_runner tail;
   projector projector;
 } perturbation;
+
+static rango_status measure_projected(const perturbation *x, double *damage) {
+  double distance = 0, variance = 0;
+  for (int64_t batch = 0; batch < x->frontier->batches; batch++) {
+    const rango_tensor *y = rg_frontier_value(x->frontier, batch, x->site->output);
+    rango_tensor projected, *output = NULL;
+    RG_TRY(rg_tensor_copy(&projected, y));
+    rango_status status = project_tensor(&x->projector, &projected);
+    if (status == RANGO_OK) status = tail_run(&x->tail, batch, x->site->output, &projected, &output);
+    if (status == RANGO_OK) status = compare(x->truth[batch], output, &distance, &variance);
+    rango_tensor_free(output);
+    rg_tensor_clear(&projected);
+    RG_TRY(status);
+  }
+  *damage = variance > 0 ? distance / variance : distance;
+  return RANGO_OK;
+}
 
 static rango_status leading_factors(const perturbation *x, int64_t rank, rg_factors *out) {
   int64_t m = x->site->inputs, n = x->site->outputs;
@@ -250,7 +249,7 @@ static rango_status measure_site(perturbation *x, rg_sensitivity *out) {
     if (x->site->kind == RG_SITE_RECURRENT)
       RG_TRY(measure_rewritten(x, rank, &damage));
     else
-      RG_TRY(measure_rank(&x->tail, &x->projector, x->truth, &damage));
+      RG_TRY(measure_projected(x, &damage));
     if (!(damage > DAMAGE_FLOOR)) damage = DAMAGE_FLOOR;
     /* Larger errors do no less harm: what looks otherwise is noise. */
     if (out->count && damage < out->damage[out->count - 1]) damage = out->damage[out->count - 1];

@@ -82,7 +82,8 @@ static void ticks(rg_chart *chart, const rg_axis *axis, void (*draw)(rg_chart *c
     int step = (last - first) / (TICKS + 1) + 1;
     for (int power = last; power >= first; power -= step) draw(chart, pow(10, power), 1);
     for (int i = 0; last - first < 2 && i < 2 * (last - first + 1); i++) { /* 2 and 5 between, where there is room */
-      double value = (i % 2 ? 5 : 2) * pow(10, first + i / 2);
+      int power = first + i / 2;
+      double value = (i % 2 ? 5 : 2) * pow(10, power);
       if (value <= axis->high) draw(chart, value, 1);
     }
     return;
