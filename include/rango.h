@@ -62,7 +62,8 @@ typedef enum rango_status {
   RANGO_ERROR_NUMERIC = 7,     /* NaN or infinity where numbers are needed, or no convergence */
   RANGO_ERROR_BUDGET = 8,      /* compression found nothing within the budget; nothing was written */
   RANGO_ERROR_CANCELLED = 9,   /* the caller's progress callback asked to stop */
-  RANGO_ERROR_INTERNAL = 10    /* a bug in the library: please report the message */
+  RANGO_ERROR_INTERNAL = 10,   /* a bug in the library: please report the message */
+  RANGO_ERROR_DEVICE = 11      /* a GPU that was asked for isn't there, or failed while running */
 } rango_status;
 
 /* The status's short name, such as "out of memory". Never NULL. */

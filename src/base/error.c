@@ -21,6 +21,7 @@ static const char *const status_names[] = {
     [RANGO_ERROR_BUDGET] = "nothing within the budget",
     [RANGO_ERROR_CANCELLED] = "cancelled",
     [RANGO_ERROR_INTERNAL] = "internal error",
+    [RANGO_ERROR_DEVICE] = "GPU not available",
 };
 
 const char *rango_status_name(rango_status status) {

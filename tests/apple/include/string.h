@@ -13,6 +13,7 @@ size_t strnlen(const char *s, size_t most);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t most);
 char *strcpy(char *to, const char *from);
+char *stpcpy(char *to, const char *from);
 char *strncpy(char *to, const char *from, size_t most);
 char *strcat(char *to, const char *from);
 char *strncat(char *to, const char *from, size_t most);

@@ -1,0 +1,13 @@
+// What all shaders share. Values lie in memory as STORE: float, or float16_t where -DHALF; arithmetic is float.
+#extension GL_EXT_control_flow_attributes : require
+#ifdef HALF
+#extension GL_EXT_shader_16bit_storage : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#define STORE  float16_t
+#define STORE4 f16vec4
+#else
+#define STORE  float
+#define STORE4 vec4
+#endif
+// The group's place in a dispatch that rg_gpu_groups spread over two axes.
+#define FLAT_GROUP (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x)

@@ -1,0 +1,85 @@
+# librango-gpu: the GPU backends and their shaders, which librango opens when a session asks for a GPU. Shaders are compiled from
+# GLSL at build time: glslc makes SPIR-V for Vulkan, spirv-cross Metal's language from that.
+set(shaders ${src}/gpu/shaders)
+set(shader_build ${CMAKE_CURRENT_BINARY_DIR}/shaders)
+file(MAKE_DIRECTORY ${shader_build}/gpu)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shaders}/variants.txt)
+file(STRINGS ${shaders}/variants.txt lines REGEX "^[a-z]")
+file(GLOB shader_headers CONFIGURE_DEPENDS ${shaders}/*.glsl)
+
+set(shader_ids "")
+set(shader_arguments)
+set(rango_metal_sources)
+set(shader_files)
+# One variant: SPIR-V, checked, and its Metal source.
+function(rango_shader name file)
+  set(spv ${shader_build}/${name}.spv)
+  set(metal ${shader_build}/${name}.metal)
+  add_custom_command(OUTPUT ${spv} ${metal}
+    COMMAND ${GLSLC} -fshader-stage=compute --target-env=vulkan1.1 -O ${ARGN} -o ${spv} ${shaders}/${file}
+    COMMAND ${SPIRV_VAL} --target-env vulkan1.1 ${spv}
+    COMMAND ${SPIRV_CROSS} --msl --msl-version 20200 --msl-decoration-binding --output ${metal} ${spv}
+    DEPENDS ${shaders}/${file} ${shader_headers} COMMENT "Shader ${name}" VERBATIM)
+  set(shader_ids "${shader_ids}  RG_SHADER_${name},\n" PARENT_SCOPE)
+  set(shader_arguments ${shader_arguments} ${name} ${spv} ${metal} PARENT_SCOPE)
+  set(shader_files ${shader_files} ${spv} PARENT_SCOPE)
+  set(rango_metal_sources ${rango_metal_sources} ${metal} PARENT_SCOPE)
+endfunction()
+foreach(line ${lines})
+  separate_arguments(words UNIX_COMMAND "${line}")
+  list(POP_FRONT words name file storage)
+  list(TRANSFORM words PREPEND -D)
+  rango_shader(${name} ${file} ${words})
+  if(storage STREQUAL "half")
+    rango_shader(${name}_half ${file} ${words} -DHALF)
+  endif()
+endforeach()
+file(CONFIGURE OUTPUT ${shader_build}/gpu/shader_ids.h CONTENT
+"/* Made from gpu/shaders/variants.txt. */\nenum {\n@shader_ids@  RG_SHADER_COUNT\n};\n" @ONLY)
+
+set(rango_gpu_definitions)
+set(rango_gpu_sources)
+set(embed_options)
+if(APPLE)
+  enable_language(OBJC)
+  file(GLOB metal_sources CONFIGURE_DEPENDS ${src}/gpu/metal/*.m)
+  list(APPEND rango_gpu_sources ${metal_sources})
+  list(APPEND rango_gpu_definitions RANGO_METAL)
+  list(APPEND embed_options --msl)
+endif()
+if(VULKAN_HEADERS)
+  file(GLOB vulkan_sources CONFIGURE_DEPENDS ${src}/gpu/vulkan/*.c)
+  list(APPEND rango_gpu_sources ${vulkan_sources})
+  list(APPEND rango_gpu_definitions RANGO_VULKAN)
+  list(APPEND embed_options --spirv)
+endif()
+
+add_executable(embed-shaders tools/shaders/embed.c)
+add_custom_command(OUTPUT ${shader_build}/shaders.c
+  COMMAND embed-shaders ${shader_build}/shaders.c ${embed_options} ${shader_arguments}
+  DEPENDS embed-shaders ${shader_files} COMMENT "Embedding shaders" VERBATIM)
+
+# What doesn't depend on a backend is compiled once; the tests link it with an emulated one too.
+file(GLOB gpu_sources CONFIGURE_DEPENDS ${src}/gpu/*.c)
+list(REMOVE_ITEM gpu_sources ${src}/gpu/device.c)
+add_library(rango-gpu-core OBJECT ${gpu_sources})
+target_include_directories(rango-gpu-core PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${src} ${shader_build})
+target_compile_options(rango-gpu-core PRIVATE -Os)
+
+set(gpu_backend_sources ${src}/gpu/device.c ${rango_gpu_sources} ${shader_build}/shaders.c)
+add_library(rango-gpu-backends OBJECT ${gpu_backend_sources})
+target_include_directories(rango-gpu-backends PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${src} ${shader_build})
+target_compile_definitions(rango-gpu-backends PRIVATE ${rango_gpu_definitions})
+target_compile_options(rango-gpu-backends PRIVATE -Os)
+
+set(rango_gpu_objects $<TARGET_OBJECTS:rango-gpu-core> $<TARGET_OBJECTS:rango-gpu-backends>)
+set(rango_gpu_libraries)
+if(APPLE)
+  list(APPEND rango_gpu_libraries "-framework Metal" "-framework Foundation")
+endif()
+add_library(rango-gpu SHARED ${rango_gpu_objects})
+add_library(rango-gpu-static STATIC ${rango_gpu_objects})
+set_target_properties(rango-gpu PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+set_target_properties(rango-gpu-static PROPERTIES OUTPUT_NAME rango-gpu)
+target_link_libraries(rango-gpu PRIVATE rango m ${rango_gpu_libraries} ${CMAKE_DL_LIBS})
+target_link_libraries(rango-gpu-static PUBLIC rango-static PRIVATE m ${rango_gpu_libraries} ${CMAKE_DL_LIBS})
