@@ -5,9 +5,13 @@
 
 #include "engine/engine.h"
 #include "engine/memory.h"
+#include "gpu/gpu.h"
 
 #define RG_MAX_DEPTH      64 /* of subgraphs inside subgraphs while running */
 #define RG_KEY_VALUES_MAX 64 /* elements of an integer input that a signature may hold */
+
+/* librango-gpu, or RANGO_ERROR_DEVICE and why it can't be used. */
+rango_status rg_gpu_library_find(const rg_gpu_library **out);
 
 /* ---- signatures ---- */
 

@@ -91,5 +91,5 @@ endif()
 foreach(library rango rango-static)
   target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${library} PRIVATE m Threads::Threads ${rango_blas})
+  target_link_libraries(${library} PRIVATE m Threads::Threads ${CMAKE_DL_LIBS} ${rango_blas})
 endforeach()
