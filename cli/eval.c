@@ -13,6 +13,7 @@ typedef struct eval_options {
   const char *model, *labels;
   text_list inputs;
   session_options session;
+  rango_session_options settings; /* what `session` says */
   data_options data;
   int64_t batch;
   bool json, quiet;
@@ -41,7 +42,7 @@ static int score(const eval_options *o, const rango_model *model, const data_row
   rango_evaluate_options how = {.struct_size = sizeof how,
                                 .labels = labels,
                                 .batch = o->batch,
-                                .session = session_settings(&o->session),
+                                .session = o->settings,
                                 .progress = progress_show};
   rango_status status = rango_evaluate(model, rows->set, &how, &found);
   progress_clear();
@@ -86,7 +87,7 @@ int command_eval(int count, char **arguments) {
   if (!o.labels && !data_may_have_labels(&o.data, &o.inputs))
     return args_wrong(self, "no labels given: --labels Y.npy");
   code = data_check(self, &o.data, (const text_list *const[]){&o.inputs}, 1);
-  if (code == EXIT_DONE) code = session_check(&o.session);
+  if (code == EXIT_DONE) code = session_read(self, &o.session, &o.settings);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   return eval(self, &o);

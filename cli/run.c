@@ -14,6 +14,7 @@ typedef struct run_options {
   const char *model, *trace;
   text_list inputs, outputs;
   session_options session;
+  rango_session_options settings; /* what `session` says */
   data_options data;
   int64_t batch;
   bool profile, json, quiet;
@@ -191,7 +192,7 @@ static int find_paths(const command *self, const run_options *o, const rango_mod
 }
 
 static int run_session(const command *self, const run_options *o, const rango_model *model, run_result *result) {
-  rango_session_options settings = session_settings(&o->session);
+  rango_session_options settings = o->settings;
   rango_session *session = NULL;
   feed f = {0};
   cJSON *trace = o->trace ? trace_create() : NULL;
@@ -255,7 +256,7 @@ int command_run(int count, char **arguments) {
   if (!args_parse(self, options, sizeof options / sizeof *options, count, arguments, &o.model, 1, 1, &code))
     return code;
   code = data_check(self, &o.data, (const text_list *const[]){&o.inputs}, 1);
-  if (code == EXIT_DONE) code = session_check(&o.session);
+  if (code == EXIT_DONE) code = session_read(self, &o.session, &o.settings);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   return run(self, &o);

@@ -253,7 +253,9 @@ RANGO_API int rango_threads_count(const rango_threads *threads);
 
 typedef enum rango_device {
   RANGO_DEVICE_CPU = 0,
-  RANGO_DEVICE_REFERENCE = 1 /* plain scalar C on one thread: the truth in tests and the slow row of the benchmark */
+  RANGO_DEVICE_REFERENCE = 1, /* plain scalar C on one thread: the truth in tests and the slow row of the benchmark */
+  RANGO_DEVICE_VULKAN = 2,    /* a GPU; what it can't run, the CPU does */
+  RANGO_DEVICE_METAL = 3
 } rango_device;
 
 /* One run of one node of a session's network, after fusion. All of it is the library's, and valid during the call. */
@@ -276,6 +278,8 @@ typedef struct rango_session_options {
   int max_plans;               /* plans kept, one for each set of input shapes; 0: 8 */
   rango_node_function on_node; /* called by rango_session_run, in its thread, after every node; or NULL */
   void *on_node_user;
+  int gpu;       /* which of the Vulkan or Metal devices, as rango_gpu_get_info counts them */
+  bool gpu_half; /* float32 values and weights lie in the GPU's memory as float16: half the bytes, about 3 digits */
 } rango_session_options;
 
 typedef struct rango_session rango_session;
@@ -308,7 +312,7 @@ typedef struct rango_profile_entry {
   double milliseconds;   /* sum over `calls` */
   int64_t calls;
   int64_t macs;      /* of one call; 0: none */
-  const char *where; /* "cpu avx512", "cpu portable", "reference" */
+  const char *where; /* "cpu avx512", "cpu portable", "reference", "vulkan" */
 } rango_profile_entry;
 
 /* Entries in the order of execution, valid until the next run; a session made without `profile` has none. */

@@ -176,7 +176,7 @@ static int64_t piece_of(const rango_session *session, const rg_plan *plan, int64
 static rango_status decide(rango_session *session, rg_plan *plan) {
   const rg_shape *first = &session->inputs[0].tensor.shape;
   plan->piece_rows = first->rank > 0 ? first->dims[0] : 1;
-  if (session->kernels == NULL || first->rank == 0 || first->dims[0] < 2) return RANGO_OK;
+  if (session->kernels == NULL || plan->gpu || first->rank == 0 || first->dims[0] < 2) return RANGO_OK;
   const int64_t piece = piece_of(session, plan, first->dims[0]);
   if (piece == first->dims[0]) return RANGO_OK;
   check c = {.plan = plan, .count = first->dims[0]};

@@ -9,6 +9,7 @@
 #define RG_ENGINE_ENGINE_H
 
 #include "cpu/cpu.h"
+#include "gpu/gpu.h"
 #include "passes/passes.h"
 
 /* What a model keeps for its sessions (rango_model.runtime): programs by kind, packed weights. Made on first use. */
@@ -19,5 +20,9 @@ typedef struct rg_program {
 /* Both live as long as `model`. RANGO_ERROR_UNSUPPORTED names the first operator that Rango lacks. */
 rango_status rg_program_get(const rango_model *model, rango_device device, const rg_program **out);
 rango_status rg_program_packed(const rango_model *model, rg_packed_cache **out);
+/* The model's weights on a device: one set for all sessions that use it there, freed when the last one closes it. */
+rango_status rg_program_weights_open(const rango_model *model, const rg_gpu_library *library, rg_gpu_device *device,
+                                     rg_gpu_weights **out);
+void rg_program_weights_close(const rango_model *model, rg_gpu_weights *weights);
 
 #endif

@@ -1,8 +1,7 @@
 /* Making a plan: facts for the given shapes, a step for every node, a place for every value, one arena. */
-#include <limits.h>
 #include <string.h>
 
-#include "engine/session.h"
+#include "engine/plan.h"
 
 /* ---- kernels ---- */
 
@@ -38,34 +37,10 @@ void rg_kernel_clear(rg_kernel *kernel) {
 
 /* ---- building ---- */
 
-#define AT_END INT_MAX /* last use of what must outlive all steps */
-
-/* Slots that share memory: a value, its views, and what is computed in its place. Kept at the first of them, the root.
- */
-typedef struct shared_memory {
-  int root; /* slot; itself in a root */
-  int first, last;
-  size_t bytes;
-} shared_memory;
-
-typedef struct builder {
-  rango_session *session;
-  rg_plan *plan;
-  rg_arena *scratch; /* of the building alone */
-  const rg_facts *facts;
-  const rg_value_list *captures;
-  shared_memory *classes;                /* [slot_count] */
-  int position;                          /* of the node at hand */
-  const rg_fact **in_facts, **out_facts; /* [most inputs], [most outputs of a node] */
-  rg_value_list *node_captures;          /* [nodes]: what each node's subgraphs take from outside */
-} builder;
-
-static int root_of(const builder *build, int slot) {
+int rg_plan_root(const rg_plan_builder *build, int slot) {
   while (build->classes[slot].root != slot) slot = build->classes[slot].root;
   return slot;
 }
-
-static int slot_index(const builder *build, const rg_value *value) { return build->plan->slot_of[value->id]; }
 
 static rango_status add_slot(rg_plan *plan, rg_value_list *list, rg_value *value) {
   if (!value || plan->slot_of[value->id] >= 0) return RANGO_OK;
@@ -76,7 +51,7 @@ static rango_status add_slot(rg_plan *plan, rg_value_list *list, rg_value *value
 }
 
 /* Every value that a step or the caller sees gets a slot. */
-static rango_status list_slots(builder *build, rg_value_list *list) {
+static rango_status list_slots(rg_plan_builder *build, rg_value_list *list) {
   rg_plan *plan = build->plan;
   const rg_graph *graph = plan->graph;
   for (size_t i = 0; i < graph->inputs.count; i++) RG_TRY(add_slot(plan, list, graph->inputs.items[i]));
@@ -99,7 +74,7 @@ static rango_status list_slots(builder *build, rg_value_list *list) {
 }
 
 /* Sizes being computed are known to inference already: their value is made here, and no step is needed for it. */
-static rango_status materialise_known(builder *build, rg_slot *slot, const rg_fact *fact) {
+static rango_status materialise_known(rg_plan_builder *build, rg_slot *slot, const rg_fact *fact) {
   rango_tensor *tensor = &slot->val.tensor;
   if (!fact->known || !(rg_type_is_integer(fact->type) || fact->type == RANGO_BOOL) || rango_type_bits(fact->type) < 8)
     return RANGO_OK;
@@ -117,7 +92,7 @@ static rango_status materialise_known(builder *build, rg_slot *slot, const rg_fa
 }
 
 /* A slot starts in the pool; what is known of it better is set here and by its node's step. */
-static rango_status init_slot(builder *build, rg_slot *slot, rg_value *value) {
+static rango_status init_slot(rg_plan_builder *build, rg_slot *slot, rg_value *value) {
   const rg_fact *fact = rg_facts_of(build->facts, value);
   slot->value = value;
   slot->output = -1;
@@ -144,14 +119,14 @@ static rango_status init_slot(builder *build, rg_slot *slot, rg_value *value) {
   return value->producer ? materialise_known(build, slot, fact) : RANGO_OK;
 }
 
-static bool outputs_are_made(const builder *build, const rg_node *node) {
+static bool outputs_are_made(const rg_plan_builder *build, const rg_node *node) {
   for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i] && build->plan->slots[slot_index(build, node->outputs[i])].place != RG_PLACE_CONSTANT)
+    if (node->outputs[i] && build->plan->slots[rg_plan_slot(build, node->outputs[i])].place != RG_PLACE_CONSTANT)
       return false;
   return true;
 }
 
-static rango_status make_slots(builder *build) {
+static rango_status make_slots(rg_plan_builder *build) {
   rg_plan *plan = build->plan;
   const rg_graph *graph = plan->graph;
   rg_value_list list = {0};
@@ -163,53 +138,53 @@ static rango_status make_slots(builder *build) {
   for (size_t i = 0; i < list.count; i++) {
     RG_TRY_DONE(init_slot(build, &plan->slots[i], list.items[i]));
     build->classes[i] =
-        (shared_memory){.root = (int)i, .first = -1, .last = -1, .bytes = plan->slots[i].val.tensor.bytes};
+        (rg_shared_memory){.root = (int)i, .first = -1, .last = -1, .bytes = plan->slots[i].val.tensor.bytes};
   }
   for (size_t i = 0; i < graph->inputs.count; i++) {
-    rg_slot *slot = &plan->slots[slot_index(build, graph->inputs.items[i])];
+    rg_slot *slot = &plan->slots[rg_plan_slot(build, graph->inputs.items[i])];
     slot->place = RG_PLACE_INPUT;
     slot->index = (int)i;
   }
   for (size_t i = 0; i < build->captures->count; i++) {
-    rg_slot *slot = &plan->slots[slot_index(build, build->captures->items[i])];
+    rg_slot *slot = &plan->slots[rg_plan_slot(build, build->captures->items[i])];
     slot->place = RG_PLACE_OUTER;
     slot->index = (int)i;
   }
   for (size_t i = graph->outputs.count; i-- > 0;)
-    plan->slots[slot_index(build, graph->outputs.items[i])].output = (int)i;
+    plan->slots[rg_plan_slot(build, graph->outputs.items[i])].output = (int)i;
 done:
   rg_free(list.items);
   return status;
 }
 
 /* Last uses. Nodes are visited in order, so the latest wins; what a subgraph takes is used by the node that has it. */
-static rango_status find_last_uses(builder *build) {
+static rango_status find_last_uses(rg_plan_builder *build) {
   const rg_graph *graph = build->plan->graph;
   int position = 0;
   for (const rg_node *node = graph->first; node; node = node->next, position++) {
     for (int i = 0; i < node->input_count; i++)
-      if (node->inputs[i]) build->classes[slot_index(build, node->inputs[i])].last = position;
+      if (node->inputs[i]) build->classes[rg_plan_slot(build, node->inputs[i])].last = position;
     for (int i = 0; i < node->output_count; i++) {
       if (!node->outputs[i]) continue;
-      shared_memory *made = &build->classes[slot_index(build, node->outputs[i])];
+      rg_shared_memory *made = &build->classes[rg_plan_slot(build, node->outputs[i])];
       made->first = position;
       if (made->last < position) made->last = position;
     }
     rg_value_list *captures = &build->node_captures[position];
     for (size_t i = 0; i < captures->count; i++) {
-      int slot = slot_index(build, captures->items[i]);
+      int slot = rg_plan_slot(build, captures->items[i]);
       if (slot >= 0) build->classes[slot].last = position;
     }
   }
   for (size_t i = 0; i < graph->outputs.count; i++)
-    build->classes[slot_index(build, graph->outputs.items[i])].last = AT_END;
+    build->classes[rg_plan_slot(build, graph->outputs.items[i])].last = RG_AT_END;
   return RANGO_OK;
 }
 
 /* `slot` becomes another name of `with`'s memory. */
-static void join(builder *build, int slot, int with) {
-  int root = root_of(build, with);
-  shared_memory *to = &build->classes[root], *from = &build->classes[slot];
+static void join(rg_plan_builder *build, int slot, int with) {
+  int root = rg_plan_root(build, with);
+  rg_shared_memory *to = &build->classes[root], *from = &build->classes[slot];
   from->root = root;
   if (from->last > to->last) to->last = from->last;
   const rg_slot *source = &build->plan->slots[root];
@@ -242,24 +217,26 @@ static bool is_view(const rg_slot *in, const rg_slot *out, const rg_step *step) 
 
 /* Whether the step may write output 0 over input 0: this is the memory's last use, and nothing else that the step reads
  * lies there. */
-static bool may_overwrite(const builder *build, const rg_step *step, int in, int out) {
+static bool may_overwrite(const rg_plan_builder *build, const rg_step *step, int in, int out) {
   const rg_slot *from = &build->plan->slots[in], *to = &build->plan->slots[out];
   const rg_node *node = step->node;
-  bool allowed = step->kernel.run ? step->kernel.in_place : (step->op->flags & RG_OP_ELEMENTWISE) != 0;
-  int root = root_of(build, in);
+  bool allowed = step->gpu          ? step->gpu->in_place
+                 : step->kernel.run ? step->kernel.in_place
+                                    : (step->op->flags & RG_OP_ELEMENTWISE) != 0;
+  int root = rg_plan_root(build, in);
   if (!allowed || from->place != RG_PLACE_ARENA || build->classes[root].last != build->position) return false;
   if (from->val.tensor.type != to->val.tensor.type || from->val.tensor.layout != to->val.tensor.layout ||
       !rg_shape_equal(&from->val.tensor.shape, &to->val.tensor.shape))
     return false;
   for (int i = 1; i < node->input_count; i++) {
     if (!node->inputs[i]) continue;
-    int other = slot_index(build, node->inputs[i]);
-    if (other != in && root_of(build, other) == root) return false;
+    int other = rg_plan_slot(build, node->inputs[i]);
+    if (other != in && rg_plan_root(build, other) == root) return false;
   }
   return true;
 }
 
-static rango_status link_step(builder *build, const rg_node *node, rg_step *step) {
+static rango_status link_step(rg_plan_builder *build, const rg_node *node, rg_step *step) {
   rg_plan *plan = build->plan;
   step->node = node;
   step->op = build->session->kernels ? node->definition : rg_op_scalar(node->definition);
@@ -267,14 +244,14 @@ static rango_status link_step(builder *build, const rg_node *node, rg_step *step
   RG_TRY(rg_arena_calloc(plan->memory, (size_t)node->input_count + 1, sizeof *step->inputs, RG_OUT(&step->inputs)));
   RG_TRY(rg_arena_calloc(plan->memory, (size_t)node->output_count + 1, sizeof *step->outputs, RG_OUT(&step->outputs)));
   for (int i = 0; i < node->input_count; i++)
-    if (node->inputs[i]) step->inputs[i] = &plan->slots[slot_index(build, node->inputs[i])].val;
+    if (node->inputs[i]) step->inputs[i] = &plan->slots[rg_plan_slot(build, node->inputs[i])].val;
   for (int i = 0; i < node->output_count; i++)
-    if (node->outputs[i]) step->outputs[i] = &plan->slots[slot_index(build, node->outputs[i])];
+    if (node->outputs[i]) step->outputs[i] = &plan->slots[rg_plan_slot(build, node->outputs[i])];
   return RANGO_OK;
 }
 
 /* Facts of the node's values into in_facts and out_facts; false when one isn't concrete. */
-static bool gather_facts(builder *build, const rg_node *node) {
+static bool gather_facts(rg_plan_builder *build, const rg_node *node) {
   bool concrete = true;
   for (int i = 0; i < node->input_count; i++) {
     build->in_facts[i] = node->inputs[i] ? rg_facts_of(build->facts, node->inputs[i]) : NULL;
@@ -287,30 +264,30 @@ static bool gather_facts(builder *build, const rg_node *node) {
   return concrete;
 }
 
-static bool inputs_are_planned(const builder *build, const rg_node *node) {
+static bool inputs_are_planned(const rg_plan_builder *build, const rg_node *node) {
   for (int i = 0; i < node->input_count; i++)
-    if (node->inputs[i] && !build->plan->slots[slot_index(build, node->inputs[i])].planned) return false;
+    if (node->inputs[i] && !build->plan->slots[rg_plan_slot(build, node->inputs[i])].planned) return false;
   return true;
 }
 
 /* Output places of a step whose shapes are all known. */
-static void place_outputs(builder *build, const rg_step *step) {
+static void place_outputs(rg_plan_builder *build, const rg_step *step) {
   const rg_node *node = step->node;
   for (int i = 0; i < node->output_count; i++) {
     if (!node->outputs[i]) continue;
-    int out = slot_index(build, node->outputs[i]);
+    int out = rg_plan_slot(build, node->outputs[i]);
     build->plan->slots[out].place = RG_PLACE_ARENA;
     if (i > 0 || node->input_count == 0 || !node->inputs[0]) continue;
-    int in = slot_index(build, node->inputs[0]);
+    int in = rg_plan_slot(build, node->inputs[0]);
     if (may_overwrite(build, step, in, out)) join(build, out, in);
   }
 }
 
 /* Only packing reads weights at any address: operators that do without get a copy. */
-static rango_status align_inputs(builder *build, const rg_node *node) {
+static rango_status align_inputs(rg_plan_builder *build, const rg_node *node) {
   for (int i = 0; i < node->input_count; i++) {
     if (!node->inputs[i]) continue;
-    rg_slot *slot = &build->plan->slots[slot_index(build, node->inputs[i])];
+    rg_slot *slot = &build->plan->slots[rg_plan_slot(build, node->inputs[i])];
     rango_tensor *tensor = &slot->val.tensor;
     if (slot->place != RG_PLACE_CONSTANT || rg_tensor_is_aligned(tensor)) continue;
     void *copy;
@@ -322,7 +299,7 @@ static rango_status align_inputs(builder *build, const rg_node *node) {
 }
 
 /* Plans one node: nothing to do (a view), a step with its kernel, or a step that finds out when it is reached. */
-static rango_status plan_node(builder *build, const rg_node *node) {
+static rango_status plan_node(rg_plan_builder *build, const rg_node *node) {
   rg_plan *plan = build->plan;
   if (outputs_are_made(build, node)) return RANGO_OK; /* Constant, or sizes */
   rg_step *step = &plan->steps[plan->step_count];
@@ -332,15 +309,16 @@ static rango_status plan_node(builder *build, const rg_node *node) {
   for (int i = 0; i < node->output_count; i++) concrete = concrete && (!step->outputs[i] || step->outputs[i]->planned);
   if (concrete && !bodies) {
     const rg_slot *in =
-        node->input_count > 0 && node->inputs[0] ? &plan->slots[slot_index(build, node->inputs[0])] : NULL;
+        node->input_count > 0 && node->inputs[0] ? &plan->slots[rg_plan_slot(build, node->inputs[0])] : NULL;
     if (node->output_count > 0 && is_view(in, step->outputs[0], step)) {
       if (in->place != RG_PLACE_POOL) {
-        join(build, slot_index(build, node->outputs[0]), slot_index(build, node->inputs[0]));
+        join(build, rg_plan_slot(build, node->outputs[0]), rg_plan_slot(build, node->inputs[0]));
         return RANGO_OK;
       }
       step->view = true;
     } else {
-      if (build->session->kernels)
+      RG_TRY(rg_gpu_step_prepare(build->session, node, build->in_facts, build->out_facts, plan->memory, &step->gpu));
+      if (build->session->kernels && !step->gpu)
         RG_TRY(rg_kernel_prepare(build->session, node, build->in_facts, build->out_facts, plan->memory, &step->kernel));
       place_outputs(build, step);
     }
@@ -349,15 +327,15 @@ static rango_status plan_node(builder *build, const rg_node *node) {
     RG_TRY(rg_arena_calloc(plan->memory, 1, sizeof *step->late, RG_OUT(&step->late)));
   }
   plan->step_count++;
-  return step->kernel.run ? RANGO_OK : align_inputs(build, node);
+  return step->kernel.run || step->gpu ? RANGO_OK : align_inputs(build, node);
 }
 
 /* An output is written where the caller wants it when its memory is one of the arena's, its own size and no other
  * output's. */
-static void place_graph_outputs(builder *build) {
+static void place_graph_outputs(rg_plan_builder *build) {
   rg_plan *plan = build->plan;
   for (size_t i = 0; i < plan->graph->outputs.count; i++) {
-    int slot = slot_index(build, plan->graph->outputs.items[i]), root = root_of(build, slot);
+    int slot = rg_plan_slot(build, plan->graph->outputs.items[i]), root = rg_plan_root(build, slot);
     if (plan->slots[slot].place != RG_PLACE_ARENA || plan->slots[root].place != RG_PLACE_ARENA ||
         plan->slots[slot].val.tensor.layout != RG_ROW_MAJOR)
       continue;
@@ -365,22 +343,22 @@ static void place_graph_outputs(builder *build) {
     plan->slots[root].index = (int)i;
   }
   for (int i = 0; i < plan->slot_count; i++) {
-    const rg_slot *root = &plan->slots[root_of(build, i)];
+    const rg_slot *root = &plan->slots[rg_plan_root(build, i)];
     plan->slots[i].place = root->place;
     plan->slots[i].index = root->index;
   }
 }
 
 /* Offsets of everything in the arena: classes of slots, and each step's scratch. */
-static rango_status plan_memory(builder *build, const int *positions) {
+static rango_status plan_memory(rg_plan_builder *build, const int *positions) {
   rg_plan *plan = build->plan;
   rg_block *blocks;
   size_t count = 0;
   RG_TRY(rg_arena_calloc(build->scratch, (size_t)(plan->slot_count + plan->step_count) + 1, sizeof *blocks,
                          RG_OUT(&blocks)));
   for (int i = 0; i < plan->slot_count; i++) {
-    const shared_memory *c = &build->classes[i];
-    if (plan->slots[i].place == RG_PLACE_ARENA && c->root == i)
+    const rg_shared_memory *c = &build->classes[i];
+    if (plan->slots[i].place == RG_PLACE_ARENA && c->root == i && !c->device_alone)
       blocks[count++] = (rg_block){.bytes = c->bytes, .first = c->first, .last = c->last};
   }
   for (int i = 0; i < plan->step_count; i++)
@@ -390,16 +368,16 @@ static rango_status plan_memory(builder *build, const int *positions) {
   RG_TRY(rg_memory_plan(blocks, count, &plan->arena_bytes));
   count = 0;
   for (int i = 0; i < plan->slot_count; i++)
-    if (plan->slots[i].place == RG_PLACE_ARENA && build->classes[i].root == i)
+    if (plan->slots[i].place == RG_PLACE_ARENA && build->classes[i].root == i && !build->classes[i].device_alone)
       plan->slots[i].offset = blocks[count++].offset;
   for (int i = 0; i < plan->step_count; i++)
     if (plan->steps[i].kernel.scratch_bytes > 0) plan->steps[i].scratch_offset = blocks[count++].offset;
-  for (int i = 0; i < plan->slot_count; i++) plan->slots[i].offset = plan->slots[root_of(build, i)].offset;
+  for (int i = 0; i < plan->slot_count; i++) plan->slots[i].offset = plan->slots[rg_plan_root(build, i)].offset;
   return RANGO_OK;
 }
 
 /* Which slots of the pool each step releases, and which slots every run binds anew. */
-static rango_status plan_lists(builder *build, const int *positions) {
+static rango_status plan_lists(rg_plan_builder *build, const int *positions) {
   rg_plan *plan = build->plan;
   RG_TRY(rg_arena_calloc(plan->memory, (size_t)plan->slot_count + 1, sizeof *plan->bound, RG_OUT(&plan->bound)));
   int *released; /* [nodes]: how many slots end there */
@@ -410,7 +388,7 @@ static rango_status plan_lists(builder *build, const int *positions) {
     rg_slot *slot = &plan->slots[i];
     if (slot->place == RG_PLACE_INPUT || slot->place == RG_PLACE_OUTER || slot->place == RG_PLACE_OUTPUT)
       plan->bound[plan->bound_count++] = slot;
-    if (slot->place == RG_PLACE_POOL && build->classes[i].last != AT_END) released[build->classes[i].last]++;
+    if (slot->place == RG_PLACE_POOL && build->classes[i].last != RG_AT_END) released[build->classes[i].last]++;
   }
   for (int i = 0; i < plan->step_count; i++)
     RG_TRY(rg_arena_calloc(plan->memory, (size_t)released[positions[i]] + 1, sizeof *plan->steps[i].released,
@@ -422,7 +400,7 @@ static rango_status plan_lists(builder *build, const int *positions) {
   return RANGO_OK;
 }
 
-static rango_status plan_nodes(builder *build) {
+static rango_status plan_nodes(rg_plan_builder *build) {
   rg_plan *plan = build->plan;
   size_t nodes = 0;
   int most_inputs = 0, most_outputs = 0;
@@ -444,11 +422,12 @@ static rango_status plan_nodes(builder *build) {
     build->position++;
   }
   place_graph_outputs(build);
+  RG_TRY(rg_gpu_plan_create(build, positions));
   RG_TRY(plan_memory(build, positions));
   return plan_lists(build, positions);
 }
 
-static rango_status collect_node_captures(builder *build) {
+static rango_status collect_node_captures(rg_plan_builder *build) {
   const rg_graph *graph = build->plan->graph;
   size_t nodes = 0, at = 0;
   for (const rg_node *node = graph->first; node; node = node->next) nodes++;
@@ -458,14 +437,15 @@ static rango_status collect_node_captures(builder *build) {
   return RANGO_OK;
 }
 
-static void free_node_captures(builder *build) {
+static void free_node_captures(rg_plan_builder *build) {
   if (!build->node_captures) return;
   size_t at = 0;
   for (const rg_node *node = build->plan->graph->first; node; node = node->next)
     rg_free(build->node_captures[at++].items);
 }
 
-static rango_status build_plan(builder *build, const rg_val *const *values, const bool *by_value, rg_facts **facts) {
+static rango_status build_plan(rg_plan_builder *build, const rg_val *const *values, const bool *by_value,
+                               rg_facts **facts) {
   rg_plan *plan = build->plan;
   int values_in_model = build->session->program->model->value_count;
   plan->key_count = plan->graph->inputs.count + build->captures->count;
@@ -486,7 +466,7 @@ rango_status rg_plan_create(rango_session *session, const rg_graph *graph, const
   rg_plan *plan;
   RG_TRY(rg_calloc(1, sizeof *plan, RG_OUT(&plan)));
   plan->graph = graph;
-  builder build = {.session = session, .plan = plan, .captures = captures};
+  rg_plan_builder build = {.session = session, .plan = plan, .captures = captures};
   rg_facts *facts = NULL;
   rango_status status;
   RG_TRY_DONE(rg_arena_create(&plan->memory));
@@ -504,6 +484,7 @@ done:
 
 void rg_plan_free(rg_plan *plan) {
   if (!plan) return;
+  rg_gpu_plan_free(plan);
   for (int i = 0; plan->steps && i < plan->step_count; i++) {
     rg_kernel_clear(&plan->steps[i].kernel);
     if (plan->steps[i].late) rg_late_clear(plan->steps[i].late);

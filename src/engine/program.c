@@ -4,12 +4,22 @@
 
 #include "engine/engine.h"
 
-#define PROGRAM_KINDS 2 /* rango_device */
+#define PROGRAM_KINDS 2  /* RANGO_DEVICE_CPU, which GPUs share, and RANGO_DEVICE_REFERENCE */
+#define DEVICES_MAX   16 /* that one model is used on at a time */
+
+/* A model's weights on one device. */
+typedef struct device_weights {
+  const rg_gpu_library *library;
+  rg_gpu_device *device;
+  rg_gpu_weights *weights;
+  int references;
+} device_weights;
 
 typedef struct rg_runtime {
   pthread_mutex_t lock; /* guards programs[]: a finished one is never changed */
   rg_program programs[PROGRAM_KINDS];
   rg_packed_cache *packed;
+  device_weights devices[DEVICES_MAX];
 } rg_runtime;
 
 static void runtime_free(void *memory) {
@@ -99,6 +109,7 @@ done:
 
 rango_status rg_program_get(const rango_model *model, rango_device device, const rg_program **out) {
   rg_runtime *runtime;
+  if (device != RANGO_DEVICE_REFERENCE) device = RANGO_DEVICE_CPU;
   RG_TRY(runtime_get(model, &runtime));
   rg_program *program = &runtime->programs[device];
   rango_status status = RANGO_OK;
@@ -114,4 +125,43 @@ rango_status rg_program_packed(const rango_model *model, rg_packed_cache **out) 
   RG_TRY(runtime_get(model, &runtime));
   *out = runtime->packed;
   return RANGO_OK;
+}
+
+static rango_status open_weights(rg_runtime *runtime, const rg_gpu_library *library, rg_gpu_device *device,
+                                 rg_gpu_weights **out) {
+  device_weights *room = NULL;
+  for (int i = 0; i < DEVICES_MAX; i++) {
+    device_weights *entry = &runtime->devices[i];
+    if (entry->references > 0 && entry->device == device) {
+      entry->references++;
+      *out = entry->weights;
+      return RANGO_OK;
+    }
+    if (entry->references == 0 && !room) room = entry;
+  }
+  RG_FAIL_IF(!room, RANGO_ERROR_LIMIT, "the model is in use on %d GPUs", DEVICES_MAX);
+  RG_TRY(library->weights_create(device, out));
+  *room = (device_weights){library, device, *out, 1};
+  return RANGO_OK;
+}
+
+rango_status rg_program_weights_open(const rango_model *model, const rg_gpu_library *library, rg_gpu_device *device,
+                                     rg_gpu_weights **out) {
+  rg_runtime *runtime;
+  RG_TRY(runtime_get(model, &runtime));
+  pthread_mutex_lock(&runtime->lock);
+  const rango_status status = open_weights(runtime, library, device, out);
+  pthread_mutex_unlock(&runtime->lock);
+  return status;
+}
+
+void rg_program_weights_close(const rango_model *model, rg_gpu_weights *weights) {
+  rg_runtime *runtime = atomic_load(&((rango_model *)model)->runtime);
+  pthread_mutex_lock(&runtime->lock);
+  for (int i = 0; i < DEVICES_MAX; i++) {
+    device_weights *entry = &runtime->devices[i];
+    if (entry->references > 0 && entry->weights == weights && --entry->references == 0)
+      entry->library->weights_free(weights);
+  }
+  pthread_mutex_unlock(&runtime->lock);
 }

@@ -189,11 +189,8 @@ static const rango_tensor *tensor_of(const rg_val *val) {
   return val && val->kind == RG_KIND_TENSOR ? &val->tensor : NULL;
 }
 
-/* A step that began at `begin` is done. */
-static void report_step(rango_session *session, const rg_step *step, const rg_kernel *kernel, double begin,
-                        int64_t macs) {
-  const double milliseconds = rg_profile_clock() - begin;
-  const char *where = !session->kernels ? "reference" : kernel->run ? session->where : "cpu portable";
+void rg_report_step(rango_session *session, const rg_step *step, const char *where, double begin, double milliseconds,
+                    int64_t macs) {
   if (session->profile) rg_profile_add(session->profile, step->node, milliseconds, macs, where);
   if (!session->on_node) return;
   const rg_slot *output = step->node->output_count > 0 ? step->outputs[0] : NULL;
@@ -206,6 +203,10 @@ static void report_step(rango_session *session, const rg_step *step, const rg_ke
                                   .input = step->node->input_count > 0 ? tensor_of(step->inputs[0]) : NULL,
                                   .output = output ? tensor_of(&output->val) : NULL};
   session->on_node(session->on_node_user, &event);
+}
+
+static const char *where_of(const rango_session *session, const rg_kernel *kernel) {
+  return !session->kernels ? "reference" : kernel->run ? session->where : "cpu portable";
 }
 
 static rango_status run_step(rango_session *session, const rg_frame *frame, rg_step *step) {
@@ -227,16 +228,22 @@ static rango_status run_step(rango_session *session, const rg_frame *frame, rg_s
     if (status == RANGO_OK) status = settle_moved(step, step->outputs[i], &moved[i]);
     rg_val_clear(&moved[i]);
   }
-  if (timed && status == RANGO_OK) report_step(session, step, kernel, begin, macs);
+  if (timed && status == RANGO_OK)
+    rg_report_step(session, step, where_of(session, kernel), begin, rg_profile_clock() - begin, macs);
   return status;
 }
 
 static rango_status run_steps(rango_session *session, const rg_frame *frame) {
   rg_plan *plan = frame->plan;
   for (int i = 0; i < plan->step_count; i++) {
-    rg_step *step = &plan->steps[i];
-    RG_TRY(run_step(session, frame, step));
-    for (int r = 0; r < step->released_count; r++) slot_release(step->released[r]);
+    int last = i;
+    if (plan->steps[i].gpu)
+      RG_TRY(rg_gpu_segment_run(session, plan, i, &last));
+    else
+      RG_TRY(run_step(session, frame, &plan->steps[i]));
+    for (; i <= last; i++)
+      for (int r = 0; r < plan->steps[i].released_count; r++) slot_release(plan->steps[i].released[r]);
+    i = last;
   }
   return RANGO_OK;
 }

@@ -18,7 +18,7 @@ static rango_status read_options(const rango_session_options *given, rango_sessi
                "rango_session_options.struct_size is %zu, needs to be %zu", given->struct_size, sizeof *given);
     memcpy(out, given, given->struct_size);
   }
-  RG_FAIL_IF(out->device != RANGO_DEVICE_CPU && out->device != RANGO_DEVICE_REFERENCE, RANGO_ERROR_ARGUMENT,
+  RG_FAIL_IF((int)out->device < RANGO_DEVICE_CPU || out->device > RANGO_DEVICE_METAL, RANGO_ERROR_ARGUMENT,
              "there is no device %d", (int)out->device);
   RG_FAIL_IF(out->threads < 0, RANGO_ERROR_ARGUMENT, "threads is %d, needs to be 0 (one for each core) or more",
              out->threads);
@@ -41,12 +41,24 @@ static rango_status open_device(rango_session *session, const rango_session_opti
   return RANGO_OK;
 }
 
+static rango_status open_gpu(rango_session *session, const rango_model *model, const rango_session_options *options) {
+  if (options->device != RANGO_DEVICE_VULKAN && options->device != RANGO_DEVICE_METAL) return RANGO_OK;
+  RG_TRY(rg_gpu_library_find(&session->gpu));
+  RG_TRY(
+      session->gpu->open(options->device == RANGO_DEVICE_METAL ? "metal" : "vulkan", options->gpu, &session->device));
+  RG_FAIL_IF(options->gpu_half && !session->device->info.half, RANGO_ERROR_DEVICE, "%s has no 16-bit storage",
+             session->device->info.name);
+  session->half = options->gpu_half;
+  return rg_program_weights_open(model, session->gpu, session->device, &session->device_weights);
+}
+
 static rango_status session_open(rango_session *session, const rango_model *model,
                                  const rango_session_options *options) {
   session->max_plans = options->max_plans;
   RG_TRY(open_device(session, options));
   RG_TRY(rg_program_get(model, options->device, &session->program));
   RG_TRY(rg_program_packed(model, &session->packed));
+  RG_TRY(open_gpu(session, model, options));
   const rango_model *program = session->program->model;
   size_t inputs = program->graph->inputs.count, outputs = program->graph->outputs.count;
   RG_TRY(rg_pool_create(&session->pool));
@@ -99,6 +111,8 @@ void rango_session_free(rango_session *session) {
   rg_free(session->piece_list);
   rg_free(session->piece_outputs);
   rg_profile_free(session->profile);
+  if (session->device_weights) rg_program_weights_close(session->model, session->device_weights);
+  if (session->device) session->gpu->close(session->device);
   if (session->owns_threads) rango_threads_free(session->threads);
   rg_model_release(session->model);
   rg_free(session);

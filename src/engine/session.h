@@ -50,6 +50,7 @@ typedef struct rg_slot {
   int index;            /* of the graph's input or output, or of the captured value, by `place` */
   int output;           /* which output of the graph it is, or -1 */
   size_t offset;        /* RG_PLACE_ARENA */
+  size_t device_offset; /* in the device's arena, where a GPU step touches it */
   rg_pool_block *block; /* RG_PLACE_POOL: what `val` lies in, or NULL when it owns its memory */
 } rg_slot;
 
@@ -83,7 +84,42 @@ typedef struct rg_step {
   rg_slot **released;    /* [released_count] slots of the pool whose last use this is */
   int released_count;
   int64_t macs;
+  rg_gpu_prepare *gpu; /* NULL: the CPU runs it */
 } rg_step;
+
+/* ---- segments: neighbouring steps that a GPU runs as one list of commands (gpu_plan.c, gpu_run.c) ---- */
+
+/* Memory that a segment reads or leaves behind, whole: the slots that share it are copied once. */
+typedef struct rg_transfer {
+  const rg_slot *slot; /* the first of them */
+  size_t offset;       /* in the device's arena */
+  size_t staged;       /* in the staging buffer */
+  size_t bytes;        /* on the device */
+} rg_transfer;
+
+typedef struct rg_transfers {
+  rg_transfer *items;
+  int count;
+  rg_gpu_buffer *staging; /* NULL: the arena itself is mapped */
+} rg_transfers;
+
+typedef struct rg_gpu_segment {
+  int first, last; /* steps */
+  rg_transfers uploads, downloads;
+  rg_gpu_list *list;
+  double *times; /* [last - first + 2] milliseconds, where steps are timed */
+} rg_gpu_segment;
+
+/* A plan's part on the device. */
+typedef struct rg_gpu_plan {
+  const rg_gpu_library *library;
+  rg_gpu_device *device;
+  bool half;
+  rg_gpu_segment *segments;
+  int segment_count;
+  rg_gpu_buffer *arena;
+  size_t arena_bytes;
+} rg_gpu_plan;
 
 typedef struct rg_plan {
   rg_arena *memory; /* everything below */
@@ -100,6 +136,7 @@ typedef struct rg_plan {
   rg_val *moved; /* [most outputs of a node]: what the running step hands over whole */
   void *base;    /* of the arena that the slots point into */
   size_t arena_bytes;
+  rg_gpu_plan *gpu;   /* NULL: nothing runs on a GPU */
   int64_t piece_rows; /* of the main graph's: how many rows of the batch run at a time; 0: not decided (batch.c) */
   uint64_t used_at;
 } rg_plan;
@@ -119,6 +156,13 @@ rango_status rg_plan_count_open(rango_session *session, const rg_graph *graph, c
 rango_status rg_kernel_prepare(rango_session *session, const rg_node *node, const rg_fact *const *inputs,
                                const rg_fact *const *outputs, rg_arena *arena, rg_kernel *kernel);
 void rg_kernel_clear(rg_kernel *kernel);
+
+/* Tasks for a node whose facts are concrete; *out NULL where the session has no GPU, or its GPU no shader. */
+rango_status rg_gpu_step_prepare(rango_session *session, const rg_node *node, const rg_fact *const *inputs,
+                                 const rg_fact *const *outputs, rg_arena *arena, rg_gpu_prepare **out);
+/* Runs the segment that begins at step `first`, and says where it ends. */
+rango_status rg_gpu_segment_run(rango_session *session, rg_plan *plan, int first, int *last);
+void rg_gpu_plan_free(rg_plan *plan);
 
 /* ---- runners: one a graph, with its plans ---- */
 
@@ -142,6 +186,10 @@ rango_status rg_runner_plan(rango_session *session, rg_runner *runner, rg_plan *
 rango_status rg_node_captures(const rg_node *node, rg_value_list *out);
 
 /* ---- running ---- */
+
+/* Tells the profile and on_node of a step that began at `begin` (rg_profile_clock) and is done. */
+void rg_report_step(rango_session *session, const rg_step *step, const char *where, double begin, double milliseconds,
+                    int64_t macs);
 
 /* A graph being executed. */
 typedef struct rg_frame {
@@ -194,6 +242,10 @@ struct rango_session {
   const rg_program *program;
   const rg_kernels *kernels; /* NULL: the reference */
   rg_packed_cache *packed;
+  const rg_gpu_library *gpu; /* NULL: the CPU alone */
+  rg_gpu_device *device;
+  rg_gpu_weights *device_weights;
+  bool half;
   rango_threads *threads; /* NULL: one thread */
   bool owns_threads;
   int max_plans;

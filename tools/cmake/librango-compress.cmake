@@ -39,6 +39,10 @@ if(cli_sources)
   add_executable(rango-tool ${cli_sources})
   set_target_properties(rango-tool PROPERTIES OUTPUT_NAME rango)
   target_link_libraries(rango-tool PRIVATE rango-compress-static PkgConfig::CJSON PkgConfig::PNG PkgConfig::JPEG m)
+  if(TARGET rango-gpu-static) # librango asks for it by a weak reference, which takes nothing out of an archive
+    target_sources(rango-tool PRIVATE ${rango_gpu_objects})
+    target_link_libraries(rango-tool PRIVATE ${rango_gpu_libraries})
+  endif()
 endif()
 
 add_executable(glyphs tools/glyphs/main.c tools/glyphs/glyphs.c)
