@@ -27,9 +27,4 @@ void rg_nest_make(rg_nest *nest, const rg_prepare *prepare, int first, int input
 typedef void (*rg_nest_body)(const void *argument, const rg_nest *nest, const rg_nest_block *block);
 void rg_nest_run(const rg_nest *nest, rango_threads *threads, size_t cost, rg_nest_body body, const void *argument);
 
-/* Element strides of a tensor in its physical layout, by logical axis. */
-void rg_physical_strides(int rank, const int64_t *dims, rg_layout layout, size_t *strides);
-/* Logical axis at each place of the physical order, outermost first. */
-void rg_physical_axes(int rank, rg_layout layout, int *axes);
-
 #endif

@@ -17,7 +17,9 @@ typedef struct rg_gpu_family {
 } rg_gpu_family;
 
 /* Every family defines `const rg_gpu_family rg_gpu_family_<name>`. */
-#define RG_GPU_FAMILIES(FAMILY)
+#define RG_GPU_FAMILIES(FAMILY)                                                                                        \
+  FAMILY(elementwise)                                                                                                  \
+  FAMILY(compare)
 
 #define RG_GPU_DECLARE(family) extern const rg_gpu_family rg_gpu_family_##family;
 RG_GPU_FAMILIES(RG_GPU_DECLARE)

@@ -19,6 +19,23 @@ rango_status rg_tensor_init(rango_tensor *tensor, rango_type type, const rg_shap
   return RANGO_OK;
 }
 
+void rg_physical_axes(int rank, rg_layout layout, int *axes) {
+  for (int i = 0; i < rank; i++) axes[i] = i;
+  if (layout != RG_CHANNELS_LAST || rank < 3) return;
+  for (int i = 1; i + 1 < rank; i++) axes[i] = i + 1;
+  axes[rank - 1] = 1;
+}
+
+void rg_physical_strides(int rank, const int64_t *dims, rg_layout layout, size_t *strides) {
+  int axes[RANGO_MAX_RANK] = {0};
+  rg_physical_axes(rank, layout, axes);
+  size_t stride = 1;
+  for (int i = rank - 1; i >= 0; i--) {
+    strides[axes[i]] = stride;
+    stride *= (size_t)dims[axes[i]];
+  }
+}
+
 void rg_tensor_init_borrowed(rango_tensor *tensor, rango_type type, const rg_shape *shape, void *data, size_t bytes) {
   *tensor = (rango_tensor){.type = type, .shape = *shape, .data = data, .bytes = bytes};
 }

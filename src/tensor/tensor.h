@@ -40,6 +40,11 @@ bool rg_shape_equal(const rg_shape *a, const rg_shape *b);
 const char *rg_shape_text(const rg_shape *shape, char *text, size_t bytes);
 #define RG_SHAPE_TEXT 400
 
+/* Logical axis at each place of the physical order, outermost first. */
+void rg_physical_axes(int rank, rg_layout layout, int *axes);
+/* Element strides of a tensor in its physical layout, by logical axis. */
+void rg_physical_strides(int rank, const int64_t *dims, rg_layout layout, size_t *strides);
+
 bool rg_type_is_float(rango_type type);   /* any floating type, 16 and 8 bits included */
 bool rg_type_is_integer(rango_type type); /* bool not included */
 

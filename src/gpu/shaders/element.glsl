@@ -1,0 +1,21 @@
+// Elements that are moved or compared, four a thread: of 4 bytes (-DWORD), 8 (-DPAIR: low and high word), 2 (-DHALF) or 1
+// (-DBYTE: four a word). A thread's elements lie WIDE threads apart, so that neighbours touch neighbouring memory; bytes
+// follow each other, so that a thread writes whole words.
+#if defined(PAIR)
+#define ELEMENT uvec2
+#define MEMORY  uvec2
+#elif defined(HALF)
+#define ELEMENT uint
+#define MEMORY  uint16_t
+#else
+#define ELEMENT uint
+#define MEMORY  uint
+#endif
+
+#ifdef BYTE
+#define AT_ONCE (FLAT_GROUP * 1024 + 4 * gl_LocalInvocationID.x + uvec4(0, 1, 2, 3))
+#define LOAD_ELEMENT(array, i) (array[(i) >> 2] >> (8 * ((i) & 3u)) & 255u)
+#else
+#define AT_ONCE (FLAT_GROUP * 1024 + gl_LocalInvocationID.x + uvec4(0, 256, 512, 768))
+#define LOAD_ELEMENT(array, i) ELEMENT(array[i])
+#endif
