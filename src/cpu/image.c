@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/checked.h"
+
 rg_image rg_image_of(const rg_fact *fact, rg_layout layout) {
   rg_image image = {.channels = (size_t)fact->dims[1], .pixels = 1};
   for (int i = 2; i < fact->rank; i++) image.pixels *= (size_t)fact->dims[i];
@@ -61,6 +63,27 @@ rango_status rg_conv_geometry_read(const rg_node *node, const char *suffix, cons
     out->dilation[i] = window.dilation[axis];
     out->pad[i] = window.pad_begin[axis];
     out->taps *= (size_t)out->kernel[i];
+  }
+  return RANGO_OK;
+}
+
+rango_status rg_conv_middle(const rg_node *node, const rg_fact *x, const rg_fact *w1, rg_fact *out) {
+  const int spatial = x->rank - 2;
+  size_t strides, dilations, pads;
+  const int64_t *stride = rg_node_ints(node, "strides1", &strides);
+  const int64_t *dilation = rg_node_ints(node, "dilations1", &dilations);
+  const int64_t *pad = rg_node_ints(node, "pads1", &pads);
+  *out = *x;
+  out->constant = NULL;
+  out->dims[1] = w1->dims[0];
+  for (int i = 0; i < spatial; i++) {
+    const int64_t d = dilation != NULL && (size_t)i < dilations ? dilation[i] : 1;
+    const int64_t s = stride != NULL && (size_t)i < strides ? stride[i] : 1;
+    const int64_t p = pad != NULL && (size_t)spatial + (size_t)i < pads ? pad[i] + pad[spatial + i] : 0;
+    int64_t reach;
+    RG_FAIL_IF(!rg_mul_i64(d, w1->dims[2 + i] - 1, &reach) || s < 1, RANGO_ERROR_LIMIT,
+               "%s: stride or dilation out of range", rg_node_text(node));
+    out->dims[2 + i] = (x->dims[2 + i] + p - reach - 1) / s + 1;
   }
   return RANGO_OK;
 }

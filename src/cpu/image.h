@@ -24,6 +24,8 @@ rg_image rg_image_of(const rg_fact *fact, rg_layout layout);
  * weight and an output of known shapes. */
 rango_status rg_conv_geometry_read(const rg_node *node, const char *suffix, const rg_fact *x, const rg_fact *w,
                                    const rg_fact *y, rg_conv_geometry *out);
+/* What lies between the halves of a pair: the first's output. */
+rango_status rg_conv_middle(const rg_node *node, const rg_fact *x, const rg_fact *w1, rg_fact *out);
 /* One pixel for one pixel, in the same order. */
 bool rg_conv_is_pointwise(const rg_conv_geometry *geometry);
 

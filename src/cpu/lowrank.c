@@ -220,29 +220,6 @@ static rango_status run_conv(rg_exec *exec) {
   return RANGO_OK;
 }
 
-/* What lies between the halves: the first's output, always channels-last. Its sizes follow from the second's input. */
-static rango_status middle_fact(const rg_prepare *prepare, rg_fact *out) {
-  const rg_fact *x = prepare->inputs[X], *w1 = prepare->inputs[W1];
-  const int spatial = x->rank - 2;
-  size_t strides, dilations, pads;
-  const int64_t *stride = rg_node_ints(prepare->node, "strides1", &strides);
-  const int64_t *dilation = rg_node_ints(prepare->node, "dilations1", &dilations);
-  const int64_t *pad = rg_node_ints(prepare->node, "pads1", &pads);
-  *out = *x;
-  out->constant = NULL;
-  out->dims[1] = w1->dims[0];
-  for (int i = 0; i < spatial; i++) {
-    const int64_t d = dilation != NULL && (size_t)i < dilations ? dilation[i] : 1;
-    const int64_t s = stride != NULL && (size_t)i < strides ? stride[i] : 1;
-    const int64_t p = pad != NULL && (size_t)spatial + (size_t)i < pads ? pad[i] + pad[spatial + i] : 0;
-    int64_t reach;
-    RG_FAIL_IF(!rg_mul_i64(d, w1->dims[2 + i] - 1, &reach) || s < 1, RANGO_ERROR_LIMIT,
-               "%s: stride or dilation out of range", rg_node_text(prepare->node));
-    out->dims[2 + i] = (x->dims[2 + i] + p - reach - 1) / s + 1;
-  }
-  return RANGO_OK;
-}
-
 static rango_status prepare_conv(rg_prepare *prepare) {
   if (!rg_conv_is_supported(prepare)) return RANGO_OK;
   const rg_node *node = prepare->node;
@@ -250,7 +227,7 @@ static rango_status prepare_conv(rg_prepare *prepare) {
   rg_fact middle;
   conv_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
-  RG_TRY(middle_fact(prepare, &middle));
+  RG_TRY(rg_conv_middle(node, prepare->inputs[X], prepare->inputs[W1], &middle));
   state->layout = node->outputs[0]->layout;
   const rg_layout residual_layout = residual ? node->inputs[R]->layout : state->layout;
   const rg_conv_parts first = {

@@ -18,6 +18,8 @@ typedef struct rg_gpu_family {
 
 /* Every family defines `const rg_gpu_family rg_gpu_family_<name>`. */
 #define RG_GPU_FAMILIES(FAMILY)                                                                                        \
+  FAMILY(dense)                                                                                                        \
+  FAMILY(conv)                                                                                                         \
   FAMILY(elementwise)                                                                                                  \
   FAMILY(compare)
 

@@ -1,0 +1,247 @@
+#include "gpu/product.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+/* ---- tiles ---- */
+
+/* A variant of product.comp. `rate`: results a thread group finishes per step of k, relative to the largest tile's,
+ * when all of the device is busy; small tiles read more of shared memory for each multiplication. */
+typedef struct tile {
+  int dense, dense_scalar, conv, conv_gather, conv_scalar; /* shaders; -1: there is none */
+  int64_t rows, columns, depth;
+  int resident; /* groups that a multiprocessor holds at a time */
+  double rate;
+} tile;
+
+static const tile tiles[] = {
+    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 16, 2, 1.0},
+    {RG_SHADER_product_64, RG_SHADER_product_64_s, RG_SHADER_conv_64, RG_SHADER_conv_64_g, RG_SHADER_conv_64_s, 64, 64,
+     16, 4, 0.75},
+    {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 32, 8, 0.5},
+    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 16, 0.25},
+};
+
+#define UNITS_USUAL 16 /* multiprocessors, where the driver tells nothing */
+#define SPLITS_MOST 64
+
+typedef struct choice {
+  const tile *tile;
+  int shader;
+  int64_t splits, split_k;
+  double cost;
+} choice;
+
+static bool is_multiple(int64_t a, int64_t b, int64_t c, int64_t d) { return ((a | b | c | d) & 3) == 0; }
+
+/* The variant for these steps and sizes, or -1. */
+static int shader_of(const tile *t, const rg_gpu_product *p) {
+  const bool c_vector = is_multiple(p->n, p->y_row, p->y_matrix, p->w_row) && (p->w_matrix & 3) == 0;
+  if (p->conv) {
+    const rg_conv_geometry *g = p->conv;
+    const bool a_vector =
+        g->x.channel_step == 1 && is_multiple((int64_t)g->group_in, p->x_row, p->x_matrix, (int64_t)g->x.image_step);
+    return !c_vector ? t->conv_scalar : a_vector ? t->conv : t->conv_gather;
+  }
+  return c_vector && is_multiple(p->k, p->x_row, p->x_matrix, 0) ? t->dense : t->dense_scalar;
+}
+
+/* Time in units of one multiplication by one group that has its multiprocessor for itself. */
+static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t splits, choice *best) {
+  const int shader = shader_of(t, p);
+  if (shader < 0) return;
+  const int64_t steps = (p->k + t->depth - 1) / t->depth, each = (steps + splits - 1) / splits;
+  if (each == 0 || (splits > 1 && (splits - 1) * each >= steps)) return; /* a part without work */
+  const int64_t groups =
+      ((p->m + t->rows - 1) / t->rows) * ((p->n + t->columns - 1) / t->columns) * p->matrices * splits;
+  const double slots = (double)(units * t->resident), waves = (double)groups / slots;
+  /* A group that waits alone for memory takes as long as one of several that share a multiprocessor. */
+  const double busy = waves < 1.0   ? 1.0
+                      : waves < 4.0 ? (double)((groups + (int64_t)slots - 1) / (int64_t)slots)
+                                    : waves;
+  double cost = busy * t->resident * (double)(t->rows * t->columns * each * t->depth) / t->rate;
+  if (splits > 1) cost += 4e5 + 12.0 * (double)(p->m * p->n * p->matrices * splits) / (double)units;
+  if (best->tile && cost >= best->cost) return;
+  *best = (choice){.tile = t, .shader = shader, .splits = splits, .split_k = each * t->depth, .cost = cost};
+}
+
+static choice choose(const rg_gpu_prepare *prepare, const rg_gpu_product *product) {
+  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  choice best = {0};
+  for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+    for (int64_t splits = 1; splits <= SPLITS_MOST; splits *= 2) weigh(&tiles[i], product, units, splits, &best);
+  return best;
+}
+
+/* ---- tasks ---- */
+
+/* As product.comp's push constants, but for a convolution's. */
+typedef struct push {
+  uint32_t m, n, k, x_row, w_row, y_row, x_batch, w_batch, y_batch, w_rows, w_columns, splits, split_k, flags, act;
+  float alpha, beta;
+  uint32_t height, width, channels, x_image, x_channel, out_width, out_pixels, kernel_width, stride, pad, dilation;
+} push;
+
+/* As product_sum.comp's. */
+typedef struct sum_push {
+  uint32_t count, n, rows, y_row, y_batch, splits, flags, act;
+  float alpha, beta;
+} sum_push;
+
+uint32_t rg_gpu_product_flags(const rg_gpu_product *p) {
+  return (p->bias.kind != RG_GPU_NONE ? 1u : 0u) | (p->residual.kind != RG_GPU_NONE ? 2u : 0u);
+}
+
+static push push_of(const rg_gpu_product *p, const choice *chosen) {
+  push out = {.m = (uint32_t)p->m,
+              .n = (uint32_t)p->n,
+              .k = (uint32_t)p->k,
+              .x_row = (uint32_t)p->x_row,
+              .w_row = (uint32_t)p->w_row,
+              .y_row = (uint32_t)p->y_row,
+              .x_batch = (uint32_t)p->x_matrix,
+              .w_batch = (uint32_t)p->w_matrix,
+              .y_batch = (uint32_t)p->y_matrix,
+              .w_rows = (uint32_t)p->k,
+              .w_columns = (uint32_t)p->w_columns,
+              .splits = (uint32_t)chosen->splits,
+              .split_k = (uint32_t)chosen->split_k,
+              .flags = rg_gpu_product_flags(p),
+              .act = (uint32_t)p->activation.kind,
+              .alpha = p->activation.alpha,
+              .beta = p->activation.beta};
+  const rg_conv_geometry *g = p->conv;
+  if (!g) return out;
+  out.height = (uint32_t)g->in[1];
+  out.width = (uint32_t)g->in[2];
+  out.channels = (uint32_t)g->group_in;
+  out.x_image = (uint32_t)g->x.image_step;
+  out.x_channel = (uint32_t)g->x.channel_step;
+  out.out_width = (uint32_t)g->out[2];
+  out.out_pixels = (uint32_t)(g->out[1] * g->out[2]);
+  out.kernel_width = (uint32_t)g->kernel[2];
+  out.stride = (uint32_t)(g->stride[1] | g->stride[2] << 16);
+  out.pad = (uint32_t)(g->pad[1] | g->pad[2] << 16);
+  out.dilation = (uint32_t)(g->dilation[1] | g->dilation[2] << 16);
+  return out;
+}
+
+static rango_status add_sum(rg_gpu_prepare *prepare, const rg_gpu_product *p, const choice *chosen,
+                            rg_gpu_operand partial) {
+  const sum_push values = {.count = (uint32_t)(p->matrices * p->m * p->n),
+                           .n = (uint32_t)p->n,
+                           .rows = (uint32_t)p->m,
+                           .y_row = (uint32_t)p->y_row,
+                           .y_batch = (uint32_t)p->y_matrix,
+                           .splits = (uint32_t)chosen->splits,
+                           .flags = rg_gpu_product_flags(p),
+                           .act = (uint32_t)p->activation.kind,
+                           .alpha = p->activation.alpha,
+                           .beta = p->activation.beta};
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, RG_SHADER_product_sum));
+  partial.written = false;
+  task->operands[0] = partial;
+  task->operands[1] = p->bias;
+  task->operands[2] = p->residual;
+  task->operands[3] = p->y;
+  memcpy(task->push, &values, sizeof values);
+  RG_FAIL_IF(!rg_gpu_groups(prepare, task, values.count, 128), RANGO_ERROR_INTERNAL, "%s: too many results",
+             rg_node_text(prepare->node));
+  return RANGO_OK;
+}
+
+/* Every size and step is a 32-bit number to a shader, every element has a 32-bit place. */
+static bool is_countable(const rg_gpu_product *p) {
+  int64_t y, w;
+  if (!rg_mul_i64(p->matrices, p->m, &y) || !rg_mul_i64(y, p->n, &y) || !rg_mul_i64(p->k, p->w_row, &w)) return false;
+  return y > 0 && y <= INT32_MAX / 4 && p->k > 0 && w <= INT32_MAX && p->matrices <= 65535 / SPLITS_MOST &&
+         (p->w_matrix == 0 || p->matrices <= INT32_MAX / p->w_matrix);
+}
+
+rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *product) {
+  if (!is_countable(product)) return RANGO_OK;
+  const choice chosen = choose(prepare, product);
+  const int64_t rows = (product->m + chosen.tile->rows - 1) / chosen.tile->rows;
+  if (rows > 65535) return RANGO_OK;
+  const push values = push_of(product, &chosen);
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, chosen.shader));
+  task->groups[0] = (uint32_t)((product->n + chosen.tile->columns - 1) / chosen.tile->columns);
+  task->groups[1] = (uint32_t)rows;
+  task->groups[2] = (uint32_t)(product->matrices * chosen.splits);
+  task->operands[0] = product->x;
+  task->operands[1] = product->w;
+  task->operands[2] = product->bias;
+  task->operands[3] = product->residual;
+  task->operands[4] = product->y;
+  memcpy(task->push, &values, sizeof values);
+  if (chosen.splits == 1) return RANGO_OK;
+  const size_t bytes = (size_t)(chosen.splits * product->matrices * product->m * product->n) * sizeof(float);
+  const rg_gpu_operand partial = rg_gpu_scratch(prepare, bytes, true);
+  task->operands[2] = task->operands[3] = task->operands[4] = (rg_gpu_operand){0};
+  task->operands[5] = partial;
+  return add_sum(prepare, product, &chosen, partial);
+}
+
+rango_status rg_gpu_pair_add(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second) {
+  rg_gpu_product a = *first, b = *second;
+  a.y = rg_gpu_scratch(prepare, rg_gpu_bytes(prepare, RANGO_FLOAT32, a.matrices * a.m * a.n), true);
+  b.x = a.y;
+  b.x.written = false;
+  RG_TRY(rg_gpu_product_add(prepare, &a));
+  if (prepare->task_count == 0) return RANGO_OK;
+  const int tasks = prepare->task_count;
+  RG_TRY(rg_gpu_product_add(prepare, &b));
+  if (prepare->task_count == tasks) prepare->task_count = 0;
+  return RANGO_OK;
+}
+
+/* ---- weights ---- */
+
+/* Packing's argument: the layout, and whether floats become float16. */
+typedef struct packing {
+  const rg_gpu_right *right;
+  bool half;
+} packing;
+
+static rango_status pack(void *to, const rango_tensor *weight, const void *argument) {
+  const packing *how = argument;
+  const rg_gpu_right *right = how->right;
+  const int64_t columns = (right->n + 3) & ~(int64_t)3, channels = right->k / right->taps;
+  for (int64_t m = 0; m < right->matrices; m++)
+    for (int64_t k = 0; k < right->k; k++) {
+      const int64_t row = right->matrix_step * m + k % channels * right->row + k / channels;
+      for (int64_t n = 0; n < right->n; n++) {
+        const int64_t at = (m * right->k + k) * columns + n;
+        float value; /* the file may hold weights at any address */
+        memcpy(&value, (const char *)weight->data + (size_t)(row + n * right->column) * sizeof value, sizeof value);
+        value *= right->scale;
+        if (how->half)
+          ((uint16_t *)to)[at] = rg_float_to_half(value);
+        else
+          ((float *)to)[at] = value;
+      }
+    }
+  return RANGO_OK;
+}
+
+rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right, rg_gpu_product *product) {
+  const int64_t columns = (right->n + 3) & ~(int64_t)3;
+  const packing how = {right, prepare->half};
+  char key[64];
+  snprintf(key, sizeof key, "right %lld %lld %lld %lld %lld %a %d", (long long)right->matrices, (long long)right->taps,
+           (long long)right->k, (long long)right->row, (long long)right->column, (double)right->scale, prepare->half);
+  product->k = right->k;
+  product->n = right->n;
+  product->w_row = product->w_columns = columns;
+  product->w_matrix = right->k * columns;
+  return rg_gpu_weight_get(prepare, prepare->inputs[input]->constant, key,
+                           rg_gpu_bytes(prepare, RANGO_FLOAT32, right->matrices * right->k * columns), pack, &how,
+                           &product->w);
+}
+
+rango_status rg_gpu_optional(rg_gpu_prepare *prepare, int input, rg_gpu_operand *out) {
+  *out = (rg_gpu_operand){0};
+  return input < prepare->input_count && prepare->inputs[input] ? rg_gpu_operand_of(prepare, input, out) : RANGO_OK;
+}

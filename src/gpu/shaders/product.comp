@@ -1,0 +1,248 @@
+#version 450
+// y = activation(x w + bias + residual): a tile of TM x TN results a group, each thread RM x RN of them in registers,
+// with TM x TK of x and TK x TN of w in shared memory. x is a matrix (dense layers) or, with -DCONV, the windows of an
+// image, which are gathered on the way: column k of a row is channel k % c of the window's place k / c.
+//
+//   A_SCALAR  x can't be read four columns at a time; otherwise they lie together, and k, c and all steps are multiples of 4
+//   C_SCALAR  the same of n, w, bias, residual and y
+//
+// Group x: tile of columns. y: tile of rows. z: matrix of a batch, or group of a convolution, times `splits`: parts of k
+// whose sums go to `partial` [split][z][m][n], to be added by product_sum.comp.
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+#include "activation.glsl"
+
+#define THREADS ((TM / RM) * (TN / RN))
+#define A_UNITS ((TM / 4) * (TK / 4)) // of 4 x 4
+#define B_UNITS (TK * (TN / 4))       // of 1 x 4
+#define A_EACH  ((A_UNITS + THREADS - 1) / THREADS)
+#define B_EACH  ((B_UNITS + THREADS - 1) / THREADS)
+#define A_LINE  (TM / 4 + 1) // padded against bank conflicts
+#define B_LINE  (TN / 4)
+
+layout(local_size_x = THREADS) in;
+#ifdef A_SCALAR
+layout(binding = 1) readonly buffer X { STORE x[]; };
+#else
+layout(binding = 1) readonly buffer X { STORE4 x[]; };
+#endif
+#ifdef C_SCALAR
+layout(binding = 2) readonly buffer W { STORE w[]; };
+layout(binding = 3) readonly buffer Bias { STORE bias[]; };
+layout(binding = 4) readonly buffer Residual { STORE residual[]; };
+layout(binding = 5) writeonly buffer Y { STORE y[]; };
+#else
+layout(binding = 2) readonly buffer W { STORE4 w[]; };
+layout(binding = 3) readonly buffer Bias { STORE4 bias[]; };
+layout(binding = 4) readonly buffer Residual { STORE4 residual[]; };
+layout(binding = 5) writeonly buffer Y { STORE4 y[]; };
+#endif
+layout(binding = 6) writeonly buffer Partial { float partial[]; };
+
+layout(push_constant) uniform Push {
+  uint m, n, k;
+  uint x_row, w_row, y_row;       // elements from row to row
+  uint x_batch, w_batch, y_batch; // ... from matrix to matrix
+  uint w_rows, w_columns;         // what may be read of w: k and n, rounded up where it is padded
+  uint splits, split_k;           // parts of k and their size, a multiple of TK
+  uint flags;                     // 1: bias, 2: residual
+  uint act;
+  float alpha, beta;
+#ifdef CONV
+  uint height, width, channels; // channels of one group; a pixel's step is x_row
+  uint x_image, x_channel;      // elements from image to image and from channel to channel
+  uint out_width, out_pixels;   // of the output's image
+  uint kernel_width, stride;    // stride: y | x << 16
+  uint pad, dilation;           // likewise
+#endif
+};
+
+shared vec4 as[TK * A_LINE]; // [k][row / 4]
+shared vec4 bs[TK * B_LINE]; // [k][column / 4]
+
+#ifdef CONV
+// A row's window: where it begins in the image, and the image.
+struct Row {
+  int top, left;
+  uint image; // its first element
+};
+
+Row row_of(uint row) {
+  if (row >= m) return Row(-0x40000000, 0, 0u); // no pixel of its window is in the image
+  uint image = row / out_pixels, pixel = row - image * out_pixels, oy = pixel / out_width, ox = pixel - oy * out_width;
+  return Row(int(oy * (stride & 0xffffu)) - int(pad & 0xffffu), int(ox * (stride >> 16)) - int(pad >> 16),
+             image * x_image);
+}
+
+// The first element of the window's pixel at (ky, kx); false where that lies outside.
+bool pixel_of(Row row, uint ky, uint kx, out uint pixel) {
+  int iy = row.top + int(ky * (dilation & 0xffffu)), ix = row.left + int(kx * (dilation >> 16));
+  pixel = row.image + (uint(iy) * width + uint(ix)) * x_row;
+  return uint(iy) < height && uint(ix) < width;
+}
+#endif
+
+// Four columns of a row of x from k on.
+#ifdef CONV
+vec4 read_x(Row row, uint base, uint at, uint end) {
+  vec4 value = vec4(0.0);
+  uint place = at / channels, c = at - place * channels, ky = place / kernel_width, kx = place - ky * kernel_width, pixel;
+#ifdef A_SCALAR
+  [[unroll]] for (int i = 0; i < 4; i++) {
+    if (at + i < end && pixel_of(row, ky, kx, pixel)) value[i] = float(x[base + pixel + c * x_channel]);
+    if (++c == channels) {
+      c = 0u;
+      if (++kx == kernel_width) {
+        kx = 0u;
+        ky++;
+      }
+    }
+  }
+#else
+  if (at < end && pixel_of(row, ky, kx, pixel)) value = vec4(x[(base + pixel + c) >> 2]);
+#endif
+  return value;
+}
+#else
+vec4 read_x(uint row, uint base, uint at, uint end) {
+  vec4 value = vec4(0.0);
+  if (row >= m) return value;
+#ifdef A_SCALAR
+  [[unroll]] for (int i = 0; i < 4; i++)
+    if (at + i < end) value[i] = float(x[base + row * x_row + at + i]);
+#else
+  if (at < end) value = vec4(x[(base + row * x_row + at) >> 2]);
+#endif
+  return value;
+}
+#endif
+
+vec4 read_w(uint base, uint at, uint column) {
+  vec4 value = vec4(0.0);
+  if (at >= w_rows) return value;
+#ifdef C_SCALAR
+  [[unroll]] for (int i = 0; i < 4; i++)
+    if (column + i < w_columns) value[i] = float(w[base + at * w_row + column + i]);
+#else
+  if (column < w_columns) value = vec4(w[(base + at * w_row + column) >> 2]);
+#endif
+  return value;
+}
+
+vec4 activate4(vec4 v) {
+  if (act == ACT_NONE) return v;
+  if (act == ACT_RELU) return mix(v, vec4(0.0), lessThan(v, vec4(0.0)));
+  [[unroll]] for (int i = 0; i < 4; i++) v[i] = activate(act, alpha, beta, v[i]);
+  return v;
+}
+
+void write_y(uint base, uint row, uint column, vec4 value) {
+#ifdef C_SCALAR
+  [[unroll]] for (int i = 0; i < 4; i++) {
+    if (column + i >= n) continue;
+    float v = value[i];
+    if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);
+    if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);
+    y[base + row * y_row + column + i] = STORE(activate(act, alpha, beta, v));
+  }
+#else
+  if (column >= n) return;
+  if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);
+  const uint at = (base + row * y_row + column) >> 2;
+  if ((flags & 2u) != 0u) value += vec4(residual[at]);
+  y[at] = STORE4(activate4(value));
+#endif
+}
+
+void main() {
+  const uint t = gl_LocalInvocationID.x;
+  const uint first_column = gl_WorkGroupID.x * TN, first_row = gl_WorkGroupID.y * TM;
+  const uint matrix = gl_WorkGroupID.z / splits, split = gl_WorkGroupID.z - matrix * splits;
+  const uint begin = split * split_k, end = min(k, begin + split_k);
+  const uint x_base = matrix * x_batch, w_base = matrix * w_batch;
+
+  // Which parts of the tiles this thread brings: two neighbours in k for a group of rows, so that whole sectors of memory
+  // are read and shared memory is written without conflicts.
+  uint a_k[A_EACH], a_rows[A_EACH];
+#ifdef CONV
+  Row rows[A_EACH][4];
+#endif
+  [[unroll]] for (int i = 0; i < A_EACH; i++) {
+    const uint unit = t + i * THREADS, pair = unit >> 1;
+    a_rows[i] = pair % (TM / 4);
+    a_k[i] = ((pair / (TM / 4)) << 1 | (unit & 1u)) << 2;
+#ifdef CONV
+    [[unroll]] for (int j = 0; j < 4; j++) rows[i][j] = row_of(first_row + a_rows[i] * 4 + j);
+#endif
+  }
+
+  vec4 sums[RM][RN / 4];
+  [[unroll]] for (int i = 0; i < RM; i++)
+    [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = vec4(0.0);
+
+  // Threads of eight neighbours by four, so that a row of them reads few banks. The rows of a thread lie RM / 4 groups
+  // apart, its columns likewise.
+  const uint columns = TN / RN, tx = columns >= 8 ? (t / 32 % (columns / 8)) * 8 + t % 8 : t % columns;
+  const uint ty = columns >= 8 ? t / (32 * (columns / 8)) * 4 + t % 32 / 8 : t / columns;
+
+  vec4 a_next[A_EACH][4], b_next[B_EACH];
+#ifdef CONV
+#define READ_TILES(from)                                                                                               \
+  [[unroll]] for (int i = 0; i < A_EACH; i++)                                                                          \
+    if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)                                                           \
+      [[unroll]] for (int j = 0; j < 4; j++) a_next[i][j] = read_x(rows[i][j], x_base, (from) + a_k[i], end);          \
+  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
+    const uint unit = t + i * THREADS;                                                                                 \
+    if (B_UNITS % THREADS == 0 || unit < B_UNITS)                                                                      \
+      b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
+  }
+#else
+#define READ_TILES(from)                                                                                               \
+  [[unroll]] for (int i = 0; i < A_EACH; i++)                                                                          \
+    if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)                                                           \
+      [[unroll]] for (int j = 0; j < 4; j++)                                                                           \
+          a_next[i][j] = read_x(first_row + a_rows[i] * 4 + j, x_base, (from) + a_k[i], end);                          \
+  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
+    const uint unit = t + i * THREADS;                                                                                 \
+    if (B_UNITS % THREADS == 0 || unit < B_UNITS)                                                                      \
+      b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
+  }
+#endif
+
+  READ_TILES(begin)
+  for (uint at = begin; at < end; at += TK) {
+    [[unroll]] for (int i = 0; i < A_EACH; i++)
+      if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)
+        [[unroll]] for (int j = 0; j < 4; j++)
+            as[(a_k[i] + j) * A_LINE + a_rows[i]] = vec4(a_next[i][0][j], a_next[i][1][j], a_next[i][2][j], a_next[i][3][j]);
+    [[unroll]] for (int i = 0; i < B_EACH; i++) {
+      const uint unit = t + i * THREADS;
+      if (B_UNITS % THREADS == 0 || unit < B_UNITS) bs[unit] = b_next[i];
+    }
+    barrier();
+    if (at + TK < end) READ_TILES(at + TK)
+    [[unroll]] for (int s = 0; s < TK; s++) {
+      vec4 a[RM / 4], b[RN / 4];
+      [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = as[s * A_LINE + i * (TM / RM) + ty];
+      [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = bs[s * B_LINE + j * (TN / RN) + tx];
+      [[unroll]] for (int i = 0; i < RM; i++)
+        [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);
+    }
+    barrier();
+  }
+
+  [[unroll]] for (int i = 0; i < RM; i++) {
+    const uint row = first_row + (i / 4 * (TM / RM) + ty) * 4 + i % 4;
+    if (row >= m) continue;
+    [[unroll]] for (int j = 0; j < RN / 4; j++) {
+      const uint column = first_column + (j * (TN / RN) + tx) * 4;
+      if (splits == 1u) {
+        write_y(matrix * y_batch, row, column, sums[i][j]);
+        continue;
+      }
+      const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + row) * n + column;
+      [[unroll]] for (int c = 0; c < 4; c++)
+        if (column + c < n) partial[to + c] = sums[i][j][c];
+    }
+  }
+}
