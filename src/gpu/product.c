@@ -21,7 +21,7 @@ static const tile tiles[] = {
     {RG_SHADER_product_64, RG_SHADER_product_64_s, RG_SHADER_conv_64, RG_SHADER_conv_64_g, RG_SHADER_conv_64_s, 64, 64,
      16, 4, 0.75},
     {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 32, 8, 0.5},
-    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 16, 0.25},
+    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 128, 32, 16, 0.25},
 };
 
 #define UNITS_USUAL 16 /* multiprocessors, where the driver tells nothing */

@@ -182,8 +182,12 @@ void main() {
 
   // Threads of eight neighbours by four, so that a row of them reads few banks. The rows of a thread lie RM / 4 groups
   // apart, its columns likewise.
-  const uint columns = TN / RN, tx = columns >= 8 ? (t / 32 % (columns / 8)) * 8 + t % 8 : t % columns;
-  const uint ty = columns >= 8 ? t / (32 * (columns / 8)) * 4 + t % 32 / 8 : t / columns;
+  const uint columns = TN / RN;
+#if TM / RM >= 4
+  const uint tx = (t / 32u % (columns / 8u)) * 8u + t % 8u, ty = t / (32u * (columns / 8u)) * 4u + t % 32u / 8u;
+#else
+  const uint tx = t % columns, ty = t / columns;
+#endif
 
   vec4 a_next[A_EACH][4], b_next[B_EACH];
 #ifdef CONV
