@@ -1,0 +1,1 @@
+/* All that kernels need of it is in metal_stdlib. */
