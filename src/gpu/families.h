@@ -21,7 +21,10 @@ typedef struct rg_gpu_family {
   FAMILY(dense)                                                                                                        \
   FAMILY(conv)                                                                                                         \
   FAMILY(elementwise)                                                                                                  \
-  FAMILY(compare)
+  FAMILY(compare)                                                                                                      \
+  FAMILY(cast)                                                                                                         \
+  FAMILY(move)                                                                                                         \
+  FAMILY(pad)
 
 #define RG_GPU_DECLARE(family) extern const rg_gpu_family rg_gpu_family_##family;
 RG_GPU_FAMILIES(RG_GPU_DECLARE)

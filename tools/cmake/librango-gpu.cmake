@@ -41,7 +41,14 @@ foreach(line ${lines})
   endif()
 endforeach()
 file(CONFIGURE OUTPUT ${shader_build}/gpu/shader_ids.h CONTENT
-"/* Made from gpu/shaders/variants.txt. */\nenum {\n@shader_ids@  RG_SHADER_COUNT\n};\n" @ONLY)
+"/* Made from gpu/shaders/variants.txt. */
+#ifndef RG_GPU_SHADER_IDS_H
+#define RG_GPU_SHADER_IDS_H
+
+enum {\n@shader_ids@  RG_SHADER_COUNT\n};
+
+#endif
+" @ONLY)
 
 set(rango_gpu_definitions)
 set(rango_gpu_sources)

@@ -1,7 +1,10 @@
-// Elements that are moved or compared, four a thread: of 4 bytes (-DWORD), 8 (-DPAIR: low and high word), 2 (-DHALF) or 1
-// (-DBYTE: four a word). A thread's elements lie WIDE threads apart, so that neighbours touch neighbouring memory; bytes
-// follow each other, so that a thread writes whole words.
-#if defined(PAIR)
+// Elements that are moved, four a thread: of 4 bytes (-DWORD), 8 (-DPAIR), 16 (-DQUAD), 2 (-DHALF) or 1 (-DBYTE: four a
+// word). A thread's elements lie 256 apart, so that neighbouring threads touch neighbouring memory; bytes follow each
+// other, so that a thread writes whole words.
+#if defined(QUAD)
+#define ELEMENT uvec4
+#define MEMORY  uvec4
+#elif defined(PAIR)
 #define ELEMENT uvec2
 #define MEMORY  uvec2
 #elif defined(HALF)
