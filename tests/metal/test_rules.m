@@ -16,6 +16,7 @@
 
 #include "gpu/backend.h"
 #include "gpu/shader_ids.h"
+#include "kernel.h"
 
 #define COUNT 100
 
@@ -33,18 +34,26 @@ static id<MTLBuffer> new_buffer(bench *s, NSUInteger floats) {
   return [s->device newBufferWithLength:floats * sizeof(float) options:MTLResourceStorageModeShared];
 }
 
+static id<MTLComputePipelineState> new_pipeline(bench *s, const char *source) {
+  NSError *error = nil;
+  NSString *text = [NSString stringWithUTF8String:source];
+  id<MTLLibrary> library = [s->device newLibraryWithSource:text options:nil error:&error];
+  assert_non_null(library);
+  id<MTLFunction> function = [library newFunctionWithName:@"main0"];
+  assert_non_null(function);
+  id<MTLComputePipelineState> pipeline = [s->device newComputePipelineStateWithFunction:function error:&error];
+  if (!pipeline) print_message("%s\n", [[error localizedDescription] UTF8String]);
+  [function release];
+  [library release];
+  return pipeline;
+}
+
 static void setup(bench *s) {
   s->pool = [[NSAutoreleasePool alloc] init];
   s->device = [[[MTLCopyAllDevices() autorelease] objectAtIndex:0] retain];
   s->queue = [s->device newCommandQueue];
-  NSError *error = nil;
-  NSString *source = [NSString stringWithUTF8String:rg_gpu_shaders[RG_SHADER_vector].msl];
-  id<MTLLibrary> library = [s->device newLibraryWithSource:source options:nil error:&error];
-  assert_non_null(library);
-  id<MTLFunction> function = [library newFunctionWithName:@"main0"];
-  s->pipeline = [s->device newComputePipelineStateWithFunction:function error:&error];
-  [function release];
-  [library release];
+  s->pipeline = new_pipeline(s, rg_gpu_shaders[RG_SHADER_vector].msl);
+  assert_non_null(s->pipeline);
   s->a = new_buffer(s, COUNT);
   s->b = new_buffer(s, COUNT);
   s->y = new_buffer(s, COUNT);
@@ -116,6 +125,46 @@ static void test_order(void **unused) {
   }
 }
 
+/* One of kernels/, which are for this test. */
+static const char *own_source(const char *name) {
+  for (const metal_kernel *const *kernel = metal_kernels; *kernel; kernel++)
+    if (strcmp((*kernel)->name, name) == 0) return (*kernel)->source;
+  fail_msg("no kernel %s", name);
+  return NULL;
+}
+
+static void reverse(bench *s, uint32_t fault) {
+  id<MTLComputePipelineState> pipeline = new_pipeline(s, own_source("reverse"));
+  [s->encoder setComputePipelineState:pipeline];
+  [s->encoder setBytes:&fault length:sizeof fault atIndex:0];
+  [s->encoder setBuffer:s->a offset:0 atIndex:1];
+  [s->encoder setBuffer:s->y offset:0 atIndex:2];
+  [s->encoder dispatchThreadgroups:MTLSizeMake(1, 1, 1) threadsPerThreadgroup:MTLSizeMake(64, 1, 1)];
+  [pipeline release]; /* the command keeps it */
+  finish(s);
+}
+
+/* Barriers are real, and a missing one shows. */
+static void test_barriers(void **unused) {
+  for (uint32_t fault = 0; fault < 2; fault++) {
+    bench s;
+    setup(&s);
+    reverse(&s, fault);
+    bool right = true;
+    for (int i = 0; i < 64; i++) right = right && ((float *)[s.y contents])[i] == (float)(63 - i);
+    assert_true(right == (fault == 0));
+    teardown(&s);
+  }
+}
+
+static void test_shared_memory(void **unused) {
+  bench s;
+  setup(&s);
+  assert_null(new_pipeline(&s, own_source("greedy")));
+  [s.encoder endEncoding];
+  teardown(&s);
+}
+
 static void test_unknown_source(void **unused) {
   bench s;
   setup(&s);
@@ -133,6 +182,8 @@ static void no_pipeline(bench *s) { dispatch(s); }
 static void nil_pipeline(bench *s) { [s->encoder setComputePipelineState:nil]; }
 
 static void index_31(bench *s) { [s->encoder setBuffer:s->a offset:0 atIndex:31]; }
+
+static void parting_threads(bench *s) { reverse(s, 2); }
 
 static void odd_offset(bench *s) { [s->encoder setBuffer:s->a offset:2 atIndex:1]; }
 
@@ -240,6 +291,7 @@ static void test_rules(void **unused) {
   expect(no_pipeline, "without a pipeline state");
   expect(nil_pipeline, "setComputePipelineState: nil");
   expect(index_31, "30 is the last");
+  expect(parting_threads, "part at a barrier");
   expect(odd_offset, "no multiple of 4");
   expect(unbound, "nothing is bound to buffer 2");
   expect(short_buffer, "outside of a buffer");
@@ -260,7 +312,8 @@ static void test_rules(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_vector), cmocka_unit_test(test_order),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_vector),         cmocka_unit_test(test_order),
+                                     cmocka_unit_test(test_barriers),       cmocka_unit_test(test_shared_memory),
                                      cmocka_unit_test(test_unknown_source), cmocka_unit_test(test_rules)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,10 +103,12 @@ static rango_status encode_dispatch(encoding *run, const rg_gpu_command *command
   run->pipeline = pipeline;
   if (command->push_words > 0)
     [run->compute setBytes:command->push length:(NSUInteger)command->push_words * sizeof(uint32_t) atIndex:0];
-  for (int i = 0; i < command->part_count; i++)
-    [run->compute setBuffer:((rg_metal_buffer *)command->parts[i].buffer)->buffer
-                     offset:command->parts[i].offset
+  for (int i = 0; i < command->part_count; i++) {
+    const rg_gpu_part *part = &command->parts[i];
+    [run->compute setBuffer:((rg_metal_buffer *)part->buffer)->buffer
+                     offset:part->bytes ? part->offset : 0 /* an empty part may lie at the end, where nothing binds */
                     atIndex:(NSUInteger)i + 1];
+  }
   const uint32_t *groups = command->groups, *threads = rg_gpu_shaders[command->shader].threads;
   [run->compute dispatchThreadgroups:MTLSizeMake(groups[0], groups[1], groups[2])
                threadsPerThreadgroup:MTLSizeMake(threads[0], threads[1], threads[2])];
