@@ -331,6 +331,28 @@ typedef struct rango_cpu_info {
 
 RANGO_API rango_status rango_cpu_get_info(rango_cpu_info *out);
 
+typedef struct rango_gpu_info {
+  size_t struct_size;      /* sizeof(rango_gpu_info), set by the caller */
+  char name[256];          /* as its maker calls it */
+  char driver[256];        /* name and version */
+  bool software;           /* no GPU, but a driver that computes on the CPU */
+  bool unified;            /* its memory is the CPU's */
+  bool half;               /* can hold float16: rango_session_options.gpu_half */
+  bool timestamps;         /* rango_session_profile tells the GPU's own times */
+  size_t memory_bytes;     /* of its own */
+  size_t binding_bytes;    /* largest tensor that a shader sees; the CPU runs nodes with larger ones */
+  uint32_t group_count[3]; /* most thread groups of a launch, by axis */
+  uint32_t group_threads;  /* most threads of a group */
+  uint32_t shared_bytes;   /* of memory that a group's threads share */
+  uint32_t units;          /* multiprocessors or cores; 0: the driver doesn't tell */
+} rango_gpu_info;
+
+/* GPUs of the kind RANGO_DEVICE_VULKAN or RANGO_DEVICE_METAL. 0 and RANGO_OK where the machine has no driver for it;
+ * RANGO_ERROR_DEVICE where this build of Rango can't use any. */
+RANGO_API rango_status rango_gpu_count(rango_device kind, int *out);
+/* Device `index` of them, real GPUs before software. */
+RANGO_API rango_status rango_gpu_get_info(rango_device kind, int index, rango_gpu_info *out);
+
 /* Measures the machine's peak: fused multiply-adds of the chosen kernels' vector width (GFLOP/s, one FMA being two) and
  * read bandwidth (GB/s) with `threads` threads, in about `seconds` seconds. */
 RANGO_API rango_status rango_cpu_measure_peak(int threads, double seconds, double *gflops, double *gbytes);

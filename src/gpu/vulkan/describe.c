@@ -21,6 +21,7 @@ rango_status rg_vk_extensions(const rg_vk_instance *instance, VkPhysicalDevice p
   if (result == VK_SUCCESS) return RANGO_OK;
   rg_free(*out);
   *out = NULL;
+  *count = 0;
   return rg_vk_fail("vkEnumerateDeviceExtensionProperties", result);
 }
 
