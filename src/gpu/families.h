@@ -24,7 +24,10 @@ typedef struct rg_gpu_family {
   FAMILY(compare)                                                                                                      \
   FAMILY(cast)                                                                                                         \
   FAMILY(move)                                                                                                         \
-  FAMILY(pad)
+  FAMILY(pad)                                                                                                          \
+  FAMILY(reduce)                                                                                                       \
+  FAMILY(softmax)                                                                                                      \
+  FAMILY(norm)
 
 #define RG_GPU_DECLARE(family) extern const rg_gpu_family rg_gpu_family_##family;
 RG_GPU_FAMILIES(RG_GPU_DECLARE)

@@ -18,6 +18,8 @@
 #include "devices.h"
 #include "gpu/families.h"
 
+#define GPU_FLOAT        1e-4
+#define GPU_EXACT        0
 #define GPU_HALF         (2.0 / 2048)
 #define GPU_CANARY_BYTES 256 /* behind what belongs to an output */
 #define GPU_SEEN_MAX     512

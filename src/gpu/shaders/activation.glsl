@@ -24,9 +24,6 @@
 #define ACT_CEIL         21u
 #define ACT_ROUND        22u
 
-// By its bits, which no compiler takes for always false.
-bool is_nan(float x) { return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; }
-
 // Where a function ends in y, it still gives NaN for NaN.
 float unless_nan(float x, float y) { return is_nan(x) ? x : y; }
 

@@ -11,3 +11,6 @@
 #endif
 // The group's place in a dispatch that rg_gpu_groups spread over two axes.
 #define FLAT_GROUP (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x)
+
+// By its bits, which no compiler takes for always false.
+bool is_nan(float x) { return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; }

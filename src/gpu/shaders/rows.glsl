@@ -1,0 +1,37 @@
+// Reductions along rows: a group of 256 threads works on `width` rows, `lanes` threads on each. Where elements of a row
+// lie beside each other (`along`), so do the threads of a row; else those of neighbouring rows do. The including shader's
+// push constants have lanes, width and along.
+#define REDUCE_ADD      0u
+#define REDUCE_MAX      1u
+#define REDUCE_MIN      2u
+#define REDUCE_MULTIPLY 3u
+
+shared float partial[256];
+
+uint row_lane() { return along != 0 ? gl_LocalInvocationID.x % lanes : gl_LocalInvocationID.x / width; }
+uint row_slot() { return along != 0 ? gl_LocalInvocationID.x / lanes : gl_LocalInvocationID.x % width; }
+
+// NaN on either side gives NaN.
+float combine(uint how, float a, float b) {
+  switch (how) {
+  case REDUCE_ADD: a = a + b; break;
+  case REDUCE_MAX: a = a > b || is_nan(a) ? a : b; break;
+  case REDUCE_MIN: a = a < b || is_nan(a) ? a : b; break;
+  case REDUCE_MULTIPLY: a = a * b; break;
+  }
+  return a;
+}
+
+// All lanes' values of a row, combined; every thread of the group calls it.
+float over_lanes(uint how, float value) {
+  const uint lane = row_lane(), slot = row_slot(), at = lane * width + slot;
+  partial[at] = value;
+  barrier();
+  for (uint half_lanes = lanes / 2; half_lanes > 0; half_lanes /= 2) {
+    if (lane < half_lanes) partial[at] = combine(how, partial[at], partial[at + half_lanes * width]);
+    barrier();
+  }
+  const float result = partial[slot];
+  barrier();
+  return result;
+}
