@@ -353,6 +353,17 @@ RANGO_API rango_status rango_gpu_count(rango_device kind, int *out);
 /* Device `index` of them, real GPUs before software. */
 RANGO_API rango_status rango_gpu_get_info(rango_device kind, int index, rango_gpu_info *out);
 
+/* Counts the energy that a device takes, whoever uses it: the CPU's packages by Linux's RAPL counters (often for root
+ * alone), an NVIDIA GPU by its driver, on macOS both by the system's powermetrics, for root. */
+typedef struct rango_meter rango_meter;
+
+/* RANGO_ERROR_UNSUPPORTED where nothing tells it; the message says why. */
+RANGO_API rango_status rango_meter_create(rango_device device, int gpu, rango_meter **out);
+/* Joules since the meter was made. Counters move in steps of milliseconds, so measure a second or more; on macOS a
+ * reading takes up to a fifth of one. */
+RANGO_API rango_status rango_meter_read(rango_meter *meter, double *joules);
+RANGO_API void rango_meter_free(rango_meter *meter);
+
 /* Measures the machine's peak: fused multiply-adds of the chosen kernels' vector width (GFLOP/s, one FMA being two) and
  * read bandwidth (GB/s) with `threads` threads, in about `seconds` seconds. */
 RANGO_API rango_status rango_cpu_measure_peak(int threads, double seconds, double *gflops, double *gbytes);

@@ -22,8 +22,9 @@ typedef struct rg_gpu_shader {
   const char *name;
   const uint32_t *spirv; /* NULL where the library is built without Vulkan */
   size_t spirv_bytes;
-  const char *msl;     /* NULL where it is built without Metal */
-  uint32_t threads[3]; /* of a group */
+  const char *msl;          /* NULL where it is built without Metal */
+  const char *msl_matrices; /* a twin for GPUs with SIMD-group matrices: same groups and arguments; NULL: none */
+  uint32_t threads[3];      /* of a group */
   uint32_t shared_bytes;
   int binding_count; /* storage buffers: bindings 1 … binding_count of set 0 */
   int push_words;
@@ -50,6 +51,7 @@ typedef struct rg_gpu_info {
   uint32_t shared_bytes;
   uint32_t units; /* multiprocessors or cores, where the driver tells; 0: unknown */
   bool timestamps;
+  uint8_t uuid[16]; /* the driver's, zeros: none; the maker's other libraries know the device by it */
 } rg_gpu_info;
 
 /* Backends embed it as their first member. */

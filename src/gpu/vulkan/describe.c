@@ -109,6 +109,13 @@ static size_t memory_bytes(const rg_vk_instance *instance, VkPhysicalDevice phys
   return (size_t)most;
 }
 
+static void set_uuid(const rg_vk_instance *instance, VkPhysicalDevice physical, rg_gpu_info *out) {
+  VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+  VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+  instance->fn.vkGetPhysicalDeviceProperties2(physical, &properties);
+  memcpy(out->uuid, id.deviceUUID, sizeof out->uuid);
+}
+
 static uint32_t timestamp_bits(const rg_vk_instance *instance, const rg_vk_physical *physical) {
   VkQueueFamilyProperties families[32];
   uint32_t count = sizeof families / sizeof *families;
@@ -135,6 +142,7 @@ rango_status rg_vk_describe(const rg_vk_instance *instance, int index, rg_gpu_in
   memcpy(out->group_count, limits->maxComputeWorkGroupCount, sizeof out->group_count);
   snprintf(out->name, sizeof out->name, "%s", physical->properties.deviceName);
   describe_driver(instance, physical, extensions, count, out);
+  set_uuid(instance, physical->handle, out);
   rg_free(extensions);
   return RANGO_OK;
 }
