@@ -16,13 +16,24 @@ set(spirv_passes --strip-debug --merge-return --inline-entry-points-exhaustive -
     --convert-local-access-chains --eliminate-local-single-block --eliminate-local-single-store --eliminate-local-multi-store
     --eliminate-dead-branches --eliminate-dead-code-aggressive --simplify-instructions --redundancy-elimination
     --eliminate-dead-const --cfg-cleanup)
+# Where a tile has to lie in registers, its loops are unrolled here: some drivers give up on so many, and put it in memory. Twice:
+# what the first round makes constant is unrolled by the second.
+set(unroll --eliminate-dead-branches --merge-blocks --ccp --eliminate-dead-branches --merge-blocks --loop-unroll
+    --scalar-replacement=200 --convert-local-access-chains --eliminate-local-single-block --eliminate-local-single-store
+    --eliminate-local-multi-store --ccp --simplify-instructions --eliminate-dead-branches --eliminate-dead-code-aggressive
+    --merge-blocks)
+set(spirv_unroll_passes -O ${unroll} ${unroll} --vector-dce --redundancy-elimination --eliminate-dead-code-aggressive)
 # One variant: SPIR-V, checked, and its Metal source.
 function(rango_shader name file)
   set(spv ${shader_build}/${name}.spv)
   set(metal ${shader_build}/${name}.metal)
+  set(passes ${spirv_passes})
+  if("-DUNROLL" IN_LIST ARGN)
+    set(passes ${spirv_passes} ${spirv_unroll_passes})
+  endif()
   add_custom_command(OUTPUT ${spv} ${metal}
     COMMAND ${GLSLC} -fshader-stage=compute --target-env=vulkan1.1 ${ARGN} -o ${spv}.plain ${shaders}/${file}
-    COMMAND ${SPIRV_OPT} ${spirv_passes} ${spv}.plain -o ${spv}
+    COMMAND ${SPIRV_OPT} ${passes} ${spv}.plain -o ${spv}
     COMMAND ${SPIRV_VAL} --target-env vulkan1.1 ${spv}
     COMMAND ${SPIRV_CROSS} --msl --msl-version 20200 --msl-decoration-binding --output ${metal} ${spv}
     DEPENDS ${shaders}/${file} ${shader_headers} COMMENT "Shader ${name}" VERBATIM)

@@ -68,10 +68,10 @@ struct Row {
 };
 
 Row row_of(uint row) {
-  if (row >= m) return Row(-0x40000000, 0, 0u); // no pixel of its window is in the image
-  uint image = row / out_pixels, pixel = row - image * out_pixels, oy = pixel / out_width, ox = pixel - oy * out_width;
-  return Row(int(oy * (stride & 0xffffu)) - int(pad & 0xffffu), int(ox * (stride >> 16)) - int(pad >> 16),
-             image * x_image);
+  const uint image = row / out_pixels, pixel = row - image * out_pixels, oy = pixel / out_width;
+  const int top = int(oy * (stride & 0xffffu)) - int(pad & 0xffffu);
+  const int left = int((pixel - oy * out_width) * (stride >> 16)) - int(pad >> 16);
+  return Row(row < m ? top : -0x40000000, left, image * x_image); // beyond m, no pixel of the window is in the image
 }
 
 // The first element of the window's pixel at (ky, kx); false where that lies outside.
@@ -106,12 +106,11 @@ vec4 read_x(Row row, uint base, uint at, uint end) {
 #else
 vec4 read_x(uint row, uint base, uint at, uint end) {
   vec4 value = vec4(0.0);
-  if (row >= m) return value;
 #ifdef A_SCALAR
   [[unroll]] for (int i = 0; i < 4; i++)
-    if (at + i < end) value[i] = float(x[base + row * x_row + at + i]);
+    if (row < m && at + i < end) value[i] = float(x[base + row * x_row + at + i]);
 #else
-  if (at < end) value = vec4(x[(base + row * x_row + at) >> 2]);
+  if (row < m && at < end) value = vec4(x[(base + row * x_row + at) >> 2]);
 #endif
   return value;
 }
@@ -119,38 +118,36 @@ vec4 read_x(uint row, uint base, uint at, uint end) {
 
 vec4 read_w(uint base, uint at, uint column) {
   vec4 value = vec4(0.0);
-  if (at >= w_rows) return value;
 #ifdef C_SCALAR
   [[unroll]] for (int i = 0; i < 4; i++)
-    if (column + i < w_columns) value[i] = float(w[base + at * w_row + column + i]);
+    if (at < w_rows && column + i < w_columns) value[i] = float(w[base + at * w_row + column + i]);
 #else
-  if (column < w_columns) value = vec4(w[(base + at * w_row + column) >> 2]);
+  if (at < w_rows && column < w_columns) value = vec4(w[(base + at * w_row + column) >> 2]);
 #endif
   return value;
 }
 
-vec4 activate4(vec4 v) {
-  if (act == ACT_NONE) return v;
-  if (act == ACT_RELU) return mix(v, vec4(0.0), lessThan(v, vec4(0.0)));
-  [[unroll]] for (int i = 0; i < 4; i++) v[i] = activate(act, alpha, beta, v[i]);
-  return v;
-}
-
-void write_y(uint base, uint row, uint column, vec4 value) {
+// `value` is the sum for four columns of a row. `cheap`: the activation is none or Relu.
+void write_y(uint base, uint row, uint column, vec4 value, bool cheap) {
 #ifdef C_SCALAR
-  [[unroll]] for (int i = 0; i < 4; i++) {
-    if (column + i >= n) continue;
+  for (uint i = 0u; i < 4u && column + i < n; i++) {
     float v = value[i];
     if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);
     if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);
     y[base + row * y_row + column + i] = STORE(activate(act, alpha, beta, v));
   }
 #else
-  if (column >= n) return;
-  if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);
-  const uint at = (base + row * y_row + column) >> 2;
-  if ((flags & 2u) != 0u) value += vec4(residual[at]);
-  y[at] = STORE4(activate4(value));
+  if (column < n) {
+    const uint at = (base + row * y_row + column) >> 2;
+    if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);
+    if ((flags & 2u) != 0u) value += vec4(residual[at]);
+    if (cheap) {
+      if (act == ACT_RELU) value = mix(value, vec4(0.0), lessThan(value, vec4(0.0)));
+    } else {
+      for (uint i = 0u; i < 4u; i++) value[i] = activate(act, alpha, beta, value[i]);
+    }
+    y[at] = STORE4(value);
+  }
 #endif
 }
 
@@ -225,28 +222,41 @@ void main() {
     }
     barrier();
     if (at + TK < end) READ_TILES(at + TK)
-    [[unroll]] for (int s = 0; s < TK; s++) {
-      vec4 a[RM / 4], b[RN / 4];
-      [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = as[s * A_LINE + i * (TM / RM) + ty];
-      [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = bs[s * B_LINE + j * (TN / RN) + tx];
-      [[unroll]] for (int i = 0; i < RM; i++)
-        [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);
-    }
+    for (uint four = 0u; four < TK; four += 4u) // unrolled so far that loads run ahead
+      [[unroll]] for (uint s = 0u; s < 4u; s++) {
+        vec4 a[RM / 4], b[RN / 4];
+        [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = as[(four + s) * A_LINE + i * (TM / RM) + ty];
+        [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = bs[(four + s) * B_LINE + j * (TN / RN) + tx];
+        [[unroll]] for (int i = 0; i < RM; i++)
+          [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);
+      }
     barrier();
   }
 
-  [[unroll]] for (int i = 0; i < RM; i++) {
-    const uint row = first_row + (i / 4 * (TM / RM) + ty) * 4 + i % 4;
-    if (row >= m) continue;
-    [[unroll]] for (int j = 0; j < RN / 4; j++) {
-      const uint column = first_column + (j * (TN / RN) + tx) * 4;
-      if (splits == 1u) {
-        write_y(matrix * y_batch, row, column, sums[i][j]);
-        continue;
+#define ROW(i)    (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
+#define COLUMN(j) (first_column + ((j) * (TN / RN) + tx) * 4)
+  if (splits > 1u) {
+    [[unroll]] for (int i = 0; i < RM; i++)
+      [[unroll]] for (int j = 0; j < RN / 4; j++) {
+        const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + ROW(i)) * n + COLUMN(j);
+        [[unroll]] for (int c = 0; c < 4; c++)
+          if (ROW(i) < m && COLUMN(j) + c < n) partial[to + c] = sums[i][j][c];
       }
-      const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + row) * n + column;
-      [[unroll]] for (int c = 0; c < 4; c++)
-        if (column + c < n) partial[to + c] = sums[i][j][c];
-    }
+    return;
   }
+#ifndef C_SCALAR
+  if (act <= ACT_RELU) {
+    [[unroll]] for (int i = 0; i < RM; i++)
+      [[unroll]] for (int j = 0; j < RN / 4; j++)
+        if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), COLUMN(j), sums[i][j], true);
+    return;
+  }
+#endif
+  // A loop, for the activations are long: its array lies in memory, the sums above in registers.
+  vec4 results[RM * RN / 4];
+  [[unroll]] for (int i = 0; i < RM; i++)
+    [[unroll]] for (int j = 0; j < RN / 4; j++) results[i * (RN / 4) + j] = sums[i][j];
+  for (uint i = 0u; i < RM; i++)
+    for (uint j = 0u; j < RN / 4; j++)
+      if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), COLUMN(j), results[i * (RN / 4) + j], false);
 }
