@@ -97,67 +97,13 @@ static rango_status make_table(rg_arena *arena, const rg_resize *r, int axis, ax
   RG_TRY(rg_arena_calloc(arena, out->out, sizeof *out->low, RG_OUT(&out->low)));
   RG_TRY(rg_arena_calloc(arena, out->out, sizeof *out->high, RG_OUT(&out->high)));
   RG_TRY(rg_arena_calloc(arena, out->out, sizeof *out->part, RG_OUT(&out->part)));
-  const bool same = r->scale[axis] == 1 && out->in == out->out;
   for (size_t o = 0; o < out->out; o++) {
-    float x = same ? (float)o : rg_resize_original(r, axis, (int64_t)o);
-    if (same) {
-      out->low[o] = out->high[o] = o;
-    } else if (r->mode == RG_RESIZE_NEAREST) {
-      out->low[o] = out->high[o] = (size_t)rg_resize_clamp(rg_resize_nearest(r, axis, x), r->in[axis]);
-    } else {
-      x = fminf(fmaxf(x, 0), (float)(r->in[axis] - 1));
-      out->low[o] = (size_t)rg_resize_clamp(floorf(x), r->in[axis]);
-      out->high[o] = out->low[o] + 1 < out->in ? out->low[o] + 1 : out->low[o];
-      out->part[o] = x - floorf(x);
-    }
+    const rg_resize_tap tap = rg_resize_tap_of(r, axis, (int64_t)o);
+    out->low[o] = (size_t)tap.low;
+    out->high[o] = (size_t)tap.high;
+    out->part[o] = tap.part;
   }
   return RANGO_OK;
-}
-
-/* What a node's scales and sizes are known to be; each may be NULL. */
-typedef struct target {
-  const rango_tensor *scales;
-  const rg_fact *sizes;
-} target;
-
-/* The scales where they can be known: constant, or following from sizes (an empty tensor is as good as none). */
-static bool read_scales(const rg_node *node, const rg_fact *x, const rg_fact *y, const target *given, rg_resize *r) {
-  int axes[RANGO_MAX_RANK], count;
-  const rango_tensor *scales = given->scales;
-  if (rg_resize_axes(node, x->rank, axes, &count)) return false;
-  if (given->sizes && (given->sizes->rank != 1 || !rg_size_is_known(given->sizes->dims[0]))) return false;
-  for (int i = 0; i < x->rank; i++) {
-    r->in[i] = x->dims[i];
-    r->out[i] = y->dims[i];
-    r->scale[i] = 1;
-  }
-  const bool by_sizes = given->sizes && given->sizes->dims[0] > 0;
-  const rg_attr *attribute = rg_resize_scales_input(node) < 0 ? rg_node_attr(node, "scales") : NULL;
-  if (attribute
-          ? attribute->kind != RG_ATTR_FLOATS || attribute->count != (size_t)count
-          : !by_sizes && (!scales || scales->type != RANGO_FLOAT32 || scales->bytes != (size_t)count * sizeof(float)))
-    return false;
-  for (int i = 0; i < count; i++) {
-    const int axis = axes[i];
-    if (r->in[axis] == 0) return false;
-    r->scale[axis] = attribute  ? attribute->floats[i]
-                     : by_sizes ? (float)r->out[axis] / (float)r->in[axis]
-                                : ((const float *)scales->data)[i];
-  }
-  return true;
-}
-
-/* Modes that the tables express, on float32 images. */
-static bool is_supported(const rg_node *node, const rg_fact *x, rg_resize *r) {
-  if (rg_resize_read_modes(node, r) != RANGO_OK) return false;
-  return x->type == RANGO_FLOAT32 && (x->rank == 3 || x->rank == 4) && r->mode != RG_RESIZE_CUBIC && !r->antialias &&
-         !r->exclude_outside && r->coordinate != RG_COORDINATE_CROP && r->policy == RG_ASPECT_STRETCH;
-}
-
-static bool leaves_channels(const rg_resize *r) {
-  for (int axis = 0; axis < 2; axis++)
-    if (r->scale[axis] != 1 || r->in[axis] != r->out[axis]) return false;
-  return true;
 }
 
 static rango_status prepare_resize(rg_prepare *prepare) {
@@ -165,11 +111,10 @@ static rango_status prepare_resize(rg_prepare *prepare) {
   const rg_fact *x = prepare->inputs[0], *y = prepare->outputs[0];
   const int scales = rg_resize_scales_input(node), sizes = rg_resize_sizes_input(node);
   rg_resize r;
-  if (!x || !y || !rg_fact_is_concrete(x) || !rg_fact_is_concrete(y) || !is_supported(node, x, &r)) return RANGO_OK;
+  if (!x || !y || !rg_fact_is_concrete(x) || !rg_fact_is_concrete(y)) return RANGO_OK;
   const rg_fact *factors = scales >= 0 && scales < prepare->input_count ? prepare->inputs[scales] : NULL;
-  const target given = {factors ? factors->constant : NULL,
-                        sizes >= 0 && sizes < prepare->input_count ? prepare->inputs[sizes] : NULL};
-  if (!read_scales(node, x, y, &given, &r) || !leaves_channels(&r)) return RANGO_OK;
+  const rg_fact *given = sizes >= 0 && sizes < prepare->input_count ? prepare->inputs[sizes] : NULL;
+  if (!rg_resize_image(node, x, y, factors ? factors->constant : NULL, given, &r)) return RANGO_OK;
   if (node->inputs[0]->layout != node->outputs[0]->layout || rg_cpu_count(y, 0, y->rank) == 0) return RANGO_OK;
   resize_state *state;
   RG_TRY(rg_arena_calloc(prepare->arena, 1, sizeof *state, RG_OUT(&state)));
@@ -199,10 +144,11 @@ static rg_layout_support resize_layout(const rg_node *node, const rg_facts *fact
   const rg_fact *y = rg_facts_of(facts, node->outputs[0]);
   const rg_value *scales = input_value(node, rg_resize_scales_input(node));
   const rg_value *sizes = input_value(node, rg_resize_sizes_input(node));
-  const target given = {scales ? rg_value_constant(scales) : NULL, sizes ? rg_facts_of(facts, sizes) : NULL};
+  const rango_tensor *factors = scales ? rg_value_constant(scales) : NULL;
+  const rg_fact *given = sizes ? rg_facts_of(facts, sizes) : NULL;
   rg_resize r;
-  if (!x || !y || x->rank != y->rank || !is_supported(node, x, &r)) return RG_LAYOUT_NONE;
-  return read_scales(node, x, y, &given, &r) && leaves_channels(&r) ? RG_LAYOUT_ANY : RG_LAYOUT_NONE;
+  if (!x || !y || x->rank != y->rank) return RG_LAYOUT_NONE;
+  return rg_resize_image(node, x, y, factors, given, &r) ? RG_LAYOUT_ANY : RG_LAYOUT_NONE;
 }
 
 static const rg_cpu_operator operators[] = {

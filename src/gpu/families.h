@@ -27,7 +27,10 @@ typedef struct rg_gpu_family {
   FAMILY(pad)                                                                                                          \
   FAMILY(reduce)                                                                                                       \
   FAMILY(softmax)                                                                                                      \
-  FAMILY(norm)
+  FAMILY(norm)                                                                                                         \
+  FAMILY(pool)                                                                                                         \
+  FAMILY(gather)                                                                                                       \
+  FAMILY(resize)
 
 #define RG_GPU_DECLARE(family) extern const rg_gpu_family rg_gpu_family_##family;
 RG_GPU_FAMILIES(RG_GPU_DECLARE)

@@ -105,3 +105,58 @@ int64_t rg_resize_clamp(float x, int64_t size) {
   if (!(x > 0)) return 0;
   return x >= (float)size ? size - 1 : (int64_t)x < size ? (int64_t)x : size - 1;
 }
+
+/* ---- images ---- */
+
+/* The scales where they can be known: constant, or following from sizes (an empty tensor is as good as none). */
+static bool read_scales(const rg_node *node, const rg_fact *x, const rg_fact *y, const rango_tensor *scales,
+                        const rg_fact *sizes, rg_resize *r) {
+  int axes[RANGO_MAX_RANK], count;
+  if (rg_resize_axes(node, x->rank, axes, &count)) return false;
+  if (sizes && (sizes->rank != 1 || !rg_size_is_known(sizes->dims[0]))) return false;
+  for (int i = 0; i < x->rank; i++) {
+    r->in[i] = x->dims[i];
+    r->out[i] = y->dims[i];
+    r->scale[i] = 1;
+  }
+  const bool by_sizes = sizes && sizes->dims[0] > 0;
+  const rg_attr *attribute = rg_resize_scales_input(node) < 0 ? rg_node_attr(node, "scales") : NULL;
+  if (attribute
+          ? attribute->kind != RG_ATTR_FLOATS || attribute->count != (size_t)count
+          : !by_sizes && (!scales || scales->type != RANGO_FLOAT32 || scales->bytes != (size_t)count * sizeof(float)))
+    return false;
+  for (int i = 0; i < count; i++) {
+    const int axis = axes[i];
+    if (r->in[axis] == 0) return false;
+    r->scale[axis] = attribute  ? attribute->floats[i]
+                     : by_sizes ? (float)r->out[axis] / (float)r->in[axis]
+                                : ((const float *)scales->data)[i];
+  }
+  return true;
+}
+
+bool rg_resize_image(const rg_node *node, const rg_fact *x, const rg_fact *y, const rango_tensor *scales,
+                     const rg_fact *sizes, rg_resize *out) {
+  if (rg_resize_read_modes(node, out) != RANGO_OK) return false;
+  if (x->type != RANGO_FLOAT32 || (x->rank != 3 && x->rank != 4) || out->mode == RG_RESIZE_CUBIC || out->antialias ||
+      out->exclude_outside || out->coordinate == RG_COORDINATE_CROP || out->policy != RG_ASPECT_STRETCH)
+    return false;
+  out->rank = x->rank;
+  if (!read_scales(node, x, y, scales, sizes, out)) return false;
+  for (int axis = 0; axis < 2; axis++)
+    if (out->scale[axis] != 1 || out->in[axis] != out->out[axis]) return false;
+  return true;
+}
+
+rg_resize_tap rg_resize_tap_of(const rg_resize *r, int axis, int64_t at) {
+  const int64_t in = r->in[axis];
+  if (r->scale[axis] == 1 && in == r->out[axis]) return (rg_resize_tap){at, at, 0};
+  float x = rg_resize_original(r, axis, at);
+  if (r->mode == RG_RESIZE_NEAREST) {
+    const int64_t nearest = rg_resize_clamp(rg_resize_nearest(r, axis, x), in);
+    return (rg_resize_tap){nearest, nearest, 0};
+  }
+  x = fminf(fmaxf(x, 0), (float)(in - 1));
+  const int64_t low = rg_resize_clamp(floorf(x), in);
+  return (rg_resize_tap){low, low + 1 < in ? low + 1 : low, x - floorf(x)};
+}

@@ -51,4 +51,16 @@ float rg_resize_original(const rg_resize *r, int axis, int64_t at);
 float rg_resize_nearest(const rg_resize *r, int axis, float x);
 int64_t rg_resize_clamp(float x, int64_t size);
 
+/* What the backends' kernels do: float32 images [N, C, ...] of one or two spatial axes, nearest or linear, by scales
+ * that are known beforehand (`scales`: the constant, or NULL; `sizes` may be NULL). False where it is none; else *out
+ * is full. */
+bool rg_resize_image(const rg_node *node, const rg_fact *x, const rg_fact *y, const rango_tensor *scales,
+                     const rg_fact *sizes, rg_resize *out);
+/* Output position `at` of an axis takes (1 - part) of element low and part of element high. */
+typedef struct rg_resize_tap {
+  int64_t low, high;
+  float part;
+} rg_resize_tap;
+rg_resize_tap rg_resize_tap_of(const rg_resize *r, int axis, int64_t at);
+
 #endif

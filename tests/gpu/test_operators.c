@@ -1,5 +1,6 @@
 /* Every operator of the GPU room, on every device, against its scalar reference. */
 #include "cases_elementwise.h"
+#include "cases_image.h"
 #include "cases_move.h"
 #include "cases_rows.h"
 
@@ -34,7 +35,9 @@ int main(void) {
       cmocka_unit_test(test_reduce),        cmocka_unit_test(test_global_pools),
       cmocka_unit_test(test_arg),           cmocka_unit_test(test_softmax),
       cmocka_unit_test(test_layer_norm),    cmocka_unit_test(test_channel_norms),
-      cmocka_unit_test(test_lp_norm),       cmocka_unit_test(test_every_operator_has_a_case),
+      cmocka_unit_test(test_lp_norm),       cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_resize),        cmocka_unit_test(test_gather),
+      cmocka_unit_test(test_lookup),        cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {
     fprintf(stderr, "%s\n", rango_error_message());
