@@ -15,6 +15,8 @@
 #define O_CLOEXEC           0x1000000
 #define AT_FDCWD            (-2)
 #define AT_SYMLINK_NOFOLLOW 0x0020
+#define F_SETFD             2
+#define FD_CLOEXEC          1
 #define F_PREALLOCATE       42
 #define F_FULLFSYNC         51
 #define F_ALLOCATEALL       0x00000004
