@@ -48,9 +48,8 @@ static void put_swizzle(FILE *out, const char *text, size_t length) {
 static bool is_shared_variable(const char *line) {
   line += strspn(line, " ");
   if (strncmp(line, "threadgroup ", 12) != 0) return false;
-  const size_t length = strcspn(line, "\n");
-  const size_t plain = strcspn(line, "*&()=\n");
-  return plain == length;
+  const char end = line[strcspn(line, "*&()=[;\n")];
+  return end == '[' || end == ';';
 }
 
 static void put_line(FILE *out, const char *line, size_t length) {
@@ -134,11 +133,12 @@ int main(int count, char **words) {
   FILE *out = fopen(words[3], "w");
   if (!out) fail(words[3], strerror(errno));
   fprintf(out, "#define METAL_KERNEL_NAME \"%s\"\n#define METAL_SHARED_SECTION \"metal_shared_%s\"\n", name, name);
-  fputs("#include <metal_stdlib>\nnamespace metal::text {\n", out); /* Metal's functions hide those of C */
+  /* In there Metal's functions hide those of C. */
+  fprintf(out, "#include <metal_stdlib>\nnamespace metal::text_%s {\n", name);
   const bool shared = put_body(out, text);
   unsigned arguments = 0, constants = 0;
   put_call(out, text, &arguments, &constants);
-  fputs("} // namespace metal::text\n", out);
+  fputs("}\n", out);
   put_quoted(out, text);
   if (shared) fprintf(out, "extern \"C\" char __start_metal_shared_%s[], __stop_metal_shared_%s[];\n", name, name);
   fprintf(out,
@@ -147,9 +147,10 @@ int main(int count, char **words) {
   fprintf(out, "    \"%s\", source, 0x%x, 0x%x, %s, ", name, arguments, constants,
           strstr(text, "_barrier(") ? "true" : "false");
   if (shared)
-    fprintf(out, "__start_metal_shared_%s, __stop_metal_shared_%s, metal::text::run};\n", name, name);
+    fprintf(out, "__start_metal_shared_%s, __stop_metal_shared_%s, ", name, name);
   else
-    fputs("nullptr, nullptr, metal::text::run};\n", out);
+    fputs("nullptr, nullptr, ", out);
+  fprintf(out, "metal::text_%s::run};\n", name);
   if (fclose(out) != 0) fail(words[3], strerror(errno));
   return 0;
 }

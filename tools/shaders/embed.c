@@ -3,7 +3,9 @@
  * the translation to Metal needs (docs/DESIGN.md): storage buffers at bindings 1 … n of set 0, 32-bit scalars as push
  * constants, sizes fixed by -D, no .length(), at most 32 KB of shared memory.
  *
- *   embed OUT.c [--spirv] [--msl] NAME FILE.spv FILE.metal ...
+ *   embed OUT.c [--spirv] [--msl] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...
+ *
+ * --twin: another Metal source of a shader, for GPUs with SIMD-group matrices.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -157,8 +159,8 @@ static void inspect(shader *s) {
   if (s->push > PUSH_MOST) fail(s->name, "more than 32 words of push constants");
 }
 
-static void put_text(FILE *out, const char *name, const char *text) {
-  fprintf(out, "static const char msl_%s[] =\n\"", name);
+static void put_text(FILE *out, const char *prefix, const char *name, const char *text) {
+  fprintf(out, "static const char %s_%s[] =\n\"", prefix, name);
   for (; *text; text++) {
     if (*text == '\n')
       fputs(text[1] ? "\\n\"\n\"" : "\\n", out);
@@ -176,14 +178,22 @@ static void put_words(FILE *out, const shader *s) {
   fputs("\n};\n", out);
 }
 
+/* The file of the shader's twin, or NULL. `count` words are options. */
+static const char *twin_of(char **options, int count, const char *name) {
+  for (int i = 0; i + 2 < count; i++)
+    if (strcmp(options[i], "--twin") == 0 && strcmp(options[i + 1], name) == 0) return options[i + 2];
+  return NULL;
+}
+
 int main(int count, char **arguments) {
   int at = 2, spirv = 0, msl = 0;
   for (; at < count && strncmp(arguments[at], "--", 2) == 0; at++) {
     if (strcmp(arguments[at], "--spirv") == 0) spirv = 1;
     if (strcmp(arguments[at], "--msl") == 0) msl = 1;
+    if (strcmp(arguments[at], "--twin") == 0) at += 2;
   }
   if (count < 3 || (count - at) % 3 != 0) {
-    fprintf(stderr, "usage: embed OUT.c [--spirv] [--msl] NAME FILE.spv FILE.metal ...\n");
+    fprintf(stderr, "usage: embed OUT.c [--spirv] [--msl] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...\n");
     return 2;
   }
   FILE *out = fopen(arguments[1], "w"), *table = tmpfile();
@@ -196,10 +206,13 @@ int main(int count, char **arguments) {
     s.count = bytes / sizeof *s.words;
     inspect(&s);
     if (spirv) put_words(out, &s);
-    if (msl) put_text(out, s.name, read_file(arguments[i + 2], &bytes));
+    if (msl) put_text(out, "msl", s.name, read_file(arguments[i + 2], &bytes));
+    const char *twin = twin_of(arguments, at, s.name);
+    if (twin) put_text(out, "twin", s.name, read_file(twin, &bytes));
     fprintf(table, "  {.name = \"%s\", ", s.name);
     if (spirv) fprintf(table, ".spirv = spirv_%s, .spirv_bytes = sizeof spirv_%s, ", s.name, s.name);
     if (msl) fprintf(table, ".msl = msl_%s, ", s.name);
+    if (twin) fprintf(table, ".msl_matrices = twin_%s, ", s.name);
     fprintf(table, ".threads = {%u, %u, %u}, .shared_bytes = %u, .binding_count = %u, .push_words = %u},\n",
             s.threads[0], s.threads[1], s.threads[2], s.shared, s.bindings, s.push);
   }

@@ -2,10 +2,11 @@
 #include "gpu/metal/metal.h"
 
 static rango_status make_library(rg_metal_device *device, const rg_gpu_shader *shader, id<MTLLibrary> *out) {
+  const bool matrices = device->simdgroup_matrices && shader->msl_matrices;
   MTLCompileOptions *options = [[[MTLCompileOptions alloc] init] autorelease];
-  [options setLanguageVersion:MTLLanguageVersion2_2];
+  [options setLanguageVersion:matrices ? MTLLanguageVersion2_3 : MTLLanguageVersion2_2];
   [options setFastMathEnabled:NO]; /* NaN and infinity pass as on the CPU, functions are the precise ones */
-  NSString *source = [NSString stringWithUTF8String:shader->msl];
+  NSString *source = [NSString stringWithUTF8String:matrices ? shader->msl_matrices : shader->msl];
   NSError *error = nil;
   *out = [device->device newLibraryWithSource:source options:options error:&error];
   return *out ? RANGO_OK : rg_metal_fail("newLibraryWithSource", error);
