@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "output.h"
 #include "progress.h"
+#include "session.h"
 
 #define ENOUGH_MS     20000.0 /* a row that has taken so long ... */
 #define ENOUGH_ROUNDS 3       /* ... takes no more turns than these */
@@ -19,7 +20,7 @@
 #define COLUMNS       13
 
 typedef struct bench_options {
-  const char *model, *compressed, *labels, *wanted, *isa;
+  const char *model, *compressed, *labels, *wanted, *isa, *device;
   text_list inputs;
   int64_t batch, threads, rounds;
   bool json, quiet;
@@ -32,6 +33,10 @@ typedef struct bench {
   size_t input_count;
   int64_t batch;
   double peak_gflops, peak_gbytes;
+  rango_device gpu_kind; /* of the GPU rows */
+  int gpu;
+  rango_gpu_info gpu_info;
+  char gpu_missing[512]; /* why there is none, or "" */
   rango_metric metric;
   bool has_metric;
 } bench;
@@ -60,13 +65,43 @@ static int choose_rows(const command *self, const bench_options *o, bool *wanted
   return code;
 }
 
+/* The device of the GPU rows: what was asked for, or the first that is no software. */
+static int choose_gpu(const command *self, const bool *wanted, bench *b) {
+  static const rango_device kinds[] = {RANGO_DEVICE_METAL, RANGO_DEVICE_VULKAN};
+  b->gpu_info.struct_size = sizeof b->gpu_info;
+  snprintf(b->gpu_missing, sizeof b->gpu_missing, "no GPU here (rango devices)");
+  if (!wanted[4] && !wanted[5]) return EXIT_DONE;
+  if (b->o->device) {
+    if (!session_device(b->o->device, &b->gpu_kind, &b->gpu) || b->gpu_kind < RANGO_DEVICE_VULKAN)
+      return args_wrong(self, "--device: '%s' is none of vulkan, vulkan:N, metal, metal:N", b->o->device);
+    b->gpu_missing[0] = '\0';
+    return rango_gpu_get_info(b->gpu_kind, b->gpu, &b->gpu_info) == RANGO_OK ? EXIT_DONE : report_failure();
+  }
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    int count = 0;
+    b->gpu_kind = kinds[k];
+    if (rango_gpu_count(kinds[k], &count) != RANGO_OK) continue;
+    for (b->gpu = 0; b->gpu < count; b->gpu++) {
+      if (rango_gpu_get_info(kinds[k], b->gpu, &b->gpu_info) != RANGO_OK) continue;
+      b->gpu_missing[0] = '\0';
+      if (!b->gpu_info.software) return EXIT_DONE;
+      snprintf(b->gpu_missing, sizeof b->gpu_missing, "no GPU but one in software (--device %s:%d)",
+               kinds[k] == RANGO_DEVICE_METAL ? "metal" : "vulkan", b->gpu);
+    }
+  }
+  return EXIT_DONE;
+}
+
 static void make_rows(bench *b, const bool *wanted) {
+  static const rango_device devices[] = {RANGO_DEVICE_REFERENCE, RANGO_DEVICE_CPU};
   for (int i = 0; i < BENCH_ROWS; i++) {
     bench_row *row = &b->rows[i];
-    *row = (bench_row){.name = row_names[i], .compressed = i % 2, .reference = i < 2, .metric = NAN, .memory = -1};
+    *row = (bench_row){.name = row_names[i], .compressed = i % 2, .metric = NAN, .energy = NAN, .memory = -1};
+    row->device = i < 4 ? devices[i / 2] : b->gpu_kind;
+    row->gpu = b->gpu;
     row->model = row->compressed ? b->o->compressed : b->o->model;
-    if (i >= 4)
-      row->missing = "not built yet";
+    if (i >= 4 && b->gpu_missing[0])
+      row->missing = b->gpu_missing;
     else if (!row->model)
       row->missing = "no compressed model was given (--compressed)";
     row->hidden = !wanted[i];
@@ -75,6 +110,8 @@ static void make_rows(bench *b, const bool *wanted) {
 }
 
 /* ---- measuring ---- */
+
+static bool is_gpu(const bench_row *row) { return row->device >= RANGO_DEVICE_VULKAN; }
 
 static int measure_model(bench *b, const rango_model *model, bool compressed) {
   rango_analysis *analysis = NULL;
@@ -91,19 +128,24 @@ static int measure_model(bench *b, const rango_model *model, bool compressed) {
   return EXIT_DONE;
 }
 
-static int measure_metric(bench *b, const rango_model *model, bool compressed) {
+/* With the CPU engine for its rows and the scalar ones, with the GPU for its own. */
+static int measure_metric(bench *b, const rango_model *model, bool compressed, bool gpu) {
   rango_dataset *data = NULL;
   rango_tensor *labels = NULL;
   rango_evaluation found = {.struct_size = sizeof found};
   rango_evaluate_options how = {.struct_size = sizeof how, .progress = progress_show};
-  how.session =
-      (rango_session_options){.struct_size = sizeof how.session, .threads = (int)b->o->threads, .isa = b->o->isa};
+  how.session = (rango_session_options){.struct_size = sizeof how.session,
+                                        .device = gpu ? b->gpu_kind : RANGO_DEVICE_CPU,
+                                        .gpu = b->gpu,
+                                        .threads = (int)b->o->threads,
+                                        .isa = b->o->isa};
   rango_status status = rango_dataset_load(model, b->o->inputs.items, b->o->inputs.count, &data);
   if (status == RANGO_OK) status = rango_tensor_load_npy(b->o->labels, &labels);
   how.labels = labels;
   if (status == RANGO_OK) status = rango_evaluate(model, data, &how, &found);
   for (int i = 0; i < BENCH_ROWS && status == RANGO_OK; i++)
-    if (!b->rows[i].missing && b->rows[i].compressed == compressed) b->rows[i].metric = found.value;
+    if (!b->rows[i].missing && b->rows[i].compressed == compressed && is_gpu(&b->rows[i]) == gpu)
+      b->rows[i].metric = found.value;
   b->metric = found.metric;
   b->has_metric = status == RANGO_OK;
   rango_tensor_free(labels);
@@ -112,19 +154,21 @@ static int measure_metric(bench *b, const rango_model *model, bool compressed) {
   return status == RANGO_OK ? EXIT_DONE : report_failure_on(compressed ? b->o->compressed : b->o->model);
 }
 
-static bool is_needed(const bench *b, bool compressed) {
+static bool is_needed(const bench *b, bool compressed, bool gpu) {
   for (int i = 0; i < BENCH_ROWS; i++)
-    if (!b->rows[i].missing && b->rows[i].compressed == compressed) return true;
+    if (!b->rows[i].missing && b->rows[i].compressed == compressed && is_gpu(&b->rows[i]) == gpu) return true;
   return false;
 }
 
 /* Parameters, MACs, metric of one of the models; the inputs, too, from the first. */
 static int look_at_model(bench *b, bool compressed) {
   rango_model *model = NULL;
-  if (!is_needed(b, compressed)) return EXIT_DONE;
+  const bool cpu = is_needed(b, compressed, false), gpu = is_needed(b, compressed, true);
+  if (!cpu && !gpu) return EXIT_DONE;
   if (rango_model_load(compressed ? b->o->compressed : b->o->model, NULL, &model) != RANGO_OK) return report_failure();
   int code = measure_model(b, model, compressed);
-  if (code == EXIT_DONE && b->o->labels) code = measure_metric(b, model, compressed);
+  if (code == EXIT_DONE && b->o->labels && cpu) code = measure_metric(b, model, compressed, false);
+  if (code == EXIT_DONE && b->o->labels && gpu) code = measure_metric(b, model, compressed, true);
   rango_model_free(model);
   return code;
 }
@@ -199,7 +243,8 @@ static int measure_rows(bench *b) {
   if (code == EXIT_DONE) measure_peak(b, threads);
   for (int i = 0; i < BENCH_ROWS && code == EXIT_DONE; i++) {
     if (b->rows[i].missing) continue;
-    code = bench_row_end(&b->rows[i]);
+    code = bench_row_energy(&b->rows[i]);
+    if (code == EXIT_DONE) code = bench_row_end(&b->rows[i]);
     summarise(&b->rows[i]);
   }
   for (int i = 0; i < BENCH_ROWS; i++) bench_row_stop(&b->rows[i]);
@@ -220,7 +265,7 @@ static double row_gflops(const bench *b, const bench_row *row) {
 }
 
 static double row_peak_share(const bench *b, const bench_row *row) {
-  return row->reference || b->peak_gflops <= 0 ? NAN : 100 * row_gflops(b, row) / b->peak_gflops;
+  return row->device != RANGO_DEVICE_CPU || b->peak_gflops <= 0 ? NAN : 100 * row_gflops(b, row) / b->peak_gflops;
 }
 
 static void number_cell(table *t, const char *format, double value) {
@@ -247,10 +292,20 @@ static void print_row(const bench *b, table *t, const bench_row *row) {
   table_cell(t, "%s", text_bytes(row->bytes));
   table_cell(t, "%s", text_bytes(row->memory));
   number_cell(t, percent ? "%.2f %%" : "%.4g", row->metric);
-  table_cell(t, "-");
+  number_cell(t, "%.4g mJ", row->energy);
   number_cell(t, "%.1f", row_gflops(b, row));
   number_cell(t, "%.1f %%", row_peak_share(b, row));
   table_cell(t, "%s", "");
+}
+
+/* Each once: rows of one device lack the same. */
+static void print_energy_reasons(const bench *b) {
+  const char *last = "";
+  for (int i = 0; i < BENCH_ROWS; i++) {
+    const char *reason = b->rows[i].energy_missing;
+    if (reason[0] && strcmp(reason, last) != 0) printf("no energy of %s: %s\n", b->rows[i].name, reason);
+    if (reason[0]) last = reason;
+  }
 }
 
 static void print_text(const bench *b) {
@@ -270,14 +325,19 @@ static void print_text(const bench *b) {
   if (!simd->missing)
     printf("%s kernels, %d thread%s; peak measured in this run: %.1f GFLOP/s, %.1f GB/s\n", simd->isa, simd->threads,
            simd->threads == 1 ? "" : "s", b->peak_gflops, b->peak_gbytes);
+  if (is_needed(b, false, true) || is_needed(b, true, true)) printf("GPU: %s\n", b->gpu_info.name);
+  print_energy_reasons(b);
 }
 
 static cJSON *row_json(const bench *b, const bench_row *row) {
   const bench_row *first = baseline(b);
   bool there = !row->missing;
   cJSON *item = json_object();
+  char device[32];
   json_text(item, "name", row->name);
   json_text(item, "reason", row->missing);
+  session_device_text(row->device, row->gpu, device);
+  json_text(item, "device", there ? device : NULL);
   json_integer(item, "batch", b->batch);
   json_count(item, "threads", there ? row->threads : -1);
   json_text(item, "isa", there ? row->isa : NULL);
@@ -291,7 +351,8 @@ static cJSON *row_json(const bench *b, const bench_row *row) {
   json_count(item, "bytes", there ? row->bytes : -1);
   json_count(item, "memory_bytes", there ? row->memory : -1);
   json_number(item, "metric", row->metric);
-  json_number(item, "energy_mj", NAN);
+  json_number(item, "energy_mj", row->energy);
+  json_text(item, "energy_reason", row->energy_missing[0] ? row->energy_missing : NULL);
   json_number(item, "gflops", there ? row_gflops(b, row) : NAN);
   json_number(item, "peak_share_pct", there ? row_peak_share(b, row) : NAN);
   return item;
@@ -305,7 +366,7 @@ static void print_json(const bench *b) {
   json_number(root, "peak_gflops", b->peak_gflops > 0 ? b->peak_gflops : NAN);
   json_number(root, "peak_gbytes", b->peak_gbytes > 0 ? b->peak_gbytes : NAN);
   json_text(root, "metric", b->has_metric ? metric_key(b->metric) : NULL);
-  json_text(root, "energy_reason", "no power meter is read");
+  json_text(root, "gpu", b->gpu_missing[0] ? NULL : b->gpu_info.name);
   for (int i = 0; i < BENCH_ROWS; i++)
     if (!b->rows[i].hidden) json_add(rows, NULL, row_json(b, &b->rows[i]));
   json_add(root, "rows", rows);
@@ -353,6 +414,8 @@ int command_bench(int count, char **arguments) {
       {"rounds", 'r', OPTION_INT, &o.rounds, "N", "turns that each row takes [15]", 1, 1e6},
       {"rows", 0, OPTION_TEXT, &o.wanted, "LIST", "some of scalar,svd,simd,svd_simd,gpu,svd_gpu [all]", 0, 0},
       {"isa", 0, OPTION_TEXT, &o.isa, "NAME", "kernels of the simd rows [the CPU's best]", 0, 0},
+      {"device", 0, OPTION_TEXT, &o.device, "vulkan[:N]|metal[:N]", "of the gpu rows [the first that is no software]",
+       0, 0},
       COMMON_OPTIONS(&o.json, &o.quiet),
   };
   bool wanted[BENCH_ROWS];
@@ -362,6 +425,7 @@ int command_bench(int count, char **arguments) {
     return code;
   if (o.labels && !o.inputs.count) return args_wrong(self, "--labels need --input");
   code = choose_rows(self, &o, wanted);
+  if (code == EXIT_DONE) code = choose_gpu(self, wanted, &b);
   if (code != EXIT_DONE) return code;
   if (o.quiet) progress_hide();
   signal(SIGPIPE, SIG_IGN); /* a row's process that ended is found when its answer is missing */

@@ -1,5 +1,6 @@
 /* A row of `rango bench`: both ends of its process. The child's arguments: MODEL INPUT_FOLDER INPUT_COUNT DEVICE
  * THREADS [ISA]. */
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,11 @@
 #include "bench.h"
 #include "commands.h"
 #include "output.h"
+#include "session.h"
 
 #define TURN_MS   10.0 /* short calls are repeated so long in a turn */
 #define MAX_CALLS 1000
+#define LONG_MS   1000.0 /* meters of energy move in steps of up to a tenth of it */
 
 /* ---- the child ---- */
 
@@ -70,11 +73,9 @@ static bool child_load(row_child *c, char **arguments) {
     if (rango_tensor_load_npy(path, &c->inputs[i]) != RANGO_OK) return false;
     c->input_bytes += (int64_t)rango_tensor_bytes(c->inputs[i]);
   }
-  rango_session_options settings = {.struct_size = sizeof settings,
-                                    .device =
-                                        strcmp(arguments[3], "reference") ? RANGO_DEVICE_CPU : RANGO_DEVICE_REFERENCE,
-                                    .threads = (int)strtol(arguments[4], NULL, 10),
-                                    .isa = arguments[5]};
+  rango_session_options settings = {
+      .struct_size = sizeof settings, .threads = (int)strtol(arguments[4], NULL, 10), .isa = arguments[5]};
+  session_device(arguments[3], &settings.device, &settings.gpu);
   if (rango_model_load(arguments[0], NULL, &c->model) != RANGO_OK) return false;
   if (rango_session_create(c->model, &settings, &c->session) != RANGO_OK) return false;
   c->output_count = rango_model_output_count(c->model);
@@ -99,17 +100,28 @@ static bool child_turn(row_child *c, double *ms) {
   return true;
 }
 
+static bool child_long(row_child *c, int *calls) {
+  const double start = now_ms();
+  double ms;
+  for (*calls = 0; *calls == 0 || now_ms() - start < LONG_MS; ++*calls)
+    if (!child_call(c, &ms)) return false;
+  return true;
+}
+
 static int child_serve(row_child *c) {
   char line[64];
   double ms;
+  int calls;
   while (fgets(line, sizeof line, stdin)) {
     if (strcmp(line, "end\n") == 0) {
       int64_t grown = peak_bytes() - c->start_bytes - c->input_bytes;
       printf("%lld\n", (long long)(grown > 0 ? grown : 0));
-    } else if (child_turn(c, &ms)) {
-      printf("%.17g\n", ms);
+    } else if (strcmp(line, "long\n") == 0) {
+      if (!child_long(c, &calls)) return child_fails(rango_error_message());
+      printf("%d\n", calls);
     } else {
-      return child_fails(rango_error_message());
+      if (!child_turn(c, &ms)) return child_fails(rango_error_message());
+      printf("%.17g\n", ms);
     }
     fflush(stdout);
   }
@@ -184,20 +196,21 @@ static int command_row(bench_row *row, const char *order, char *line, int bytes)
 
 int bench_row_start(bench_row *row, const char *inputs, size_t input_count, int threads, const char *isa) {
   int in[2], out[2];
-  char counts[32], number[32], line[1200];
+  char counts[32], number[32], device[32], line[1200];
   if (pipe(in) != 0) return report_failure_of("row %s: no pipe", row->name);
   if (pipe(out) != 0) {
     close(in[0]), close(in[1]);
     return report_failure_of("row %s: no pipe", row->name);
   }
   snprintf(counts, sizeof counts, "%zu", input_count);
-  snprintf(number, sizeof number, "%d", row->reference ? 1 : threads);
+  snprintf(number, sizeof number, "%d", row->device == RANGO_DEVICE_REFERENCE ? 1 : threads);
+  session_device_text(row->device, row->gpu, device);
   char *arguments[] = {(char *)"rango",
                        (char *)BENCH_ROW_COMMAND,
                        (char *)row->model,
                        (char *)inputs,
                        counts,
-                       (char *)(row->reference ? "reference" : "cpu"),
+                       device,
                        number,
                        (char *)isa,
                        NULL};
@@ -224,6 +237,22 @@ int bench_row_turn(bench_row *row) {
   row->times[row->rounds++] = strtod(line, NULL);
   row->spent += now_ms() - start;
   return EXIT_DONE;
+}
+
+int bench_row_energy(bench_row *row) {
+  char line[1200];
+  rango_meter *meter = NULL;
+  double before = 0, after = 0;
+  int code = EXIT_DONE;
+  if (rango_meter_create(row->device, row->gpu, &meter) == RANGO_OK && rango_meter_read(meter, &before) == RANGO_OK) {
+    code = command_row(row, "long", line, sizeof line);
+    const long calls = code == EXIT_DONE ? strtol(line, NULL, 10) : 0;
+    if (calls > 0 && rango_meter_read(meter, &after) == RANGO_OK) row->energy = 1000 * (after - before) / (double)calls;
+  }
+  if (code == EXIT_DONE && isnan(row->energy))
+    snprintf(row->energy_missing, sizeof row->energy_missing, "%s", rango_error_message());
+  rango_meter_free(meter);
+  return code;
 }
 
 int bench_row_end(bench_row *row) {

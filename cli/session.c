@@ -1,15 +1,17 @@
 #include "session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const names[] = {
+    [RANGO_DEVICE_CPU] = "cpu",
+    [RANGO_DEVICE_REFERENCE] = "reference",
+    [RANGO_DEVICE_VULKAN] = "vulkan",
+    [RANGO_DEVICE_METAL] = "metal",
+};
+
 bool session_device(const char *text, rango_device *device, int *gpu) {
-  static const char *const names[] = {
-      [RANGO_DEVICE_CPU] = "cpu",
-      [RANGO_DEVICE_REFERENCE] = "reference",
-      [RANGO_DEVICE_VULKAN] = "vulkan",
-      [RANGO_DEVICE_METAL] = "metal",
-  };
   const size_t length = strcspn(text, ":");
   *gpu = 0;
   for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
@@ -22,6 +24,13 @@ bool session_device(const char *text, rango_device *device, int *gpu) {
     return i >= RANGO_DEVICE_VULKAN && text[length + 1] && !*end && index >= 0 && index < 1000;
   }
   return false;
+}
+
+void session_device_text(rango_device device, int gpu, char text[32]) {
+  if (device >= RANGO_DEVICE_VULKAN)
+    snprintf(text, 32, "%s:%d", names[device], gpu);
+  else
+    snprintf(text, 32, "%s", names[device]);
 }
 
 int session_read(const command *self, const session_options *options, rango_session_options *out) {

@@ -23,6 +23,8 @@ typedef struct session_options {
 
 /* "vulkan:1" and the like; false for what names no device. */
 bool session_device(const char *text, rango_device *device, int *gpu);
+/* The other way round. */
+void session_device_text(rango_device device, int gpu, char text[32]);
 /* EXIT_DONE, or EXIT_USAGE with the message printed. */
 int session_read(const command *self, const session_options *options, rango_session_options *out);
 

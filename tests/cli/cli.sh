@@ -90,7 +90,7 @@ done
 expect 1 "nowhere.npy" run "$tiny" --input nowhere.npy
 expect 1 "text.onnx" run "$tiny" --input text.onnx
 expect 1 "y.npy\|image" run "$tiny" --input y.npy
-expect 1 "not built yet" run "$tiny" --input x.npy --device metal
+expect 1 "vulkan\|GPU" run "$tiny" --input x.npy --device vulkan:99
 expect 1 "nowhere" compress "$tiny" -o nowhere/o.onnx --calib calib.npy
 expect 1 "" run "$tiny" --input x.npy --isa abacus
 
@@ -160,10 +160,16 @@ expect 0 "svd_simd" bench "$tiny" --compressed small.onnx --rounds 2 --threads 1
 expect 0 "" bench "$tiny" --compressed small.onnx --rounds 2 --batch 3 --input x.npy --labels y.npy --json
 has batch=3 peak_gflops metric=top1 rows.0.name=scalar rows.1.name=svd rows.2.name=simd rows.3.name=svd_simd rows.4.name=gpu \
   rows.5.name=svd_gpu rows.0.threads=1 rows.0.ms_median rows.0.improvement_pct=0 rows.0.speedup=1 rows.0.params rows.0.macs \
-  rows.0.bytes rows.0.memory_bytes rows.3.metric rows.3.energy_mj=null rows.2.batch=3 rows.4.ms_median=null \
-  "rows.4.reason=not built yet" energy_reason
+  rows.0.bytes rows.0.memory_bytes rows.3.metric rows.3.energy_mj rows.3.energy_reason rows.2.batch=3 \
+  rows.2.device=cpu rows.4.ms_median gpu
 expect 0 "" bench "$tiny" --rows simd --rounds 1 --json
 has rows.0.name=simd rows.0.metric=null
+expect 2 "none of vulkan" bench "$tiny" --device cpu
+if $rango devices | grep -q "^vulkan:0"; then
+  expect 0 "" bench "$tiny" --rows gpu --rounds 1 --device vulkan:0 --input x.npy --labels y.npy --json
+  has rows.0.name=gpu rows.0.device=vulkan:0 rows.0.metric rows.0.peak_share_pct=null gpu
+  grep '"ms_median":[[:space:]]*null' out && fail "bench measures no GPU"
+fi
 expect 1 "fixed\|rows" bench "$tiny" --input x.npy --batch 1000
 
 # Images in folders and tables give the arrays' scores. The rows are sorted by class there.
