@@ -30,7 +30,8 @@ typedef struct rg_gpu_family {
   FAMILY(norm)                                                                                                         \
   FAMILY(pool)                                                                                                         \
   FAMILY(gather)                                                                                                       \
-  FAMILY(resize)
+  FAMILY(resize)                                                                                                       \
+  FAMILY(attention)
 
 #define RG_GPU_DECLARE(family) extern const rg_gpu_family rg_gpu_family_##family;
 RG_GPU_FAMILIES(RG_GPU_DECLARE)

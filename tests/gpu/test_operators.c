@@ -1,4 +1,5 @@
 /* Every operator of the GPU room, on every device, against its scalar reference. */
+#include "cases_attention.h"
 #include "cases_elementwise.h"
 #include "cases_image.h"
 #include "cases_move.h"
@@ -22,22 +23,41 @@ static void test_every_operator_has_a_case(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_binary),        cmocka_unit_test(test_broadcast),
-      cmocka_unit_test(test_integers),      cmocka_unit_test(test_compare),
-      cmocka_unit_test(test_logic),         cmocka_unit_test(test_where),
-      cmocka_unit_test(test_functions),     cmocka_unit_test(test_special_values),
-      cmocka_unit_test(test_gelu_clip_pow), cmocka_unit_test(test_many_inputs),
-      cmocka_unit_test(test_steps),         cmocka_unit_test(test_cast),
-      cmocka_unit_test(test_transpose),     cmocka_unit_test(test_concat_split),
-      cmocka_unit_test(test_slice),         cmocka_unit_test(test_expand_tile),
-      cmocka_unit_test(test_blocks),        cmocka_unit_test(test_views),
-      cmocka_unit_test(test_layout),        cmocka_unit_test(test_pad),
-      cmocka_unit_test(test_reduce),        cmocka_unit_test(test_global_pools),
-      cmocka_unit_test(test_arg),           cmocka_unit_test(test_softmax),
-      cmocka_unit_test(test_layer_norm),    cmocka_unit_test(test_channel_norms),
-      cmocka_unit_test(test_lp_norm),       cmocka_unit_test(test_pool),
-      cmocka_unit_test(test_resize),        cmocka_unit_test(test_gather),
-      cmocka_unit_test(test_lookup),        cmocka_unit_test(test_every_operator_has_a_case),
+      cmocka_unit_test(test_binary),
+      cmocka_unit_test(test_broadcast),
+      cmocka_unit_test(test_integers),
+      cmocka_unit_test(test_compare),
+      cmocka_unit_test(test_logic),
+      cmocka_unit_test(test_where),
+      cmocka_unit_test(test_functions),
+      cmocka_unit_test(test_special_values),
+      cmocka_unit_test(test_gelu_clip_pow),
+      cmocka_unit_test(test_many_inputs),
+      cmocka_unit_test(test_steps),
+      cmocka_unit_test(test_cast),
+      cmocka_unit_test(test_transpose),
+      cmocka_unit_test(test_concat_split),
+      cmocka_unit_test(test_slice),
+      cmocka_unit_test(test_expand_tile),
+      cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_views),
+      cmocka_unit_test(test_layout),
+      cmocka_unit_test(test_pad),
+      cmocka_unit_test(test_reduce),
+      cmocka_unit_test(test_global_pools),
+      cmocka_unit_test(test_arg),
+      cmocka_unit_test(test_softmax),
+      cmocka_unit_test(test_layer_norm),
+      cmocka_unit_test(test_channel_norms),
+      cmocka_unit_test(test_lp_norm),
+      cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_resize),
+      cmocka_unit_test(test_gather),
+      cmocka_unit_test(test_lookup),
+      cmocka_unit_test(test_attention),
+      cmocka_unit_test(test_attention_hidden),
+      cmocka_unit_test(test_attention_too_wide),
+      cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {
     fprintf(stderr, "%s\n", rango_error_message());

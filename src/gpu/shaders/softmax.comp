@@ -13,7 +13,7 @@ layout(push_constant) uniform Push { uint rows, axis, lanes, width, along, inner
 void main() {
   const uint row = FLAT_GROUP * width + row_slot(), lane = row_lane(), inside = min(row, rows - 1);
   const uint outer = inside / inner, base = outer * axis * inner + (inside - outer * inner);
-  float most = -3.4e38, sum = 0.0; // finite: the difference of two infinities is none
+  float most = uintBitsToFloat(0xff7fffffu), sum = 0.0; // finite: the difference of two infinities is none
   for (uint k = lane; k < axis; k += lanes) {
     const float v = float(x[base + k * inner]);
     if (v > most) {
