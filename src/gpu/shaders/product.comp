@@ -221,7 +221,7 @@ void main() {
       if (B_UNITS % THREADS == 0 || unit < B_UNITS) bs[unit] = b_next[i];
     }
     barrier();
-    if (at + TK < end) READ_TILES(at + TK)
+    if (at + TK < end) { READ_TILES(at + TK) }
     for (uint four = 0u; four < TK; four += 4u) // unrolled so far that loads run ahead
       [[unroll]] for (uint s = 0u; s < 4u; s++) {
         vec4 a[RM / 4], b[RN / 4];
