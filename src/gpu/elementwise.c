@@ -119,7 +119,7 @@ static bool add_steps(program *p, const rg_steps *steps) {
       [RG_STEP_ADD] = OP_ADD, [RG_STEP_SUB] = OP_SUB, [RG_STEP_MUL] = OP_MUL,    [RG_STEP_DIV] = OP_DIV,
       [RG_STEP_MIN] = OP_MIN, [RG_STEP_MAX] = OP_MAX, [RG_STEP_PRELU] = OP_PRELU};
   const int inputs = p->prepare->input_count;
-  int kept[RG_STEPS_MAX];
+  int kept[RG_STEPS_MAX] = {0};
   for (int i = 0; i < steps->count; i++) {
     const rg_step *step = &steps->items[i];
     int operands[2] = {step->a, step->b};

@@ -138,6 +138,19 @@ static void test_special_values(void **state) {
   }
 }
 
+/* NaN on either side of a minimum or maximum is the result. */
+static void test_nan_of_two(void **state) {
+  static const char *const ops[] = {"Min", "Max", "Add", "Less", "Equal"};
+  for (size_t i = 0; i < 5; i++)
+    for (int side = 0; side < 2; side++) {
+      op_case c;
+      op_begin(&c, "", ops[i], 13, 2, 1, 440 + 2 * i + (uint64_t)side);
+      for (int k = 0; k < 2; k++) op_floats(&c, k, false, SHAPE(40), -4, 4);
+      put_specials(&c, side);
+      gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
+    }
+}
+
 static void test_gelu_clip_pow(void **state) {
   op_case c;
   op_begin(&c, "", "Gelu", 20, 1, 1, 450);

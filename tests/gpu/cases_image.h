@@ -25,6 +25,7 @@ static void test_pool(void **state) {
         op_case c;
         op_begin(&c, "", ops[i], i == 0 ? 12 : 19, 1, 1, 1400 + 10 * i + k);
         op_floats(&c, 0, false, &cases[k].shape, -1, 1);
+        if (k == 1) ((float *)c.inputs[0].data)[40] = NAN;
         check_ok(rg_node_set_ints(c.node, "kernel_shape", cases[k].kernel, spatial));
         check_ok(rg_node_set_ints(c.node, "strides", cases[k].strides, spatial));
         check_ok(rg_node_set_ints(c.node, "dilations", cases[k].dilations, spatial));

@@ -38,6 +38,21 @@ static void test_reduce(void **state) {
     }
 }
 
+static void test_reduce_nan(void **state) {
+  static const char *const ops[] = {"ReduceMax", "ReduceMin", "ReduceSum"};
+  for (size_t i = 0; i < 3; i++)
+    for (int axis = 0; axis < 2; axis++) {
+      op_case c;
+      op_begin(&c, "", ops[i], 13, i == 2 ? 2 : 1, 1, 1095 + 2 * i + (uint64_t)axis);
+      op_floats(&c, 0, false, SHAPE(5, 300), -1, 1);
+      float *x = c.inputs[0].data;
+      x[7] = x[599] = x[600] = NAN;
+      if (i == 2) OP_INTS(&c, 1, true, axis);
+      if (i < 2) check_ok(rg_node_set_ints(c.node, "axes", (const int64_t[]){axis}, 1));
+      gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
+    }
+}
+
 static void test_global_pools(void **state) {
   static const char *const ops[] = {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"};
   const rg_shape *const shapes[] = {SHAPE(2, 33, 7, 7), SHAPE(1, 300, 31, 5), SHAPE(3, 5, 11), SHAPE(1, 1, 1, 1)};

@@ -57,6 +57,8 @@ int main(void) {
       cmocka_unit_test(test_attention),
       cmocka_unit_test(test_attention_hidden),
       cmocka_unit_test(test_attention_too_wide),
+      cmocka_unit_test(test_nan_of_two),
+      cmocka_unit_test(test_reduce_nan),
       cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {

@@ -61,13 +61,13 @@ float exp_less_one(float x) {
   return abs(x) < 0.5 ? inner : exp(x) - 1.0;
 }
 
-float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
+float clip(float x, float low, float high) { return unless_nan(x, min(max(x, low), high)); }
 
 float activate(uint kind, float alpha, float beta, float x) {
   float y = x;
   switch (kind) {
   case ACT_RELU:
-    y = x < 0.0 ? 0.0 : x;
+    y = unless_nan(x, max(x, 0.0));
     break;
   case ACT_CLIP:
     y = clip(x, alpha, beta);

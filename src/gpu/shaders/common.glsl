@@ -14,3 +14,7 @@
 
 // By its bits, which no compiler takes for always false.
 bool is_nan(float x) { return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; }
+
+// NaN on either side gives NaN, which the language doesn't promise: drivers make its minimum and maximum of comparisons, too.
+float larger(float a, float b) { return is_nan(a) ? a : is_nan(b) ? b : max(a, b); }
+float smaller(float a, float b) { return is_nan(a) ? a : is_nan(b) ? b : min(a, b); }

@@ -118,8 +118,8 @@ float apply(uint op, float a, float b) {
   case OP_SUB: y = a - b; break;
   case OP_MUL: y = a * b; break;
   case OP_DIV: y = a / b; break;
-  case OP_MIN: y = is_nan(a) || a < b ? a : b; break;
-  case OP_MAX: y = is_nan(a) || a > b ? a : b; break;
+  case OP_MIN: y = smaller(a, b); break;
+  case OP_MAX: y = larger(a, b); break;
   case OP_PRELU: y = a < 0.0 ? a * b : a; break;
   case OP_POW: y = power(a, b); break;
   case OP_SUB_FROM: y = b - a; break;

@@ -26,7 +26,7 @@ ivec2 taps(int start, int kernel, int dilation, int low, int high) {
 
 float taken(float sum, float v) {
   switch (kind) {
-  case KIND_MAX: sum = is_nan(sum) || sum > v ? sum : v; break;
+  case KIND_MAX: sum = larger(sum, v); break;
   case KIND_AVERAGE: sum += v; break;
   case KIND_L1: sum += abs(v); break;
   case KIND_L2: sum += v * v; break;

@@ -11,12 +11,11 @@ shared float partial[256];
 uint row_lane() { return along != 0 ? gl_LocalInvocationID.x % lanes : gl_LocalInvocationID.x / width; }
 uint row_slot() { return along != 0 ? gl_LocalInvocationID.x / lanes : gl_LocalInvocationID.x % width; }
 
-// NaN on either side gives NaN.
 float combine(uint how, float a, float b) {
   switch (how) {
   case REDUCE_ADD: a = a + b; break;
-  case REDUCE_MAX: a = a > b || is_nan(a) ? a : b; break;
-  case REDUCE_MIN: a = a < b || is_nan(a) ? a : b; break;
+  case REDUCE_MAX: a = larger(a, b); break;
+  case REDUCE_MIN: a = smaller(a, b); break;
   case REDUCE_MULTIPLY: a = a * b; break;
   }
   return a;
