@@ -6,7 +6,7 @@
 #include "gpu/nest.h"
 
 typedef struct push {
-  uint32_t count, dims[RG_GPU_NEST_AXES - 1], values[RG_GPU_PUSH_MAX - RG_GPU_NEST_AXES];
+  uint32_t count, dims[RG_GPU_NEST_AXES - 1], magic[RG_GPU_NEST_AXES - 1], values[3];
 } push;
 
 /* The first `inputs` inputs, broadcast to output 0: operands, and their masks in values[0 … inputs - 1]. */
@@ -16,12 +16,13 @@ static rango_status add_task(rg_gpu_prepare *prepare, int shader, int inputs, pu
   if (!rg_gpu_count(prepare->outputs[0], &p->count) || p->count == 0) return RANGO_OK;
   rg_gpu_nest_broadcast(&nest, prepare, which, inputs);
   if (!rg_gpu_nest_dims(&nest, p->dims)) return RANGO_OK;
+  rg_gpu_nest_magic(p->dims, p->magic);
   for (int i = 0; i < inputs; i++)
     if (!rg_gpu_nest_mask(&nest, i, &p->values[i])) return RANGO_OK;
   rg_gpu_task *task = rg_gpu_add(prepare, shader);
   for (int i = 0; i < inputs; i++) RG_TRY(rg_gpu_operand_of(prepare, i, &task->operands[i]));
   task->operands[rg_gpu_shaders[shader].binding_count - 1] = rg_gpu_out(0);
-  memcpy(task->push, p, sizeof task->push);
+  memcpy(task->push, p, sizeof *p);
   if (!rg_gpu_groups(prepare, task, p->count, 1024)) prepare->task_count = 0;
   return RANGO_OK;
 }

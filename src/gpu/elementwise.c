@@ -8,7 +8,7 @@
 
 /* Of shaders/elementwise.comp. */
 #define ARRAYS       7
-#define NUMBERS      15
+#define NUMBERS      10
 #define KEPT         8
 #define OPERAND_ACC  7 /* the result of the step before; kept ones follow */
 #define FIRST_KEPT   8
@@ -33,7 +33,7 @@ typedef enum op {
 _Static_assert((int)RG_ACT_COUNT == (int)OP_SOFTPLUS, "shaders/activation.glsl numbers the functions alike");
 
 typedef struct push {
-  uint32_t count, dims[RG_GPU_NEST_AXES - 1], masks[2], steps, codes[RG_STEPS_MAX / 2];
+  uint32_t count, dims[RG_GPU_NEST_AXES - 1], magic[RG_GPU_NEST_AXES - 1], masks[2], steps, codes[RG_STEPS_MAX / 2];
   float numbers[NUMBERS];
 } push;
 _Static_assert(sizeof(push) == RG_GPU_PUSH_MAX * sizeof(uint32_t), "as the shader declares it");
@@ -187,6 +187,7 @@ static bool place_arrays(program *p, uint32_t count) {
   rg_gpu_nest_broadcast(&nest, p->prepare, p->arrays, p->array_count);
   p->push.count = count;
   if (!rg_gpu_nest_dims(&nest, p->push.dims)) return false;
+  rg_gpu_nest_magic(p->push.dims, p->push.magic);
   for (int i = 0; i < p->array_count; i++) {
     uint32_t mask;
     if (!rg_gpu_nest_mask(&nest, i, &mask)) return false;

@@ -53,6 +53,14 @@ bool rg_gpu_nest_dims(const rg_gpu_nest *nest, uint32_t dims[RG_GPU_NEST_AXES - 
   return true;
 }
 
+void rg_gpu_nest_magic(const uint32_t dims[RG_GPU_NEST_AXES - 1], uint32_t magic[RG_GPU_NEST_AXES - 1]) {
+  for (int i = 0; i < RG_GPU_NEST_AXES - 1; i++) {
+    int bits = 0;
+    while (((uint64_t)1 << bits) < dims[i]) bits++;
+    magic[i] = dims[i] > 0 ? (uint32_t)(((uint64_t)1 << (31 + bits)) / dims[i] + 1) : 0;
+  }
+}
+
 void rg_gpu_nest_steps(const rg_gpu_nest *nest, int array, uint32_t steps[RG_GPU_NEST_AXES]) {
   for (int i = 0; i < RG_GPU_NEST_AXES; i++)
     steps[i] = i < nest->rank ? (uint32_t)nest->steps[array][nest->rank - 1 - i] : 0;

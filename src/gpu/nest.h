@@ -23,6 +23,8 @@ int64_t rg_gpu_nest_count(const rg_gpu_nest *nest);
 /* As shaders get it: sizes from the innermost axis on (the sixth's isn't needed), 1 beyond the rank; and an array's
  * steps in the same order. False where there are too many axes. */
 bool rg_gpu_nest_dims(const rg_gpu_nest *nest, uint32_t dims[RG_GPU_NEST_AXES - 1]);
+/* Multipliers that divide by those sizes (shaders/broadcast.glsl). */
+void rg_gpu_nest_magic(const uint32_t dims[RG_GPU_NEST_AXES - 1], uint32_t magic[RG_GPU_NEST_AXES - 1]);
 void rg_gpu_nest_steps(const rg_gpu_nest *nest, int array, uint32_t steps[RG_GPU_NEST_AXES]);
 /* How shaders/broadcast.glsl finds an array's element: bit i, the array goes along the i-th axis from the inside, and
  * is dense over those that it goes along (false where it is not); RG_GPU_DENSE: along all of them. */

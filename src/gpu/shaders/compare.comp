@@ -43,7 +43,10 @@ layout(binding = 3) writeonly buffer Y { MEMORY y[]; };
 #else
 layout(binding = 3) writeonly buffer Y { uint y[]; };
 #endif
-layout(push_constant) uniform Push { uint count, dim0, dim1, dim2, dim3, dim4, a_mask, b_mask, op; };
+layout(push_constant) uniform Push {
+  uint count, dim0, dim1, dim2, dim3, dim4, magic0, magic1, magic2, magic3, magic4;
+  uint a_mask, b_mask, op;
+};
 #include "broadcast.glsl"
 
 #ifdef BYTE

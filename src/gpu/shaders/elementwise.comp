@@ -2,8 +2,8 @@
 // A list of steps over up to seven arrays that are broadcast to the result; four elements a thread.
 //
 // A step is 16 bits: its operation (6), operands a (4) and b (5), and whether its result is kept (1). Operands: 0 to 6 an
-// array, 7 the result of the step before, 8 to 15 a kept result, in the order of keeping, 16 to 30 a number. Functions of
-// a alone take alpha and beta from the numbers at b.
+// array, 7 the result of the step before, 8 to 15 a kept result, in the order of keeping, 16 to 25 a number. Functions of
+// a alone take alpha and beta from the numbers at b, unless it is 0.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "activation.glsl"
@@ -32,11 +32,11 @@ layout(binding = 6) readonly buffer X5 { STORE x5[]; };
 layout(binding = 7) readonly buffer X6 { STORE x6[]; };
 layout(binding = 8) writeonly buffer Y { STORE y[]; };
 layout(push_constant) uniform Push {
-  uint count, dim0, dim1, dim2, dim3, dim4;
+  uint count, dim0, dim1, dim2, dim3, dim4, magic0, magic1, magic2, magic3, magic4;
   uint masks0, masks1; // a byte an array
   uint step_count;
   uint code0, code1, code2, code3, code4, code5, code6, code7; // two steps each
-  float n0, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12, n13, n14;
+  float n0, n1, n2, n3, n4, n5, n6, n7, n8, n9;
 };
 #include "broadcast.glsl"
 
@@ -68,11 +68,6 @@ float number(uint i) {
   case 23: n = n7; break;
   case 24: n = n8; break;
   case 25: n = n9; break;
-  case 26: n = n10; break;
-  case 27: n = n11; break;
-  case 28: n = n12; break;
-  case 29: n = n13; break;
-  case 30: n = n14; break;
   }
   return n;
 }
@@ -97,8 +92,10 @@ vec4 load(uint array, uvec4 i) {
 
 float softplus(float x) { return unless_nan(x, max(x, 0.0) + log(1.0 + exp(-abs(x)))); }
 
-float function(uint op, float alpha, float beta, float x) {
-  return op == OP_SOFTPLUS ? softplus(x) : activate(op, alpha, beta, x);
+vec4 function(uint op, uint parameters, vec4 x) {
+  const float alpha = parameters != 0 ? number(parameters) : 0.0, beta = parameters != 0 ? number(parameters + 1) : 0.0;
+  for (uint k = 0; k < 4; k++) x[k] = op == OP_SOFTPLUS ? softplus(x[k]) : activate(op, alpha, beta, x[k]);
+  return x;
 }
 
 // The language's pow knows no negative base.
@@ -111,8 +108,14 @@ float power(float x, float e) {
   return x < 0.0 ? (whole ? (odd ? -size : size) : none) : size;
 }
 
-float apply(uint op, float a, float b) {
-  float y = a;
+vec4 powers(vec4 x, vec4 e) {
+  vec4 y;
+  for (uint k = 0; k < 4; k++) y[k] = power(x[k], e[k]);
+  return y;
+}
+
+vec4 apply(uint op, vec4 a, vec4 b) {
+  vec4 y = a;
   switch (op) {
   case OP_ADD: y = a + b; break;
   case OP_SUB: y = a - b; break;
@@ -120,11 +123,11 @@ float apply(uint op, float a, float b) {
   case OP_DIV: y = a / b; break;
   case OP_MIN: y = smaller(a, b); break;
   case OP_MAX: y = larger(a, b); break;
-  case OP_PRELU: y = a < 0.0 ? a * b : a; break;
-  case OP_POW: y = power(a, b); break;
+  case OP_PRELU: y = mix(a, a * b, lessThan(a, vec4(0.0))); break;
+  case OP_POW: y = powers(a, b); break;
   case OP_SUB_FROM: y = b - a; break;
   case OP_DIV_INTO: y = b / a; break;
-  case OP_POW_OF: y = power(b, a); break;
+  case OP_POW_OF: y = powers(b, a); break;
   }
   return y;
 }
@@ -142,9 +145,7 @@ void main() {
       const uint from = side == 0 ? code >> 6 & 15u : b;
       operands[side] = from < 7 ? load(from, inside) : from == 7 ? result : from < 16 ? kept[from - 8] : vec4(number(from));
     }
-    const float alpha = number(b), beta = number(b + 1);
-    for (uint k = 0; k < 4; k++)
-      result[k] = op < OP_BINARY ? function(op, alpha, beta, operands[0][k]) : apply(op, operands[0][k], operands[1][k]);
+    result = op < OP_BINARY ? function(op, b, operands[0]) : apply(op, operands[0], operands[1]);
     if ((code & 0x8000u) != 0) kept[kept_count++] = result;
   }
   y[at.x] = STORE(result.x);

@@ -9,7 +9,10 @@ layout(binding = 1) readonly buffer C { uint condition[]; };
 layout(binding = 2) readonly buffer A { MEMORY a[]; };
 layout(binding = 3) readonly buffer B { MEMORY b[]; };
 layout(binding = 4) writeonly buffer Y { MEMORY y[]; };
-layout(push_constant) uniform Push { uint count, dim0, dim1, dim2, dim3, dim4, c_mask, a_mask, b_mask; };
+layout(push_constant) uniform Push {
+  uint count, dim0, dim1, dim2, dim3, dim4, magic0, magic1, magic2, magic3, magic4;
+  uint c_mask, a_mask, b_mask;
+};
 #include "broadcast.glsl"
 
 void main() {
