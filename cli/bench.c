@@ -343,6 +343,7 @@ static cJSON *row_json(const bench *b, const bench_row *row) {
   json_text(item, "isa", there ? row->isa : NULL);
   json_count(item, "rounds", there ? row->rounds : -1);
   json_number(item, "ms_median", there ? row->median : NAN);
+  json_number(item, "ms_start", there ? row->start : NAN);
   json_number(item, "ms_min", there ? row->fastest : NAN);
   json_number(item, "improvement_pct", there ? 100 * (1 - row->median / first->median) : NAN);
   json_number(item, "speedup", there ? first->median / row->median : NAN);

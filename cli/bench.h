@@ -1,10 +1,10 @@
 /* What the files of `rango bench` share. A row's process (bench_row.c) is started with bench_row_start and takes turns
  * at the parent's command, over two pipes, a line at a time:
  *
- *     child:  ready THREADS ISA          loaded, and run once
+ *     child:  ready MILLISECONDS THREADS ISA     loaded, and run: how long that took, once
  *     parent: go      child: MILLISECONDS of one call, the mean of the turn's calls
  *     parent: long    child: CALLS in a second or more, for a meter of energy
- *     parent: end     child: BYTES the process has grown by
+ *     parent: end     child: BYTES the process has grown by; it ends
  *     child, instead of any answer: error MESSAGE */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
@@ -28,12 +28,14 @@ typedef struct bench_row {
   rango_device device;
   int gpu;
   pid_t process;
+  bool ended; /* of itself */
   FILE *to, *from;
   int threads;
   char isa[32];
   double *times; /* [rounds] */
   int rounds;
   double spent; /* milliseconds in turns */
+  double start; /* milliseconds to load the model and run it once */
   double median, fastest;
   int64_t params, macs, bytes, memory;
   double metric;            /* NaN: none */

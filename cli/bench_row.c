@@ -116,7 +116,10 @@ static int child_serve(row_child *c) {
     if (strcmp(line, "end\n") == 0) {
       int64_t grown = peak_bytes() - c->start_bytes - c->input_bytes;
       printf("%lld\n", (long long)(grown > 0 ? grown : 0));
-    } else if (strcmp(line, "long\n") == 0) {
+      fflush(stdout);
+      return EXIT_DONE;
+    }
+    if (strcmp(line, "long\n") == 0) {
       if (!child_long(c, &calls)) return child_fails(rango_error_message());
       printf("%d\n", calls);
     } else {
@@ -131,11 +134,13 @@ static int child_serve(row_child *c) {
 static int child_run(row_child *c, char **arguments) {
   rango_session_stats stats = {.struct_size = sizeof stats};
   double ms = 0;
-  if (!child_load(c, arguments) || !child_call(c, &ms) || !child_call(c, &ms) ||
-      rango_session_get_stats(c->session, &stats) != RANGO_OK)
+  const double begin = now_ms();
+  if (!child_load(c, arguments) || !child_call(c, &ms)) return child_fails(rango_error_message());
+  const double start = now_ms() - begin;
+  if (!child_call(c, &ms) || rango_session_get_stats(c->session, &stats) != RANGO_OK)
     return child_fails(rango_error_message());
   c->calls = ms >= TURN_MS ? 1 : ms <= TURN_MS / MAX_CALLS ? MAX_CALLS : (int)(TURN_MS / ms) + 1;
-  printf("ready %d %s\n", stats.threads, stats.isa);
+  printf("ready %.17g %d %s\n", start, stats.threads, stats.isa);
   fflush(stdout);
   return child_serve(c);
 }
@@ -224,6 +229,7 @@ int bench_row_start(bench_row *row, const char *inputs, size_t input_count, int 
   int code = read_answer(row, line, sizeof line);
   if (code != EXIT_DONE) return code;
   char *rest = line + strlen("ready ");
+  row->start = strtod(rest, &rest);
   row->threads = (int)strtol(rest, &rest, 10);
   snprintf(row->isa, sizeof row->isa, "%s", rest + (*rest == ' '));
   return EXIT_DONE;
@@ -258,6 +264,7 @@ int bench_row_energy(bench_row *row) {
 int bench_row_end(bench_row *row) {
   char line[1200];
   int code = command_row(row, "end", line, sizeof line);
+  row->ended = code == EXIT_DONE;
   if (code == EXIT_DONE) row->memory = strtoll(line, NULL, 10);
   return code;
 }
@@ -267,7 +274,7 @@ void bench_row_stop(bench_row *row) {
   if (row->from) fclose(row->from);
   row->to = row->from = NULL;
   if (row->process > 0) {
-    kill(row->process, SIGTERM);
+    if (!row->ended) kill(row->process, SIGTERM);
     waitpid(row->process, NULL, 0);
   }
   row->process = 0;

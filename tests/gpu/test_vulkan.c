@@ -91,6 +91,41 @@ static void test_validation(void **state) {
   assert_int_equal(run_with("RANGO_VALIDATE", "1", "leave"), 3);
 }
 
+static rg_gpu_command add(rg_gpu_part a, rg_gpu_part b, rg_gpu_part y) {
+  return (rg_gpu_command){.kind = RG_GPU_DISPATCH,
+                          .shader = RG_SHADER_vector,
+                          .groups = {1, 1, 1},
+                          .part_count = 3,
+                          .parts = {a, b, y},
+                          .push_words = 1,
+                          .push = {64}};
+}
+
+/* One command writes what the next reads: 1 if that is allowed without a barrier, and 2 more if it is with one. */
+static int main_race(void) {
+  const rg_gpu_backend *backend = rg_gpu_library_get()->backend("vulkan");
+  rg_gpu_device *device;
+  rg_gpu_buffer *buffer;
+  rg_gpu_list *list = NULL;
+  if (backend->open(0, &device) != RANGO_OK || backend->buffer_create(device, RG_GPU_LOCAL, 1024, &buffer) != RANGO_OK)
+    return 96;
+  const rg_gpu_part first = {buffer, 0, 256}, second = {buffer, 256, 256}, third = {buffer, 512, 256};
+  const rg_gpu_command commands[] = {add(first, first, second), {.kind = RG_GPU_BARRIER}, add(second, second, third)};
+  const int with = backend->list_create(device, commands, 3, &list) == RANGO_OK;
+  const rg_gpu_command without[] = {commands[0], commands[2]};
+  return 2 * with + (backend->list_create(device, without, 2, &list) == RANGO_OK);
+}
+
+/* The tests of whole networks' barriers rest on it. */
+static void test_barriers(void **state) {
+  need_programs();
+  if (!getenv("RANGO_VALIDATE") || !getenv("VK_LAYER_ENABLES") || run_with("RANGO_NOTHING", "1", "leave") != 3) {
+    printf("SKIP: barriers are not validated in this run\n");
+    skip();
+  }
+  assert_int_equal(run_with("RANGO_NOTHING", "1", "race"), 2);
+}
+
 /* ---- the file of compiled shaders ---- */
 
 static void compile_and_close(const rg_gpu_backend *backend) {
@@ -99,13 +134,7 @@ static void compile_and_close(const rg_gpu_backend *backend) {
   check_ok(backend->open(0, &device));
   rg_gpu_buffer *buffer = make_buffer(device, RG_GPU_LOCAL, 256);
   const rg_gpu_part part = part_of(buffer);
-  const rg_gpu_command command = {.kind = RG_GPU_DISPATCH,
-                                  .shader = RG_SHADER_vector,
-                                  .groups = {1, 1, 1},
-                                  .part_count = 3,
-                                  .parts = {part, part, part},
-                                  .push_words = 1,
-                                  .push = {64}};
+  const rg_gpu_command command = add(part, part, part);
   check_ok(backend->list_create(device, &command, 1, &list));
   check_ok(backend->list_run(device, list));
   backend->list_free(device, list);
@@ -162,8 +191,9 @@ static void test_cache(void **state) {
 int main(int count, char **arguments) {
   if (count == 2 && strcmp(arguments[1], "count") == 0) return main_count();
   if (count == 2 && strcmp(arguments[1], "leave") == 0) return main_leave();
+  if (count == 2 && strcmp(arguments[1], "race") == 0) return main_race();
   if (!realpath(arguments[0], program)) program[0] = '\0';
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_absent), cmocka_unit_test(test_validation),
-                                     cmocka_unit_test(test_cache)};
+                                     cmocka_unit_test(test_barriers), cmocka_unit_test(test_cache)};
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

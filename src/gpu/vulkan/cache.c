@@ -88,9 +88,8 @@ static rango_status make_folders(const char *path) {
   return RANGO_OK;
 }
 
-static rango_status write_file(const char *path, const void *data, size_t bytes) {
-  const header head = {
-      .magic = MAGIC, .shaders = hash_shaders(), .bytes = bytes, .hash = rg_hash(RG_HASH_START, data, bytes)};
+static rango_status write_file(const char *path, const void *data, size_t bytes, uint64_t hash) {
+  const header head = {.magic = MAGIC, .shaders = hash_shaders(), .bytes = bytes, .hash = hash};
   rg_file_writer *writer;
   RG_TRY(make_folders(path));
   RG_TRY(rg_file_writer_create(path, &writer));
@@ -107,11 +106,13 @@ static rango_status save(rg_vk_device *device) {
   RG_VK_TRY(device->fn.vkGetPipelineCacheData, (device->handle, device->cache, &bytes, NULL));
   RG_TRY(rg_alloc(bytes, &data));
   const VkResult result = device->fn.vkGetPipelineCacheData(device->handle, device->cache, &bytes, data);
-  rango_status status = RANGO_OK;
-  if (result != VK_SUCCESS)
-    status = rg_vk_fail("vkGetPipelineCacheData", result);
-  else if (rg_hash(RG_HASH_START, data, bytes) != device->cache_hash && bytes + sizeof(header) <= BYTES_MOST)
-    status = write_file(device->cache_path, data, bytes);
+  rango_status status = result == VK_SUCCESS ? RANGO_OK : rg_vk_fail("vkGetPipelineCacheData", result);
+  const uint64_t hash = status == RANGO_OK ? rg_hash(RG_HASH_START, data, bytes) : 0;
+  if (status == RANGO_OK && hash != device->cache_hash && bytes + sizeof(header) <= BYTES_MOST) {
+    status = write_file(device->cache_path, data, bytes, hash);
+    device->cache_hash = hash;
+  }
+  device->compiled = false;
   rg_free(data);
   return status;
 }

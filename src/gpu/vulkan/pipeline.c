@@ -4,6 +4,7 @@
 #include "gpu/vulkan/vulkan.h"
 
 #define THREADS_MOST 16
+#define SAVE_NS      100000000 /* what took so long is kept at once: not every process closes its devices */
 
 /* ---- layouts ---- */
 
@@ -108,8 +109,10 @@ static rango_status make_missing(rg_vk_device *device, const bool *wanted) {
     all.shaders[all.count++] = i;
   }
   if (all.count == 0) goto done;
+  const int64_t start = rg_vk_now_ns();
   RG_TRY_DONE(compile_all(&all));
   device->compiled = true;
+  if (rg_vk_now_ns() - start > SAVE_NS) rg_vk_cache_save(device);
 done:
   rg_free(all.shaders);
   rg_free(all.results);

@@ -35,7 +35,7 @@ rango_status rg_vk_submit(rg_vk_device *device, const rg_vk_commands *commands) 
   return result == VK_SUCCESS ? RANGO_OK : rg_vk_fail("vkQueueSubmit", result);
 }
 
-static int64_t now_ns(void) {
+int64_t rg_vk_now_ns(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
@@ -45,9 +45,9 @@ static int64_t now_ns(void) {
 rango_status rg_vk_wait(rg_vk_device *device, const rg_vk_commands *commands) {
   VkResult result = VK_NOT_READY;
   if (!device->base.info.software) {
-    const int64_t end = now_ns() + SPIN_NS;
+    const int64_t end = rg_vk_now_ns() + SPIN_NS;
     do result = device->fn.vkGetFenceStatus(device->handle, commands->fence);
-    while (result == VK_NOT_READY && now_ns() < end);
+    while (result == VK_NOT_READY && rg_vk_now_ns() < end);
   }
   if (result == VK_NOT_READY)
     result = device->fn.vkWaitForFences(device->handle, 1, &commands->fence, VK_TRUE, UINT64_MAX);

@@ -150,9 +150,9 @@ typedef struct rg_vk_device {
 
   pthread_mutex_t pipeline_lock;
   VkPipelineCache cache;
-  uint64_t cache_hash; /* of what was loaded; 0: nothing */
+  uint64_t cache_hash; /* of what the file holds; 0: nothing */
   char cache_path[512];
-  bool compiled;                                              /* since the cache was loaded */
+  bool compiled;                                              /* since the cache was loaded or saved */
   VkDescriptorSetLayout set_layouts[RG_GPU_BINDINGS_MAX + 1]; /* by number of bindings */
   rg_vk_pipeline *pipelines;                                  /* [rg_gpu_shader_count] */
 } rg_vk_device;
@@ -211,6 +211,7 @@ rango_status rg_vk_commands_create(rg_vk_device *device, VkCommandPoolCreateFlag
 void rg_vk_commands_free(rg_vk_device *device, rg_vk_commands *commands);
 rango_status rg_vk_submit(rg_vk_device *device, const rg_vk_commands *commands);
 rango_status rg_vk_wait(rg_vk_device *device, const rg_vk_commands *commands);
+int64_t rg_vk_now_ns(void);
 /* What comes later, in this command buffer or the queue's next, and where `host` the CPU, sees what came before. */
 void rg_vk_barrier(rg_vk_device *device, VkCommandBuffer commands, bool host);
 
