@@ -34,20 +34,47 @@ layout(push_constant) uniform Push {
 };
 #include "rows.glsl"
 
+#define HELD 8 // elements that a thread keeps; more are read again
+
 uint place(uint base, uint k) {
   if (inner != 1) return base + k * inner;
+  if (run == axis) return base + k;
   const uint outer = k / run;
   return base + outer * run_step + (k - outer * run);
 }
 
+float elements[HELD];
+bool held;
+
+void load(uint base) {
+  held = axis <= HELD * lanes;
+  if (!held) return;
+  [[unroll]] for (uint j = 0; j < HELD; j++) {
+    const uint k = row_lane() + j * lanes;
+    elements[j] = k < axis ? float(x[place(base, k)]) : 0.0;
+  }
+}
+
+float part_of(uint what, float v) { return what == 0 ? v : what == 1 ? v * v : abs(v); }
+
 // The sum of the elements, kind 0; of their squared distances from `middle`, 1; of their sizes, 2.
 float total(uint base, uint what, float middle) {
   float sum = 0.0;
-  for (uint k = row_lane(); k < axis; k += lanes) {
-    const float v = float(x[place(base, k)]) - middle;
-    sum += what == 0 ? v : what == 1 ? v * v : abs(v);
+  if (held) {
+    [[unroll]] for (uint j = 0; j < HELD; j++)
+      if (row_lane() + j * lanes < axis) sum += part_of(what, elements[j] - middle);
+  } else {
+    for (uint k = row_lane(); k < axis; k += lanes) sum += part_of(what, float(x[place(base, k)]) - middle);
   }
   return over_lanes(REDUCE_ADD, sum);
+}
+
+void write(uint base, uint first, uint k, float v) {
+  const bool dense = parameter_div == 1 && parameter_mod == axis;
+  const uint p = first + (dense ? k : k / parameter_div % parameter_mod);
+  if ((flags & HAS_SCALE) != 0) v *= float(scale[p]);
+  if ((flags & HAS_BIAS) != 0) v += float(bias[p]);
+  y[place(base, k)] = STORE(v);
 }
 
 void main() {
@@ -56,6 +83,7 @@ void main() {
                                : r / row_groups * outer_step + r % row_groups * group_step;
   const uint first = r % groups * row_parameters;
   float mean = 0.0, inverse = 1.0;
+  load(base);
   if (kind == KIND_BATCH) {
     mean = float(mean_given[first]);
     inverse = 1.0 / sqrt(float(variance_given[first]) + epsilon);
@@ -70,11 +98,10 @@ void main() {
   if (row >= rows) return;
   if (lane == 0 && (flags & WRITE_MEAN) != 0) mean_out[row] = STORE(mean);
   if (lane == 0 && (flags & WRITE_INVERSE) != 0) inverse_out[row] = STORE(inverse);
-  for (uint k = lane; k < axis; k += lanes) {
-    const uint at = place(base, k), p = first + k / parameter_div % parameter_mod;
-    float v = (float(x[at]) - mean) * inverse;
-    if ((flags & HAS_SCALE) != 0) v *= float(scale[p]);
-    if ((flags & HAS_BIAS) != 0) v += float(bias[p]);
-    y[at] = STORE(v);
+  if (held) {
+    [[unroll]] for (uint j = 0; j < HELD; j++)
+      if (lane + j * lanes < axis) write(base, first, lane + j * lanes, (elements[j] - mean) * inverse);
+  } else {
+    for (uint k = lane; k < axis; k += lanes) write(base, first, k, (float(x[place(base, k)]) - mean) * inverse);
   }
 }

@@ -6,7 +6,7 @@
 #define REDUCE_MIN      2u
 #define REDUCE_MULTIPLY 3u
 
-shared float partial[256];
+shared float partial[256], eighths[256];
 
 uint row_lane() { return along != 0 ? gl_LocalInvocationID.x % lanes : gl_LocalInvocationID.x / width; }
 uint row_slot() { return along != 0 ? gl_LocalInvocationID.x / lanes : gl_LocalInvocationID.x % width; }
@@ -21,16 +21,19 @@ float combine(uint how, float a, float b) {
   return a;
 }
 
-// All lanes' values of a row, combined; every thread of the group calls it.
+// All lanes' values of a row, combined; every thread of the group calls it. In two steps, by up to eight lanes and by
+// all: barriers cost more than a few additions twice.
 float over_lanes(uint how, float value) {
-  const uint lane = row_lane(), slot = row_slot(), at = lane * width + slot;
-  partial[at] = value;
+  const uint lane = row_lane(), slot = row_slot(), some = min(lanes, 8);
+  partial[lane * width + slot] = value;
   barrier();
-  for (uint half_lanes = lanes / 2; half_lanes > 0; half_lanes /= 2) {
-    if (lane < half_lanes) partial[at] = combine(how, partial[at], partial[at + half_lanes * width]);
-    barrier();
+  if (lane < some) {
+    for (uint other = lane + some; other < lanes; other += some)
+      value = combine(how, value, partial[other * width + slot]);
+    eighths[lane * width + slot] = value;
   }
-  const float result = partial[slot];
   barrier();
+  float result = eighths[slot];
+  for (uint other = 1; other < some; other++) result = combine(how, result, eighths[other * width + slot]);
   return result;
 }
