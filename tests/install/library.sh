@@ -17,3 +17,12 @@ case $library in
   [ -z "$others" ] || { echo "exported beside rango_*: $others"; exit 1; }
   ;;
 esac
+
+# librango-gpu: opened at run time by its one function; the drivers' libraries are opened, not linked.
+gpu=$(find "$RANGO_BINARY_DIR" -maxdepth 1 -name 'librango-gpu.so.*.*' | head -n 1)
+[ -n "$gpu" ] || exit 0
+others=$("$1" -D --defined-only "$gpu" | awk '$2 != "A" { print $3 }' | grep -v '^rg_gpu_library_get@@RANGO_PRIVATE' || true)
+[ -z "$others" ] || { echo "librango-gpu exports $others"; exit 1; }
+for name in $("$3" -p "$gpu" | awk '$1 == "NEEDED" { print $2 }'); do
+  case $name in librango.so* | libc.so* | libm.so* | libpthread* | ld-linux*) ;; *) echo "librango-gpu needs $name"; exit 1 ;; esac
+done
