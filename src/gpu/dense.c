@@ -18,8 +18,9 @@ static bool is_plain(const rg_gpu_prepare *prepare) {
 
 static bool is_weight(const rg_fact *fact) { return fact && fact->rank == 2 && fact->constant; }
 
-/* w as the node's constant matrix `input`, [n][k] where it is transposed. */
-static rango_status take_matrix(rg_gpu_prepare *prepare, int input, bool transposed, float scale, rg_gpu_product *out) {
+/* y [rows][n] = x w for the node's constant matrix `input`, [n][k] where it is transposed. */
+static rango_status take_matrix(rg_gpu_prepare *prepare, int input, bool transposed, float scale, int64_t rows,
+                                rg_gpu_product *out) {
   const int64_t *dims = prepare->inputs[input]->dims;
   const rg_gpu_right right = {.matrices = 1,
                               .taps = 1,
@@ -28,22 +29,20 @@ static rango_status take_matrix(rg_gpu_prepare *prepare, int input, bool transpo
                               .row = transposed ? 1 : dims[1],
                               .column = transposed ? dims[1] : 1,
                               .scale = scale};
-  return rg_gpu_right_get(prepare, input, &right, out);
-}
-
-static void take_rows(rg_gpu_product *product, int64_t rows) {
-  product->matrices = 1;
-  product->m = rows;
-  product->x_row = product->k;
-  product->y_row = product->n;
+  out->matrices = 1;
+  out->m = rows;
+  out->x_row = right.k;
+  out->y_row = right.n;
+  return rows <= RG_GPU_FEW_ROWS ? rg_gpu_right_get_few(prepare, input, &right, out)
+                                 : rg_gpu_right_get(prepare, input, &right, out);
 }
 
 static rango_status prepare_dense(rg_gpu_prepare *prepare) {
   const rg_fact *x = prepare->inputs[0];
   if (!is_plain(prepare) || !is_weight(prepare->inputs[1])) return RANGO_OK;
   rg_gpu_product product = {.y = rg_gpu_out(0), .activation = rg_activation_read(prepare->node)};
-  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0, 1.0f, &product));
-  take_rows(&product, count_of(x, 0, x->rank - 1));
+  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0, 1.0f, count_of(x, 0, x->rank - 1),
+                     &product));
   RG_TRY(rg_gpu_operand_of(prepare, 0, &product.x));
   RG_TRY(rg_gpu_optional(prepare, 2, &product.bias));
   RG_TRY(rg_gpu_optional(prepare, 3, &product.residual));
@@ -56,10 +55,8 @@ static rango_status prepare_pair(rg_gpu_prepare *prepare) {
   if (!is_plain(prepare) || !is_weight(prepare->inputs[1]) || !is_weight(prepare->inputs[3])) return RANGO_OK;
   rg_gpu_product first = {0}, second = {.y = rg_gpu_out(0), .activation = rg_activation_read(prepare->node)};
   const int64_t rows = count_of(x, 0, x->rank - 1);
-  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans1", 0) != 0, 1.0f, &first));
-  RG_TRY(take_matrix(prepare, 3, rg_node_int(prepare->node, "trans2", 0) != 0, 1.0f, &second));
-  take_rows(&first, rows);
-  take_rows(&second, rows);
+  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans1", 0) != 0, 1.0f, rows, &first));
+  RG_TRY(take_matrix(prepare, 3, rg_node_int(prepare->node, "trans2", 0) != 0, 1.0f, rows, &second));
   RG_TRY(rg_gpu_operand_of(prepare, 0, &first.x));
   RG_TRY(rg_gpu_optional(prepare, 2, &first.bias));
   RG_TRY(rg_gpu_optional(prepare, 4, &second.bias));
@@ -74,8 +71,8 @@ static rango_status prepare_gemm(rg_gpu_prepare *prepare) {
       rg_node_int(node, "transA", 0) != 0)
     return RANGO_OK;
   rg_gpu_product product = {.y = rg_gpu_out(0)};
-  RG_TRY(take_matrix(prepare, 1, rg_node_int(node, "transB", 0) != 0, rg_node_float(node, "alpha", 1.0f), &product));
-  take_rows(&product, a->dims[0]);
+  RG_TRY(take_matrix(prepare, 1, rg_node_int(node, "transB", 0) != 0, rg_node_float(node, "alpha", 1.0f), a->dims[0],
+                     &product));
   RG_TRY(rg_gpu_operand_of(prepare, 0, &product.x));
   const float beta = rg_node_float(node, "beta", 1.0f);
   if (c && beta != 0.0f) {
@@ -93,8 +90,7 @@ static rango_status prepare_matmul(rg_gpu_prepare *prepare) {
   rg_gpu_product product = {.y = rg_gpu_out(0)};
   RG_TRY(rg_gpu_operand_of(prepare, 0, &product.x));
   if (is_weight(b)) {
-    RG_TRY(take_matrix(prepare, 1, false, 1.0f, &product));
-    take_rows(&product, count_of(a, 0, a->rank - 1));
+    RG_TRY(take_matrix(prepare, 1, false, 1.0f, count_of(a, 0, a->rank - 1), &product));
     return rg_gpu_product_add(prepare, &product);
   }
   product.m = a->dims[a->rank - 2];

@@ -7,22 +7,25 @@
 
 /* ---- tiles ---- */
 
-/* A variant of product.comp. `rate`: results a thread group finishes per step of k, relative to the largest tile's,
- * when all of the device is busy; small tiles read more of shared memory for each multiplication. */
+/* A variant of product.comp. `alone`, `busy`: microseconds that a step of `depth` columns takes a group that has its
+ * multiprocessor for itself, and one of many; measured on an H200, but what counts is how they compare. */
 typedef struct tile {
   int dense, dense_scalar, conv, conv_gather, conv_scalar; /* shaders; -1: there is none */
   int64_t rows, columns, depth;
-  int resident; /* groups that a multiprocessor holds at a time */
-  double rate;
+  double alone, busy;
 } tile;
 
 static const tile tiles[] = {
-    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 16, 2, 1.0},
+    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 16, 1.97, 1.92},
     {RG_SHADER_product_64, RG_SHADER_product_64_s, RG_SHADER_conv_64, RG_SHADER_conv_64_g, RG_SHADER_conv_64_s, 64, 64,
-     16, 4, 0.75},
-    {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 32, 8, 0.5},
-    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 128, 32, 16, 0.25},
+     16, 0.85, 0.47},
+    {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 1.1, 0.70},
+    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 1.1, 0.50},
 };
+
+/* What k in parts costs beside: another dispatch, and bytes written and read. */
+#define SUM_MICROSECONDS 4.0
+#define SUM_BYTES        2e6 /* a microsecond */
 
 #define UNITS_USUAL 16 /* multiprocessors, where the driver tells nothing */
 #define SPLITS_MOST 64
@@ -48,7 +51,7 @@ static int shader_of(const tile *t, const rg_gpu_product *p) {
   return c_vector && is_multiple(p->k, p->x_row, p->x_matrix, 0) ? t->dense : t->dense_scalar;
 }
 
-/* Time in units of one multiplication by one group that has its multiprocessor for itself. */
+/* Keeps the variant and the parts of k as the best if they take the least time. */
 static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t splits, choice *best) {
   const int shader = shader_of(t, p);
   if (shader < 0) return;
@@ -56,13 +59,9 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
   if (each == 0 || (splits > 1 && (splits - 1) * each >= steps)) return; /* a part without work */
   const int64_t groups =
       ((p->m + t->rows - 1) / t->rows) * ((p->n + t->columns - 1) / t->columns) * p->matrices * splits;
-  const double slots = (double)(units * t->resident), waves = (double)groups / slots;
-  /* A group that waits alone for memory takes as long as one of several that share a multiprocessor. */
-  const double busy = waves < 1.0   ? 1.0
-                      : waves < 4.0 ? (double)((groups + (int64_t)slots - 1) / (int64_t)slots)
-                                    : waves;
-  double cost = busy * t->resident * (double)(t->rows * t->columns * each * t->depth) / t->rate;
-  if (splits > 1) cost += 4e5 + 12.0 * (double)(p->m * p->n * p->matrices * splits) / (double)units;
+  const double share = groups > 8 * units ? (double)groups / (double)units : (double)((groups + units - 1) / units);
+  double cost = (double)each * (t->alone > share * t->busy ? t->alone : share * t->busy);
+  if (splits > 1) cost += SUM_MICROSECONDS + 8.0 * (double)(p->m * p->n * p->matrices * splits) / SUM_BYTES;
   if (best->tile && cost >= best->cost) return;
   *best = (choice){.tile = t, .shader = shader, .splits = splits, .split_k = each * t->depth, .cost = cost};
 }
@@ -160,8 +159,34 @@ static bool is_countable(const rg_gpu_product *p) {
          (p->w_matrix == 0 || p->matrices <= INT32_MAX / p->w_matrix);
 }
 
+/* As gemv.comp's push constants. */
+typedef struct gemv_push {
+  uint32_t m, n, k, x_row, w_row, y_row, flags, act;
+  float alpha, beta;
+} gemv_push;
+
+static rango_status add_gemv(rg_gpu_prepare *prepare, const rg_gpu_product *p) {
+  const gemv_push values = {.m = (uint32_t)p->m,
+                            .n = (uint32_t)p->n,
+                            .k = (uint32_t)p->k,
+                            .x_row = (uint32_t)p->x_row,
+                            .w_row = (uint32_t)p->w_row,
+                            .y_row = (uint32_t)p->y_row,
+                            .flags = rg_gpu_product_flags(p),
+                            .act = (uint32_t)p->activation.kind,
+                            .alpha = p->activation.alpha,
+                            .beta = p->activation.beta};
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, RG_SHADER_gemv));
+  const rg_gpu_operand operands[] = {p->x, p->w, p->bias, p->residual, p->y};
+  memcpy(task->operands, operands, sizeof operands);
+  memcpy(task->push, &values, sizeof values);
+  if (!rg_gpu_groups(prepare, task, p->n, 4)) prepare->task_count = 0;
+  return RANGO_OK;
+}
+
 rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *product) {
   if (!is_countable(product)) return RANGO_OK;
+  if (product->by_columns) return add_gemv(prepare, product);
   const choice chosen = choose(prepare, product);
   const int64_t rows = (product->m + chosen.tile->rows - 1) / chosen.tile->rows;
   if (rows > 65535) return RANGO_OK;
@@ -239,6 +264,22 @@ rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_r
   return rg_gpu_weight_get(prepare, prepare->inputs[input]->constant, key,
                            rg_gpu_bytes(prepare, RANGO_FLOAT32, right->matrices * right->k * columns), pack, &how,
                            &product->w);
+}
+
+rango_status rg_gpu_right_get_few(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right,
+                                  rg_gpu_product *product) {
+  const rg_gpu_right turned = {.matrices = 1,
+                               .taps = 1,
+                               .k = right->n,
+                               .n = right->k,
+                               .row = right->column,
+                               .column = right->row,
+                               .scale = right->scale};
+  RG_TRY(rg_gpu_right_get(prepare, input, &turned, product));
+  product->k = right->k;
+  product->n = right->n;
+  product->by_columns = true;
+  return RANGO_OK;
 }
 
 rango_status rg_gpu_optional(rg_gpu_prepare *prepare, int input, rg_gpu_operand *out) {

@@ -12,6 +12,7 @@ typedef struct rg_gpu_product {
   int64_t x_row, y_row, w_row;
   int64_t x_matrix, w_matrix, y_matrix;
   int64_t w_columns;                      /* n, or more where w is padded */
+  bool by_columns;                        /* w lies [n][k rounded up to 4]: for few rows (rg_gpu_right_get_few) */
   rg_gpu_operand x, w, bias, residual, y; /* bias, residual: RG_GPU_NONE where there is none */
   rg_activation activation;
 } rg_gpu_product;
@@ -34,6 +35,12 @@ typedef struct rg_gpu_right {
   float scale;
 } rg_gpu_right;
 rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right, rg_gpu_product *product);
+
+/* The same turned round, for at most RG_GPU_FEW_ROWS rows of x: each column of w is read by the threads that sum it up.
+ */
+#define RG_GPU_FEW_ROWS 4
+rango_status rg_gpu_right_get_few(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right,
+                                  rg_gpu_product *product);
 
 /* Binds input `input` where the node has it, or leaves the operand RG_GPU_NONE. */
 rango_status rg_gpu_optional(rg_gpu_prepare *prepare, int input, rg_gpu_operand *out);

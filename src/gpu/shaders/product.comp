@@ -6,13 +6,19 @@
 //   A_SCALAR  x can't be read four columns at a time; otherwise they lie together, and k, c and all steps are multiples of 4
 //   C_SCALAR  the same of n, w, bias, residual and y
 //
+//   SLICES    so many sets of threads take every SLICES-th step of k, each with tiles of its own, and add up at the end:
+//             where there are few groups, more of memory's latency is waited for at once
+//
 // Group x: tile of columns. y: tile of rows. z: matrix of a batch, or group of a convolution, times `splits`: parts of k
 // whose sums go to `partial` [split][z][m][n], to be added by product_sum.comp.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "activation.glsl"
 
-#define THREADS ((TM / RM) * (TN / RN))
+#ifndef SLICES
+#define SLICES 1
+#endif
+#define THREADS ((TM / RM) * (TN / RN)) // of a slice
 #define A_UNITS ((TM / 4) * (TK / 4)) // of 4 x 4
 #define B_UNITS (TK * (TN / 4))       // of 1 x 4
 #define A_EACH  ((A_UNITS + THREADS - 1) / THREADS)
@@ -20,7 +26,7 @@
 #define A_LINE  (TM / 4 + 1) // padded against bank conflicts
 #define B_LINE  (TN / 4)
 
-layout(local_size_x = THREADS) in;
+layout(local_size_x = SLICES * THREADS) in;
 #ifdef A_SCALAR
 layout(binding = 1) readonly buffer X { STORE x[]; };
 #else
@@ -57,8 +63,8 @@ layout(push_constant) uniform Push {
 #endif
 };
 
-shared vec4 as[TK * A_LINE]; // [k][row / 4]
-shared vec4 bs[TK * B_LINE]; // [k][column / 4]
+#define TILES (TK * (A_LINE + B_LINE)) // of a slice: x [k][row / 4], then w [k][column / 4]
+shared vec4 tiles[SLICES * TILES];
 
 #ifdef CONV
 // A row's window: where it begins in the image, and the image.
@@ -152,7 +158,8 @@ void write_y(uint base, uint row, uint column, vec4 value, bool cheap) {
 }
 
 void main() {
-  const uint t = gl_LocalInvocationID.x;
+  const uint slice = gl_LocalInvocationID.x / THREADS, t = gl_LocalInvocationID.x - slice * THREADS;
+  const uint as = slice * TILES, bs = as + TK * A_LINE;
   const uint first_column = gl_WorkGroupID.x * TN, first_row = gl_WorkGroupID.y * TM;
   const uint matrix = gl_WorkGroupID.z / splits, split = gl_WorkGroupID.z - matrix * splits;
   const uint begin = split * split_k, end = min(k, begin + split_k);
@@ -210,28 +217,43 @@ void main() {
   }
 #endif
 
-  READ_TILES(begin)
-  for (uint at = begin; at < end; at += TK) {
+  READ_TILES(begin + slice * TK)
+  for (uint at = begin; at < end; at += SLICES * TK) {
     [[unroll]] for (int i = 0; i < A_EACH; i++)
       if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)
         [[unroll]] for (int j = 0; j < 4; j++)
-            as[(a_k[i] + j) * A_LINE + a_rows[i]] = vec4(a_next[i][0][j], a_next[i][1][j], a_next[i][2][j], a_next[i][3][j]);
+            tiles[as + (a_k[i] + j) * A_LINE + a_rows[i]] = vec4(a_next[i][0][j], a_next[i][1][j], a_next[i][2][j], a_next[i][3][j]);
     [[unroll]] for (int i = 0; i < B_EACH; i++) {
       const uint unit = t + i * THREADS;
-      if (B_UNITS % THREADS == 0 || unit < B_UNITS) bs[unit] = b_next[i];
+      if (B_UNITS % THREADS == 0 || unit < B_UNITS) tiles[bs + unit] = b_next[i];
     }
     barrier();
-    if (at + TK < end) { READ_TILES(at + TK) }
+    READ_TILES(at + (SLICES + slice) * TK) // beyond the end nothing is read: a branch here would keep loads from running ahead
     for (uint four = 0u; four < TK; four += 4u) // unrolled so far that loads run ahead
       [[unroll]] for (uint s = 0u; s < 4u; s++) {
         vec4 a[RM / 4], b[RN / 4];
-        [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = as[(four + s) * A_LINE + i * (TM / RM) + ty];
-        [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = bs[(four + s) * B_LINE + j * (TN / RN) + tx];
+        [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = tiles[as + (four + s) * A_LINE + i * (TM / RM) + ty];
+        [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = tiles[bs + (four + s) * B_LINE + j * (TN / RN) + tx];
         [[unroll]] for (int i = 0; i < RM; i++)
           [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);
       }
     barrier();
   }
+
+#if SLICES > 1
+  // [slice - 1][row of a thread][thread]
+  if (slice > 0u) {
+    [[unroll]] for (int i = 0; i < RM; i++)
+      [[unroll]] for (int j = 0; j < RN / 4; j++)
+        tiles[((slice - 1u) * (RM * RN / 4) + i * (RN / 4) + j) * THREADS + t] = sums[i][j];
+  }
+  barrier();
+  if (slice > 0u) return;
+  for (uint other = 0u; other < SLICES - 1u; other++)
+    [[unroll]] for (int i = 0; i < RM; i++)
+      [[unroll]] for (int j = 0; j < RN / 4; j++)
+        sums[i][j] += tiles[(other * (RM * RN / 4) + i * (RN / 4) + j) * THREADS + t];
+#endif
 
 #define ROW(i)    (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
 #define COLUMN(j) (first_column + ((j) * (TN / RN) + tx) * 4)
