@@ -32,6 +32,25 @@ static BOOL is_card(void) {
 }
 @end
 
+/* ---- what is alive ---- */
+
+static int alive;
+
+static void check_released(void) {
+  if (alive > 0) metal_broken("%d objects were never released", alive);
+}
+
+@implementation RgObject
+- (id)init {
+  if ((self = [super init])) __sync_add_and_fetch(&alive, 1);
+  return self;
+}
+- (void)dealloc {
+  __sync_sub_and_fetch(&alive, 1);
+  [super dealloc];
+}
+@end
+
 /* ---- buffers ---- */
 
 static struct {
@@ -104,7 +123,7 @@ static NSError *error_of(NSString *text) {
 
 /* ---- the device ---- */
 
-@interface RgDevice : NSObject <MTLDevice>
+@interface RgDevice : NSObject <MTLDevice> /* not counted: one for the process */
 @end
 
 @implementation RgDevice
@@ -171,7 +190,10 @@ NSArray *MTLCopyAllDevices(void) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   static RgDevice *device;
   pthread_mutex_lock(&lock);
-  if (!device) device = [[RgDevice alloc] init];
+  if (!device) {
+    device = [[RgDevice alloc] init];
+    atexit(check_released);
+  }
   pthread_mutex_unlock(&lock);
   return [[NSArray alloc] initWithObjects:device, nil];
 }

@@ -6,8 +6,12 @@
 
 #include "kernel.h"
 
+/* Counted: what is alive when the process ends was never released, which is an error. */
+@interface RgObject : NSObject
+@end
+
 /* Ends against a page that can't be touched; freed memory can't be either. */
-@interface RgBuffer : NSObject <MTLBuffer> {
+@interface RgBuffer : RgObject <MTLBuffer> {
 @public
   char *mapping, *data;
   size_t mapped_bytes, bytes;
@@ -16,26 +20,26 @@
 - (id)initWithLength:(NSUInteger)length shared:(BOOL)isShared;
 @end
 
-@interface RgLibrary : NSObject <MTLLibrary> {
+@interface RgLibrary : RgObject <MTLLibrary> {
 @public
   const metal_kernel *kernel;
 }
 @end
 
-@interface RgFunction : NSObject <MTLFunction> {
+@interface RgFunction : RgObject <MTLFunction> {
 @public
   const metal_kernel *kernel;
 }
 @end
 
-@interface RgPipeline : NSObject <MTLComputePipelineState> {
+@interface RgPipeline : RgObject <MTLComputePipelineState> {
 @public
   const metal_kernel *kernel;
 }
 @end
 
 /* Command buffers run when one of them is waited for, in the order of their commits. */
-@interface RgQueue : NSObject <MTLCommandQueue> {
+@interface RgQueue : RgObject <MTLCommandQueue> {
 @public
   NSMutableArray *committed;
 }
@@ -52,7 +56,7 @@ typedef struct command {
   BOOL barrier; /* nothing of the encoder before it runs after it */
 } command;
 
-@interface RgCommands : NSObject <MTLCommandBuffer> {
+@interface RgCommands : RgObject <MTLCommandBuffer> {
 @public
   RgQueue *queue;
   NSMutableArray *retained; /* resources */
@@ -66,7 +70,7 @@ typedef struct command {
 - (void)execute;
 @end
 
-@interface RgEncoder : NSObject <MTLComputeCommandEncoder, MTLBlitCommandEncoder> {
+@interface RgEncoder : RgObject <MTLComputeCommandEncoder, MTLBlitCommandEncoder> {
 @public
   RgCommands *commands;
   BOOL ended, barrier, concurrent;

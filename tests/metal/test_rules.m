@@ -263,10 +263,17 @@ static void long_copy(bench *s) {
   [blit copyFromBuffer:s->a sourceOffset:4 toBuffer:s->b destinationOffset:0 size:COUNT * sizeof(float)];
 }
 
+static void leaked_buffer(bench *s) {
+  finish(s);
+  new_buffer(s, COUNT);
+  exit(0);
+}
+
 /* Runs the broken program in a process of its own; its message has to hold `text` (NULL: a signal is enough). */
 static void expect(void (*broken)(bench *s), const char *text) {
   int ends[2];
   assert_int_equal(pipe(ends), 0);
+  fflush(stdout); /* else the child writes it once more */
   const pid_t child = fork();
   if (child == 0) {
     dup2(ends[1], 2);
@@ -306,6 +313,7 @@ static void test_rules(void **unused) {
   expect(two_encoders, "second encoder");
   expect(commit_twice, "twice");
   expect(freed_buffer, NULL);
+  expect(leaked_buffer, "never released");
   expect(private_contents, "private buffer");
   expect(odd_copy, "whole words");
   expect(long_copy, "outside of a buffer");

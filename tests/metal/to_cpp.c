@@ -129,7 +129,8 @@ int main(int count, char **words) {
     fprintf(stderr, "usage: to_cpp NAME FILE.metal OUT.cpp\n");
     return 2;
   }
-  const char *name = words[1], *text = read_text(words[2]);
+  const char *name = words[1];
+  char *text = read_text(words[2]);
   FILE *out = fopen(words[3], "w");
   if (!out) fail(words[3], strerror(errno));
   fprintf(out, "#define METAL_KERNEL_NAME \"%s\"\n#define METAL_SHARED_SECTION \"metal_shared_%s\"\n", name, name);
@@ -151,6 +152,7 @@ int main(int count, char **words) {
   else
     fputs("nullptr, nullptr, ", out);
   fprintf(out, "metal::text_%s::run};\n", name);
+  free(text);
   if (fclose(out) != 0) fail(words[3], strerror(errno));
   return 0;
 }

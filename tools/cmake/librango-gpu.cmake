@@ -42,17 +42,23 @@ function(rango_shader name file)
   set(shader_files ${shader_files} ${spv} PARENT_SCOPE)
   set(rango_metal_sources ${rango_metal_sources} ${metal} PARENT_SCOPE)
 endfunction()
-# The hand-written Metal twin of a product's variant, for GPUs with SIMD-group matrices.
+# The hand-written Metal twin of a product's variant, for GPUs with SIMD-group matrices; activations are translated.
 set(metal_twin_options)
 set(metal_twins)
+set(activation ${shader_build}/activation)
+add_custom_command(OUTPUT ${activation}.metal
+  COMMAND ${GLSLC} -fshader-stage=compute --target-env=vulkan1.1 -I ${shaders} -o ${activation}.spv
+    ${src}/gpu/metal/activation.comp
+  COMMAND ${SPIRV_CROSS} --msl --msl-version 20200 --msl-decoration-binding --output ${activation}.metal ${activation}.spv
+  DEPENDS ${src}/gpu/metal/activation.comp ${shader_headers} COMMENT "Activations in Metal's language" VERBATIM)
 function(rango_metal_twin name)
   set(metal ${shader_build}/${name}_matrices.metal)
   set(source ${src}/gpu/metal/product.metal)
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/tools/cmake/metal-twin.cmake)
   add_custom_command(OUTPUT ${metal}
-    COMMAND ${CMAKE_COMMAND} -DSOURCE=${source} -DINCLUDE=${shaders}/activation.glsl "-DDEFINITIONS=${ARGN}" -DOUT=${metal}
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${source} -DFUNCTIONS=${activation}.metal "-DDEFINITIONS=${ARGN}" -DOUT=${metal}
       -P ${script}
-    DEPENDS ${source} ${shaders}/activation.glsl ${script} COMMENT "Metal twin of ${name}" VERBATIM)
+    DEPENDS ${source} ${activation}.metal ${script} COMMENT "Metal twin of ${name}" VERBATIM)
   set(metal_twin_options ${metal_twin_options} --twin ${name} ${metal} PARENT_SCOPE)
   set(metal_twins ${metal_twins} ${metal} PARENT_SCOPE)
 endfunction()

@@ -1,9 +1,11 @@
-# Makes one variant of a hand-written Metal source: definitions in front, the included file's text in its place.
-#   cmake -DSOURCE=... -DINCLUDE=... -DDEFINITIONS="A=1;B" -DOUT=... -P metal-twin.cmake
+# Makes one variant of a hand-written Metal source: definitions in front, and the functions (not the kernel) of a translated
+# source in the place of its line `#include "functions"`.
+#   cmake -DSOURCE=... -DFUNCTIONS=... -DDEFINITIONS="A=1;B" -DOUT=... -P metal-twin.cmake
 file(READ ${SOURCE} text)
-file(READ ${INCLUDE} included)
-get_filename_component(name ${INCLUDE} NAME)
-string(REPLACE "#include \"${name}\"\n" "${included}" text "${text}")
+file(READ ${FUNCTIONS} translated)
+string(REGEX MATCH "static inline.*kernel void" functions "${translated}")
+string(REPLACE "kernel void" "" functions "${functions}")
+string(REPLACE "#include \"functions\"\n" "${functions}" text "${text}")
 set(front "")
 foreach(definition ${DEFINITIONS})
   string(REPLACE "=" " " definition ${definition})

@@ -159,7 +159,10 @@ static void inspect(shader *s) {
   if (s->push > PUSH_MOST) fail(s->name, "more than 32 words of push constants");
 }
 
-static void put_text(FILE *out, const char *prefix, const char *name, const char *text) {
+static void put_file(FILE *out, const char *prefix, const char *name, const char *path) {
+  size_t bytes;
+  char *const whole = read_file(path, &bytes);
+  const char *text = whole;
   fprintf(out, "static const char %s_%s[] =\n\"", prefix, name);
   for (; *text; text++) {
     if (*text == '\n')
@@ -170,6 +173,7 @@ static void put_text(FILE *out, const char *prefix, const char *name, const char
       fputc(*text, out);
   }
   fputs("\";\n", out);
+  free(whole);
 }
 
 static void put_words(FILE *out, const shader *s) {
@@ -206,19 +210,22 @@ int main(int count, char **arguments) {
     s.count = bytes / sizeof *s.words;
     inspect(&s);
     if (spirv) put_words(out, &s);
-    if (msl) put_text(out, "msl", s.name, read_file(arguments[i + 2], &bytes));
+    if (msl) put_file(out, "msl", s.name, arguments[i + 2]);
     const char *twin = twin_of(arguments, at, s.name);
-    if (twin) put_text(out, "twin", s.name, read_file(twin, &bytes));
+    if (twin) put_file(out, "twin", s.name, twin);
     fprintf(table, "  {.name = \"%s\", ", s.name);
     if (spirv) fprintf(table, ".spirv = spirv_%s, .spirv_bytes = sizeof spirv_%s, ", s.name, s.name);
     if (msl) fprintf(table, ".msl = msl_%s, ", s.name);
     if (twin) fprintf(table, ".msl_matrices = twin_%s, ", s.name);
     fprintf(table, ".threads = {%u, %u, %u}, .shared_bytes = %u, .binding_count = %u, .push_words = %u},\n",
             s.threads[0], s.threads[1], s.threads[2], s.shared, s.bindings, s.push);
+    free(s.definition);
+    free((void *)s.words);
   }
   fputs("\nconst rg_gpu_shader rg_gpu_shaders[] = {\n", out);
   rewind(table);
   for (int c = fgetc(table); c != EOF; c = fgetc(table)) fputc(c, out);
+  fclose(table);
   fputs("};\nconst int rg_gpu_shader_count = sizeof rg_gpu_shaders / sizeof *rg_gpu_shaders;\n", out);
   if (fclose(out) != 0) fail(arguments[1], strerror(errno));
   return 0;

@@ -1,6 +1,6 @@
 // The twin of shaders/product.comp for GPUs that multiply 8 x 8 matrices by SIMD group (Apple7 and later), by hand: the same
 // arguments, tiles and group sizes, so that either stands for the other. The build puts the variant's definitions in
-// front and the text of shaders/activation.glsl, which is Metal's language too, where it is included.
+// front, and translated functions (activation.comp) where they are included.
 //
 // Each SIMD group holds SIMD_M x SIMD_N results in matrices; x and w pass through threadgroup memory as they lie, TK
 // columns and rows at a time, and at the end the results pass through it eight rows at a time, to be finished and
@@ -15,9 +15,7 @@ typedef half4 store4;
 typedef float4 store4;
 #endif
 
-inline bool is_nan(float x) { return (as_type<uint>(x) & 0x7fffffffu) > 0x7f800000u; }
-inline float roundEven(float x) { return rint(x); }
-#include "activation.glsl"
+#include "functions"
 
 #define THREADS ((TM / RM) * (TN / RN))
 #define A_QUADS (TK / 4) // of a row
@@ -98,11 +96,10 @@ inline float4 read_w(constant Push& p, const device store4* w, uint base, uint a
 }
 
 inline float4 activate4(constant Push& p, float4 v) {
-    if (p.act == ACT_NONE) return v;
-    if (p.act == ACT_RELU) return select(v, float4(0.0), v < float4(0.0));
-    UNROLL_ALL
-    for (int i = 0; i < 4; i++) v[i] = activate(p.act, p.alpha, p.beta, v[i]);
-    return v;
+    const uint kind = p.act; // in the address space that translated functions take
+    const float alpha = p.alpha, beta = p.beta;
+    if (kind == 0u) return v;
+    return activate_each(kind, alpha, beta, v);
 }
 
 kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffer(1)]],
