@@ -1,14 +1,14 @@
 #version 450
 // rango.Attention: y = softmax(scale q kT + mask) v. A group makes ROWS rows of one matrix; keys and values come by in
 // tiles of KEYS, and what has been summed up so far is scaled whenever a larger score comes (Milakov and Gimelshein, 2018;
-// Dao et al., FlashAttention, 2022). Each thread makes 4 rows x KEYS/8 scores, then 4 rows x WIDTH/8 columns.
+// Dao et al., FlashAttention, 2022). Each thread makes EACH rows x KEYS/8 scores, then EACH rows x WIDTH/8 columns.
 //
-// -DWIDTH: the most columns of q, k, v. -DROWS, -DKEYS. All operands are strided; a batch is up to two axes.
+// -DWIDTH: the most columns of q, k, v. -DROWS, -DKEYS, -DEACH. All operands are strided; a batch is up to two axes.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
-#define ACROSS   8           // threads along keys and columns
-#define DOWN     (ROWS / 4)  // along rows: a thread's are DOWN apart
+#define ACROSS   8             // threads along keys and columns
+#define DOWN     (ROWS / EACH) // along rows: a thread's are DOWN apart
 #define THREADS  (ACROSS * DOWN)
 #define SCORES   (KEYS / ACROSS)
 #define VECTORS  (WIDTH / 32) // of a thread's columns
@@ -30,33 +30,44 @@ layout(push_constant) uniform Push {
   uint q_at, k_at, v_at;
 };
 
-// Rows are padded by a vector, so that threads that read neighbouring rows meet different banks.
-shared vec4 queries[ROWS][WIDTH / 4 + 1];
-shared vec4 tile[KEYS][WIDTH / 4 + 1]; // keys, then values
-shared vec4 weights[ROWS][KEYS / 4 + 1];
-shared vec4 partial[ROWS][ACROSS / 4];
+// The vectors of a row change places by the row's number, so that threads that read neighbouring rows meet different
+// banks of memory.
+#define PLACE(row, vector)  ((vector) ^ ((row) & 7u))
+#define WEIGHT(row, vector) ((vector) ^ ((row) & (KEYS / 4 < 8 ? KEYS / 4 - 1 : 7)))
+shared vec4 queries[ROWS][WIDTH / 4];
+shared vec4 tile[KEYS][WIDTH / 4]; // keys, then values
+shared vec4 weights[ROWS][KEYS / 4]; // before, the first two vectors are eight threads' parts of a row's maximum
 
 void load_queries(uint first, uint base) {
   for (uint n = gl_LocalInvocationID.x; n < ROWS * WIDTH; n += THREADS) {
     const uint r = n / WIDTH, d = n % WIDTH;
     const bool inside = first + r < rows && d < inner;
-    queries[r][d >> 2][d & 3u] = inside ? scale * float(q[base + (first + r) * q_row + d * q_column]) : 0.0;
+    queries[r][PLACE(r, d >> 2)][d & 3u] = inside ? scale * float(q[base + (first + r) * q_row + d * q_column]) : 0.0;
   }
 }
 
-void load_keys(uint first, uint base) {
-  for (uint n = gl_LocalInvocationID.x; n < KEYS * WIDTH; n += THREADS) {
-    const uint r = n / WIDTH, d = n % WIDTH;
-    const bool inside = first + r < keys && d < inner;
-    tile[r][d >> 2][d & 3u] = inside ? float(k[base + (first + r) * k_row + d * k_column]) : 0.0;
+// A tile on its way from one memory to the other, so that nobody waits for it.
+#define PART (KEYS * WIDTH / THREADS)
+float ahead[PART];
+
+void fetch_keys(uint first, uint base) {
+  [[unroll]] for (uint p = 0; p < PART; p++) {
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / WIDTH, d = n % WIDTH;
+    ahead[p] = r < keys && d < inner ? float(k[base + r * k_row + d * k_column]) : 0.0;
   }
 }
 
-void load_values(uint first, uint base) {
-  for (uint n = gl_LocalInvocationID.x; n < KEYS * WIDTH; n += THREADS) {
-    const uint r = n / WIDTH, d = n % WIDTH;
-    const bool inside = first + r < keys && d < columns;
-    tile[r][d >> 2][d & 3u] = inside ? float(v[base + (first + r) * v_row + d * v_column]) : 0.0;
+void fetch_values(uint first, uint base) {
+  [[unroll]] for (uint p = 0; p < PART; p++) {
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / WIDTH, d = n % WIDTH;
+    ahead[p] = r < keys && d < columns ? float(v[base + r * v_row + d * v_column]) : 0.0;
+  }
+}
+
+void put_tile() {
+  [[unroll]] for (uint p = 0; p < PART; p++) {
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = n / WIDTH, d = n % WIDTH;
+    tile[r][PLACE(r, d >> 2)][d & 3u] = ahead[p];
   }
 }
 
@@ -70,33 +81,35 @@ void main() {
   const uint v_base = v_at + i * v0 + outer * v1, m_base = i * m0 + outer * m1, y_base = i * y0 + outer * y1;
   const uint vectors = (inner + 3) / 4, end = (flags & CAUSAL) != 0 ? min(keys, first + ROWS) : keys;
 
-  float most[4], sum[4];
-  vec4 result[4][VECTORS];
-  [[unroll]] for (uint r = 0; r < 4; r++) {
+  float most[EACH], sum[EACH];
+  vec4 result[EACH][VECTORS];
+  [[unroll]] for (uint r = 0; r < EACH; r++) {
     most[r] = lowest;
     sum[r] = 0.0;
     [[unroll]] for (uint c = 0; c < VECTORS; c++) result[r][c] = vec4(0);
   }
   load_queries(first, q_base);
+  fetch_keys(0, k_base);
 
   for (uint begin = 0; begin < end; begin += KEYS) {
     barrier();
-    load_keys(begin, k_base);
+    put_tile();
     barrier();
+    fetch_values(begin, v_base);
 
-    float score[4][SCORES];
-    [[unroll]] for (uint r = 0; r < 4; r++)
+    float score[EACH][SCORES];
+    [[unroll]] for (uint r = 0; r < EACH; r++)
       [[unroll]] for (uint s = 0; s < SCORES; s++) score[r][s] = 0.0;
     for (uint d = 0; d < vectors; d++) {
-      vec4 a[4];
-      [[unroll]] for (uint r = 0; r < 4; r++) a[r] = queries[down + DOWN * r][d];
-      [[unroll]] for (uint s = 0; s < SCORES; s++) {
-        const vec4 b = tile[across + ACROSS * s][d];
-        [[unroll]] for (uint r = 0; r < 4; r++)
-          score[r][s] = fma(a[r].x, b.x, fma(a[r].y, b.y, fma(a[r].z, b.z, fma(a[r].w, b.w, score[r][s]))));
+      vec4 b[SCORES];
+      [[unroll]] for (uint s = 0; s < SCORES; s++) b[s] = tile[across + ACROSS * s][PLACE(across, d)];
+      [[unroll]] for (uint r = 0; r < EACH; r++) {
+        const vec4 a = queries[down + DOWN * r][PLACE(down + DOWN * r, d)];
+        [[unroll]] for (uint s = 0; s < SCORES; s++)
+          score[r][s] = fma(a.x, b[s].x, fma(a.y, b[s].y, fma(a.z, b[s].z, fma(a.w, b[s].w, score[r][s]))));
       }
     }
-    [[unroll]] for (uint r = 0; r < 4; r++) {
+    [[unroll]] for (uint r = 0; r < EACH; r++) {
       const uint row = min(first + down + DOWN * r, rows - 1);
       float largest = lowest;
       [[unroll]] for (uint s = 0; s < SCORES; s++) {
@@ -106,46 +119,52 @@ void main() {
         if (!seen) score[r][s] = none;
         largest = max(largest, score[r][s]);
       }
-      partial[down + DOWN * r][across >> 2][across & 3u] = largest;
+      weights[down + DOWN * r][across >> 2][across & 3u] = largest;
     }
     barrier();
 
-    load_values(begin, v_base);
-    float shrunk[4];
-    [[unroll]] for (uint r = 0; r < 4; r++) {
-      vec4 both = partial[down + DOWN * r][0];
-      both = max(both, partial[down + DOWN * r][1]);
-      const float largest = max(most[r], max(max(both.x, both.y), max(both.z, both.w)));
-      shrunk[r] = exp(most[r] - largest);
+    put_tile();
+    fetch_keys(begin + KEYS, k_base); // none beyond the last
+    [[unroll]] for (uint r = 0; r < EACH; r++) {
+      const vec4 parts = max(weights[down + DOWN * r][0], weights[down + DOWN * r][1]);
+      const float largest = max(most[r], max(max(parts.x, parts.y), max(parts.z, parts.w)));
+      const float shrunk = exp(most[r] - largest);
       most[r] = largest;
-      sum[r] *= shrunk[r];
+      sum[r] *= shrunk;
+      [[unroll]] for (uint s = 0; s < SCORES; s++) {
+        score[r][s] = exp(score[r][s] - largest);
+        sum[r] += score[r][s];
+      }
+      [[unroll]] for (uint c = 0; c < VECTORS; c++) result[r][c] *= shrunk;
+    }
+    barrier();
+    [[unroll]] for (uint r = 0; r < EACH; r++)
       [[unroll]] for (uint s = 0; s < SCORES; s++) {
         const uint key = across + ACROSS * s;
-        const float weight = exp(score[r][s] - largest);
-        sum[r] += weight;
-        weights[down + DOWN * r][key >> 2][key & 3u] = weight;
+        weights[down + DOWN * r][WEIGHT(down + DOWN * r, key >> 2)][key & 3u] = score[r][s];
       }
-      [[unroll]] for (uint c = 0; c < VECTORS; c++) result[r][c] *= shrunk[r];
-    }
     barrier();
 
     for (uint key = 0; key < KEYS / 4; key++) {
-      vec4 a[4];
-      [[unroll]] for (uint r = 0; r < 4; r++) a[r] = weights[down + DOWN * r][key];
-      [[unroll]] for (uint c = 0; c < VECTORS; c++)
-        [[unroll]] for (uint e = 0; e < 4; e++) {
-          const vec4 b = tile[4 * key + e][across + ACROSS * c];
-          [[unroll]] for (uint r = 0; r < 4; r++) result[r][c] = fma(vec4(a[r][e]), b, result[r][c]);
-        }
+      vec4 b[4][VECTORS];
+      [[unroll]] for (uint e = 0; e < 4; e++)
+        [[unroll]] for (uint c = 0; c < VECTORS; c++)
+          b[e][c] = tile[4 * key + e][PLACE(4 * key + e, across) + ACROSS * c];
+      [[unroll]] for (uint r = 0; r < EACH; r++) {
+        const vec4 a = weights[down + DOWN * r][WEIGHT(down + DOWN * r, key)];
+        [[unroll]] for (uint c = 0; c < VECTORS; c++)
+          result[r][c] = fma(vec4(a.x), b[0][c],
+                             fma(vec4(a.y), b[1][c], fma(vec4(a.z), b[2][c], fma(vec4(a.w), b[3][c], result[r][c]))));
+      }
     }
   }
 
   barrier();
-  [[unroll]] for (uint r = 0; r < 4; r++) partial[down + DOWN * r][across >> 2][across & 3u] = sum[r];
+  [[unroll]] for (uint r = 0; r < EACH; r++) weights[down + DOWN * r][across >> 2][across & 3u] = sum[r];
   barrier();
-  [[unroll]] for (uint r = 0; r < 4; r++) {
+  [[unroll]] for (uint r = 0; r < EACH; r++) {
     const uint row = first + down + DOWN * r;
-    const vec4 sums = partial[down + DOWN * r][0] + partial[down + DOWN * r][1];
+    const vec4 sums = weights[down + DOWN * r][0] + weights[down + DOWN * r][1];
     const float inverse = 1.0 / ((sums.x + sums.y) + (sums.z + sums.w));
     [[unroll]] for (uint c = 0; c < VECTORS; c++)
       [[unroll]] for (uint e = 0; e < 4; e++) {

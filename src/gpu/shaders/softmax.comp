@@ -1,6 +1,6 @@
 #version 450
-// Softmax and its logarithm over the middle of x [outer][axis][inner]: the largest element and the sum are found in one
-// pass, the sum being scaled whenever a larger element comes.
+// Softmax and its logarithm over the middle of x [outer][axis][inner]. Short rows are kept in registers; of longer ones the
+// largest element and the sum are found in one pass, the sum being scaled whenever a larger element comes.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
@@ -10,44 +10,48 @@ layout(binding = 2) writeonly buffer Y { STORE y[]; };
 layout(push_constant) uniform Push { uint rows, axis, lanes, width, along, inner, logarithm; };
 #include "rows.glsl"
 
-#define HELD 8 // elements that a thread keeps; more are read twice
-
-// The largest element and the sum of e^(element - largest) so far.
-vec2 with(vec2 so_far, float v) {
-  return v > so_far.x ? vec2(v, so_far.y * exp(so_far.x - v) + 1.0) : vec2(so_far.x, so_far.y + exp(v - so_far.x));
-}
-
-float result(float v, float shift, float total) { return logarithm != 0 ? v - shift : exp(v - shift) / total; }
+#define HELD 8 // elements that a thread keeps
 
 void main() {
   const uint row = FLAT_GROUP * width + row_slot(), lane = row_lane(), inside = min(row, rows - 1);
   const uint outer = inside / inner, base = outer * axis * inner + (inside - outer * inner);
-  const bool held = axis <= HELD * lanes;
-  float elements[HELD];
-  vec2 so_far = vec2(uintBitsToFloat(0xff7fffffu), 0.0); // finite: the difference of two infinities is none
-  if (held) {
+  const float lowest = uintBitsToFloat(0xff7fffffu); // finite: the difference of two infinities is none
+  float most = lowest, sum = 0.0;
+  if (axis <= HELD * lanes) {
+    float elements[HELD], weights[HELD];
     [[unroll]] for (uint j = 0; j < HELD; j++) {
       const uint k = lane + j * lanes;
-      elements[j] = k < axis ? float(x[base + k * inner]) : 0.0;
+      elements[j] = k < axis ? float(x[base + k * inner]) : lowest;
+      most = max(most, elements[j]);
     }
-    [[unroll]] for (uint j = 0; j < HELD; j++)
-      if (lane + j * lanes < axis) so_far = with(so_far, elements[j]);
-  } else {
-    for (uint k = lane; k < axis; k += lanes) so_far = with(so_far, float(x[base + k * inner]));
+    most = over_lanes(REDUCE_MAX, most);
+    [[unroll]] for (uint j = 0; j < HELD; j++) {
+      weights[j] = exp(elements[j] - most);
+      if (lane + j * lanes < axis) sum += weights[j];
+    }
+    sum = over_lanes(REDUCE_ADD, sum);
+    const float shift = most + log(sum);
+    [[unroll]] for (uint j = 0; j < HELD; j++) {
+      const uint k = lane + j * lanes;
+      if (row < rows && k < axis) y[base + k * inner] = STORE(logarithm != 0 ? elements[j] - shift : weights[j] / sum);
+    }
+    return;
   }
-  const float largest = over_lanes(REDUCE_MAX, so_far.x);
-  const float total = over_lanes(REDUCE_ADD, so_far.y * exp(so_far.x - largest));
-  const float shift = logarithm != 0 ? largest + log(total) : largest;
-  if (row >= rows) return;
-  if (held) {
-    [[unroll]] for (uint j = 0; j < HELD; j++) {
-      const uint k = lane + j * lanes;
-      if (k < axis) y[base + k * inner] = STORE(result(elements[j], shift, total));
+  for (uint k = lane; k < axis; k += lanes) {
+    const float v = float(x[base + k * inner]);
+    if (v > most) {
+      sum = sum * exp(most - v) + 1.0;
+      most = v;
+    } else {
+      sum += exp(v - most);
     }
-  } else {
-    for (uint k = lane; k < axis; k += lanes) {
-      const uint at = base + k * inner;
-      y[at] = STORE(result(float(x[at]), shift, total));
-    }
+  }
+  const float largest = over_lanes(REDUCE_MAX, most);
+  sum = over_lanes(REDUCE_ADD, sum * exp(most - largest));
+  const float shift = largest + log(sum);
+  for (uint k = lane; row < rows && k < axis; k += lanes) {
+    const uint at = base + k * inner;
+    const float v = float(x[at]);
+    y[at] = STORE(logarithm != 0 ? v - shift : exp(v - largest) / sum);
   }
 }
