@@ -11,7 +11,7 @@ enum { Q, K, V, MASK, Y, VIEWS }; /* operands, and arrays of the batch's nest */
 static const struct {
   int64_t width, rows;
   int shader;
-} tiles[] = {{32, 64, RG_SHADER_attention_32}, {64, 32, RG_SHADER_attention_64}, {128, 32, RG_SHADER_attention_128}};
+} tiles[] = {{32, 64, RG_SHADER_attention_32}, {64, 64, RG_SHADER_attention_64}, {128, 32, RG_SHADER_attention_128}};
 
 typedef struct push {
   uint32_t rows, keys, inner, columns, flags, blocks, items;
