@@ -2,7 +2,7 @@
 // arguments, tiles and group sizes, so that either stands for the other. The build puts the variant's definitions in
 // front, and translated functions (activation.comp) where they are included.
 //
-// Each SIMD group holds SIMD_M x SIMD_N results in matrices; x and w pass through threadgroup memory as they lie, TK
+// Each SIMD group holds SIMD_M x SIMD_N results in matrices; x and w pass through threadgroup memory as they lie, DEPTH
 // columns and rows at a time, and at the end the results pass through it eight rows at a time, to be finished and
 // written by vectors.
 #include <metal_stdlib>
@@ -17,16 +17,22 @@ typedef float4 store4;
 
 #include "functions"
 
-#define THREADS ((TM / RM) * (TN / RN))
-#define A_QUADS (TK / 4) // of a row
+#ifndef SLICES
+#define SLICES 1
+#endif
+#define THREADS (SLICES * (TM / RM) * (TN / RN))
+#define DEPTH   (SLICES * TK) // columns of x and rows of w at a time: what the slices of product.comp hold together
+#define A_QUADS (DEPTH / 4)   // of a row
 #define B_QUADS (TN / 4)
 #define A_EACH  (TM * A_QUADS / THREADS)
-#define B_EACH  (TK * B_QUADS / THREADS)
+#define B_EACH  (DEPTH * B_QUADS / THREADS)
 #define A_LINE  (A_QUADS + 1) // padded against bank conflicts
 #define B_LINE  (B_QUADS + 1)
 #define B_FIRST (TM * A_LINE) // where w's tile lies in the threadgroup's memory
 #if TM >= 64
 #define SIMD_ROWS 2 // SIMD groups above one another
+#elif TM >= 32
+#define SIMD_ROWS (THREADS / 64)
 #else
 #define SIMD_ROWS 1
 #endif
@@ -34,12 +40,12 @@ typedef float4 store4;
 #define SIMD_M       (TM / SIMD_ROWS)
 #define SIMD_N       (TN / SIMD_COLUMNS)
 #define STRIP_QUADS  (SIMD_N / 4)
-
 #define UNROLL_ALL   _Pragma("clang loop unroll(full)")
 
-static_assert(TM * A_QUADS % THREADS == 0 && TK * B_QUADS % THREADS == 0, "every thread brings as much of the tiles");
-static_assert(SIMD_M % 8 == 0 && SIMD_N % 8 == 0 && TK % 8 == 0, "SIMD groups hold whole matrices");
-static_assert(THREADS / 32 * 8 * STRIP_QUADS <= TM * A_LINE + TK * B_LINE, "strips fit in the tiles' memory");
+static_assert(TM * A_QUADS % THREADS == 0 && DEPTH * B_QUADS % THREADS == 0, "every thread brings as much of the tiles");
+static_assert(SIMD_M % 8 == 0 && SIMD_N % 8 == 0 && DEPTH % 8 == 0, "SIMD groups hold whole matrices");
+static_assert(SIMD_ROWS * SIMD_M == TM && SIMD_COLUMNS * SIMD_N == TN, "SIMD groups share all results");
+static_assert(THREADS / 32 * 8 * STRIP_QUADS <= TM * A_LINE + DEPTH * B_LINE, "strips fit in the tiles' memory");
 
 struct Push {
     uint m, n, k;
@@ -108,7 +114,7 @@ kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffe
                   device float* partial [[buffer(6)]], uint3 group [[threadgroup_position_in_grid]],
                   uint3 groups [[threadgroups_per_grid]], uint t [[thread_index_in_threadgroup]],
                   uint lane [[thread_index_in_simdgroup]], uint simd [[simdgroup_index_in_threadgroup]]) {
-    threadgroup float4 tiles[TM * A_LINE + TK * B_LINE];
+    threadgroup float4 tiles[TM * A_LINE + DEPTH * B_LINE];
     const uint first_column = group.x * TN, first_row = group.y * TM;
     const uint matrix_index = group.z / p.splits, split = group.z - matrix_index * p.splits;
     const uint begin = split * p.split_k, end = min(p.k, begin + p.split_k);
@@ -130,7 +136,7 @@ kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffe
         UNROLL_ALL
         for (uint j = 0; j < SIMD_N / 8; j++) sums[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0);
 
-    for (uint at = begin; at < end; at += TK) {
+    for (uint at = begin; at < end; at += DEPTH) {
         UNROLL_ALL
         for (uint i = 0; i < A_EACH; i++) {
             const uint unit = t + i * THREADS, quad = unit % A_QUADS;
@@ -142,7 +148,7 @@ kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffe
             tiles[B_FIRST + row * B_LINE + quad] = read_w(p, w, w_base, at + row, first_column + quad * 4);
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);
-        for (uint s = 0; s < TK; s += 8) {
+        for (uint s = 0; s < DEPTH; s += 8) {
             simdgroup_float8x8 a[SIMD_M / 8], b[SIMD_N / 8];
             UNROLL_ALL
             for (uint i = 0; i < SIMD_M / 8; i++)
