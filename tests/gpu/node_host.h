@@ -28,7 +28,8 @@
 typedef enum gpu_layouts {
   GPU_ROW_MAJOR,
   GPU_BOTH_LAYOUTS, /* all in the one, then all in the other */
-  GPU_LAST_IN,      /* inputs channels-last, outputs row-major */
+  GPU_CHANNELS_LAST,
+  GPU_LAST_IN, /* inputs channels-last, outputs row-major */
   GPU_LAST_OUT
 } gpu_layouts;
 
@@ -155,8 +156,8 @@ static inline bool gpu_may_be_in_place(const gpu_run *run) {
 }
 
 static inline void gpu_run_prepared(gpu_run *run, const rango_tensor *inputs, double tolerance) {
-  const rg_gpu_places places = {run->inputs, run->outputs, run->scratch};
   gpu_place(run, inputs);
+  const rg_gpu_places places = {run->inputs, run->outputs, run->scratch};
   gpu_execute(run, &places);
   for (int i = 0; i < run->c->node->output_count; i++) gpu_compare(run, i, run->outputs[i], tolerance);
   if (gpu_may_be_in_place(run)) {
@@ -252,8 +253,8 @@ static inline void gpu_check_wanted(op_case *c, gpu_layouts layouts, gpu_wanted 
   gpu_evaluate(c, expected);
   for (int d = 0; d < gpu_device_count; d++)
     for (int half = 0; half <= (gpu_devices[d]->info.half ? 1 : 0); half++) {
-      const rg_layout from = layouts == GPU_LAST_IN ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
-      const rg_layout to = layouts == GPU_LAST_OUT ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+      const rg_layout from = layouts == GPU_LAST_IN || layouts == GPU_CHANNELS_LAST ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
+      const rg_layout to = layouts == GPU_LAST_OUT || layouts == GPU_CHANNELS_LAST ? RG_CHANNELS_LAST : RG_ROW_MAJOR;
       gpu_variant(c, expected, gpu_devices[d], half, from, to, wanted, tolerance);
       if (layouts == GPU_BOTH_LAYOUTS)
         gpu_variant(c, expected, gpu_devices[d], half, RG_CHANNELS_LAST, RG_CHANNELS_LAST, wanted, tolerance);

@@ -3,6 +3,7 @@
 #include "cases_elementwise.h"
 #include "cases_image.h"
 #include "cases_move.h"
+#include "cases_product.h"
 #include "cases_rows.h"
 
 /* ---- all of them ---- */
@@ -59,6 +60,12 @@ int main(void) {
       cmocka_unit_test(test_attention_too_wide),
       cmocka_unit_test(test_nan_of_two),
       cmocka_unit_test(test_reduce_nan),
+      cmocka_unit_test(test_dense),
+      cmocka_unit_test(test_low_rank_dense),
+      cmocka_unit_test(test_gemm_matmul),
+      cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_conv_residual),
+      cmocka_unit_test(test_low_rank_conv),
       cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {
