@@ -1,7 +1,8 @@
 /*
  * An emulated Metal device: holds the program to what Apple's documents and its validation layer ask, and runs kernels
  * on the CPU. There is one device: with unified memory and of the family of the first Apple Silicon Macs, or, where
- * RANGO_EMULATED_METAL is "card", like the graphics card of an older one.
+ * RANGO_EMULATED_METAL is "card", like the graphics card of an older one. Where it is "refusing", its compiler takes no
+ * SIMD-group matrices.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -15,10 +16,12 @@
 #define LONGEST_BUFFER ((NSUInteger)1 << 30)
 #define QUARANTINE     4096 /* freed buffers whose addresses stay forbidden */
 
-static BOOL is_card(void) {
+static BOOL is_kind(const char *name) {
   const char *kind = getenv("RANGO_EMULATED_METAL");
-  return kind && strcmp(kind, "card") == 0;
+  return kind && strcmp(kind, name) == 0;
 }
+
+static BOOL is_card(void) { return is_kind("card"); }
 
 @implementation MTLCompileOptions
 - (void)setLanguageVersion:(MTLLanguageVersion)value {
@@ -160,7 +163,7 @@ static NSError *error_of(NSString *text) {
 - (id<MTLLibrary>)newLibraryWithSource:(NSString *)source options:(MTLCompileOptions *)options error:(NSError **)error {
   const char *text = [source UTF8String];
   const BOOL matrices = strstr(text, "simdgroup_float8x8") != NULL;
-  if (matrices && (is_card() || [options languageVersion] < MTLLanguageVersion2_3)) {
+  if (matrices && (is_card() || is_kind("refusing") || [options languageVersion] < MTLLanguageVersion2_3)) {
     *error = error_of(@"SIMD-group matrices need Metal 2.3 and a GPU that has them");
     return nil;
   }

@@ -279,7 +279,41 @@ static void check_tiles(rg_gpu_device *device) {
 }
 static void test_tiles(void **state) { each_device(check_tiles); }
 
+/* ---- a twin that the driver's compiler refuses ---- */
+
+static int warnings;
+static char warning[1024];
+
+static void on_log(void *user, rango_log_level level, const char *message) {
+  warnings++;
+  snprintf(warning, sizeof warning, "%s", message);
+}
+
+static void test_no_warnings(void **state) {
+  if (warnings > 0) fail_msg("%d twins were left aside: %s", warnings, warning);
+}
+
+#ifdef METAL_EMULATED
+static void test_refused(void **state) {
+  const char *kind = getenv("RANGO_EMULATED_METAL");
+  char before[32];
+  snprintf(before, sizeof before, "%s", kind ? kind : "unified");
+  setenv("RANGO_EMULATED_METAL", "refusing", 1);
+  test_tiles(state); /* the translated shader runs instead */
+  setenv("RANGO_EMULATED_METAL", before, 1);
+  assert_true(warnings >= 8);
+  assert_non_null(strstr(warning, "SIMD-group matrices"));
+}
+#endif
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiles)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_no_warnings),
+#ifdef METAL_EMULATED
+      cmocka_unit_test(test_refused),
+#endif
+  };
+  rango_set_log(on_log, NULL, RANGO_LOG_WARNING);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,25 +1,27 @@
 /* Metal: from a shader's source to its pipeline state, once a device. */
+#include "base/log.h"
 #include "gpu/metal/metal.h"
 
-static rango_status make_library(rg_metal_device *device, const rg_gpu_shader *shader, id<MTLLibrary> *out) {
-  const bool matrices = device->simdgroup_matrices && shader->msl_matrices;
+static rango_status make_function(rg_metal_device *device, const char *source, MTLLanguageVersion version,
+                                  id<MTLFunction> *out) {
   MTLCompileOptions *options = [[[MTLCompileOptions alloc] init] autorelease];
-  [options setLanguageVersion:matrices ? MTLLanguageVersion2_3 : MTLLanguageVersion2_2];
+  [options setLanguageVersion:version];
   [options setFastMathEnabled:NO]; /* NaN and infinity pass as on the CPU, functions are the precise ones */
-  NSString *source = [NSString stringWithUTF8String:matrices ? shader->msl_matrices : shader->msl];
   NSError *error = nil;
-  *out = [device->device newLibraryWithSource:source options:options error:&error];
-  return *out ? RANGO_OK : rg_metal_fail("newLibraryWithSource", error);
+  NSString *text = [NSString stringWithUTF8String:source];
+  id<MTLLibrary> library = [device->device newLibraryWithSource:text options:options error:&error];
+  if (!library) return rg_metal_fail("newLibraryWithSource", error);
+  *out = [library newFunctionWithName:@"main0"];
+  [library release];
+  RG_FAIL_IF(!*out, RANGO_ERROR_DEVICE, "Metal: newFunctionWithName gave none");
+  return RANGO_OK;
 }
 
-static rango_status make_pipeline(rg_metal_device *device, const rg_gpu_shader *shader,
-                                  id<MTLComputePipelineState> *out) {
-  id<MTLLibrary> library;
+static rango_status make_pipeline(rg_metal_device *device, const rg_gpu_shader *shader, const char *source,
+                                  MTLLanguageVersion version, id<MTLComputePipelineState> *out) {
+  id<MTLFunction> function = nil;
   NSError *error = nil;
-  RG_TRY(make_library(device, shader, &library));
-  id<MTLFunction> function = [library newFunctionWithName:@"main0"];
-  [library release];
-  RG_FAIL_IF(!function, RANGO_ERROR_DEVICE, "Metal: newFunctionWithName gave none");
+  RG_TRY(make_function(device, source, version, &function));
   id<MTLComputePipelineState> pipeline = [device->device newComputePipelineStateWithFunction:function error:&error];
   [function release];
   if (!pipeline) return rg_metal_fail("newComputePipelineState", error);
@@ -33,11 +35,20 @@ static rango_status make_pipeline(rg_metal_device *device, const rg_gpu_shader *
   return RANGO_OK;
 }
 
+/* The shader's twin where the device can run it, else the shader as it was translated. */
+static rango_status make_best(rg_metal_device *device, const rg_gpu_shader *shader, id<MTLComputePipelineState> *out) {
+  if (device->simdgroup_matrices && shader->msl_matrices) {
+    if (make_pipeline(device, shader, shader->msl_matrices, MTLLanguageVersion2_3, out) == RANGO_OK) return RANGO_OK;
+    rg_log(RANGO_LOG_WARNING, "shader %s runs without SIMD-group matrices: %s", shader->name, rango_error_message());
+  }
+  return make_pipeline(device, shader, shader->msl, MTLLanguageVersion2_2, out);
+}
+
 rango_status rg_metal_pipeline(rg_metal_device *device, int shader, id<MTLComputePipelineState> *out) {
   rango_status status = RANGO_OK;
   pthread_mutex_lock(&device->lock);
   id<MTLComputePipelineState> *kept = &device->pipelines[shader];
-  if (!*kept) status = make_pipeline(device, &rg_gpu_shaders[shader], kept);
+  if (!*kept) status = make_best(device, &rg_gpu_shaders[shader], kept);
   *out = *kept;
   pthread_mutex_unlock(&device->lock);
   return status == RANGO_OK ? status : rg_fail_context(status, "shader %s", rg_gpu_shaders[shader].name);

@@ -108,6 +108,7 @@ inline float4 activate4(constant Push& p, float4 v) {
     return activate_each(kind, alpha, beta, v);
 }
 
+[[max_total_threads_per_threadgroup(THREADS)]]
 kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffer(1)]],
                   const device store4* w [[buffer(2)]], const device store4* bias [[buffer(3)]],
                   const device store4* residual [[buffer(4)]], device store4* y [[buffer(5)]],
