@@ -160,7 +160,7 @@ rango_status rg_vk_buffer_create(rg_gpu_device *base, rg_gpu_memory memory, size
 void rg_vk_buffer_free(rg_gpu_device *base, rg_gpu_buffer *freed) {
   rg_vk_device *device = rg_vk(base);
   rg_vk_buffer *buffer = (rg_vk_buffer *)freed;
-  if (!buffer) return;
+  if (!buffer || atomic_load(&device->hung)) return;
   device->fn.vkDestroyBuffer(device->handle, buffer->handle, NULL);
   if (buffer->block) give_to_block(device, buffer->block);
   device->fn.vkFreeMemory(device->handle, buffer->memory, NULL);

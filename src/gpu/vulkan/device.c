@@ -72,6 +72,7 @@ static void set_limits(rg_vk_device *device, const rg_vk_physical *physical) {
 
 static void close_device(rg_gpu_device *base) {
   rg_vk_device *device = rg_vk(base);
+  if (atomic_load(&device->hung)) return;
   if (device->handle && device->fn.vkDestroyDevice) {
     rg_vk_staging_free(device);
     rg_vk_cache_save(device);

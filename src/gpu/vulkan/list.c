@@ -195,7 +195,7 @@ rango_status rg_vk_list_create(rg_gpu_device *base, const rg_gpu_command *comman
 
 void rg_vk_list_free(rg_gpu_device *base, rg_gpu_list *list) {
   rg_vk_device *device = rg_vk(base);
-  if (!list) return;
+  if (!list || atomic_load(&device->hung)) return;
   rg_vk_commands_free(device, &list->commands);
   device->fn.vkDestroyDescriptorPool(device->handle, list->sets, NULL);
   device->fn.vkDestroyQueryPool(device->handle, list->times, NULL);

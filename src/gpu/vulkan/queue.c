@@ -3,7 +3,8 @@
 
 #include "gpu/vulkan/vulkan.h"
 
-#define SPIN_NS 2000000 /* before the thread sleeps: waking up costs more than a small network takes */
+#define HUNG_NS UINT64_C(600000000000) /* no list runs as long, on a device in software either */
+#define SPIN_NS 2000000      /* before the thread sleeps: waking up costs more than a small network takes */
 
 rango_status rg_vk_commands_create(rg_vk_device *device, VkCommandPoolCreateFlags flags, rg_vk_commands *out) {
   const VkCommandPoolCreateInfo pool = {
@@ -20,6 +21,7 @@ rango_status rg_vk_commands_create(rg_vk_device *device, VkCommandPoolCreateFlag
 }
 
 void rg_vk_commands_free(rg_vk_device *device, rg_vk_commands *commands) {
+  if (atomic_load(&device->hung)) return;
   device->fn.vkDestroyFence(device->handle, commands->fence, NULL);
   device->fn.vkDestroyCommandPool(device->handle, commands->pool, NULL);
   *commands = (rg_vk_commands){0};
@@ -28,6 +30,7 @@ void rg_vk_commands_free(rg_vk_device *device, rg_vk_commands *commands) {
 rango_status rg_vk_submit(rg_vk_device *device, const rg_vk_commands *commands) {
   const VkSubmitInfo submit = {
       .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &commands->buffer};
+  RG_FAIL_IF(atomic_load(&device->hung), RANGO_ERROR_DEVICE, "%s hangs", device->base.info.name);
   RG_VK_TRY(device->fn.vkResetFences, (device->handle, 1, &commands->fence));
   pthread_mutex_lock(&device->queue_lock);
   const VkResult result = device->fn.vkQueueSubmit(device->queue, 1, &submit, commands->fence);
@@ -50,7 +53,8 @@ rango_status rg_vk_wait(rg_vk_device *device, const rg_vk_commands *commands) {
     while (result == VK_NOT_READY && rg_vk_now_ns() < end);
   }
   if (result == VK_NOT_READY)
-    result = device->fn.vkWaitForFences(device->handle, 1, &commands->fence, VK_TRUE, UINT64_MAX);
+    result = device->fn.vkWaitForFences(device->handle, 1, &commands->fence, VK_TRUE, HUNG_NS);
+  if (result == VK_TIMEOUT) atomic_store(&device->hung, true);
   return result == VK_SUCCESS ? RANGO_OK : rg_vk_fail("vkWaitForFences", result);
 }
 

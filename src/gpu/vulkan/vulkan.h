@@ -3,6 +3,7 @@
 #define RG_GPU_VULKAN_VULKAN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define VK_NO_PROTOTYPES
 #include <vulkan/vulkan.h>
@@ -136,6 +137,7 @@ typedef struct rg_vk_device {
   uint32_t family;
   VkPhysicalDeviceLimits limits;
   uint64_t timestamp_mask; /* bits that count */
+  atomic_bool hung;        /* it may still use what it was given: nothing is freed any more */
 
   pthread_mutex_t queue_lock;
   VkQueue queue;
