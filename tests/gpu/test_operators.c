@@ -4,6 +4,7 @@
 #include "cases_image.h"
 #include "cases_move.h"
 #include "cases_product.h"
+#include "cases_random.h"
 #include "cases_rows.h"
 
 /* ---- all of them ---- */
@@ -66,6 +67,10 @@ int main(void) {
       cmocka_unit_test(test_conv),
       cmocka_unit_test(test_conv_residual),
       cmocka_unit_test(test_low_rank_conv),
+      cmocka_unit_test(test_random_broadcast),
+      cmocka_unit_test(test_random_moves),
+      cmocka_unit_test(test_random_joins),
+      cmocka_unit_test(test_random_reductions),
       cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {
