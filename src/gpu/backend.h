@@ -18,13 +18,20 @@
 
 /* ---- shaders, made by the build from the folder shaders ---- */
 
+/* A shader in Metal's language. */
+typedef struct rg_gpu_msl {
+  const char *source;     /* NULL: none */
+  const uint8_t *library; /* compiled by the build; NULL where it had no compiler */
+  size_t library_bytes;
+} rg_gpu_msl;
+
 typedef struct rg_gpu_shader {
   const char *name;
   const uint32_t *spirv; /* NULL where the library is built without Vulkan */
   size_t spirv_bytes;
-  const char *msl;          /* NULL where it is built without Metal */
-  const char *msl_matrices; /* a twin for GPUs with SIMD-group matrices: same groups and arguments; NULL: none */
-  uint32_t threads[3];      /* of a group */
+  rg_gpu_msl msl;          /* none where it is built without Metal */
+  rg_gpu_msl msl_matrices; /* a twin for GPUs with SIMD-group matrices: same groups and arguments; or none */
+  uint32_t threads[3];     /* of a group */
   uint32_t shared_bytes;
   int binding_count; /* storage buffers: bindings 1 … binding_count of set 0 */
   int push_words;

@@ -2,7 +2,7 @@
  * An emulated Metal device: holds the program to what Apple's documents and its validation layer ask, and runs kernels
  * on the CPU. There is one device: with unified memory and of the family of the first Apple Silicon Macs, or, where
  * RANGO_EMULATED_METAL is "card", like the graphics card of an older one. Where it is "refusing", its compiler takes no
- * SIMD-group matrices.
+ * SIMD-group matrices; where it is "prebuilt", libraries that the build made are taken, and no sources.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -53,6 +53,22 @@ static void check_released(void) {
   [super dealloc];
 }
 @end
+
+/* ---- data for libraries ---- */
+
+struct emulated_dispatch_data {
+  size_t size;
+  char bytes[];
+};
+
+dispatch_data_t dispatch_data_create(const void *bytes, size_t size, void *queue, void *destructor) {
+  dispatch_data_t data = malloc(sizeof *data + size);
+  data->size = size;
+  memcpy(data->bytes, bytes, size);
+  return data;
+}
+
+void dispatch_release(dispatch_data_t data) { free(data); }
 
 /* ---- buffers ---- */
 
@@ -159,7 +175,21 @@ static NSError *error_of(NSString *text) {
   if (length > LONGEST_BUFFER) metal_broken("newBufferWithLength: more than maxBufferLength");
   return [[RgBuffer alloc] initWithLength:length shared:options == MTLResourceStorageModeShared];
 }
-/* What was compiled here is known by its text. */
+/* What was compiled here is known by its text; a library that the build made is that text, too. */
+- (id<MTLLibrary>)libraryOfText:(const char *)text length:(size_t)length {
+  for (const metal_kernel *const *kernel = metal_kernels; *kernel; kernel++)
+    if (strlen((*kernel)->source) == length && memcmp((*kernel)->source, text, length) == 0) {
+      RgLibrary *library = [[RgLibrary alloc] init];
+      library->kernel = *kernel;
+      return library;
+    }
+  return nil;
+}
+- (id<MTLLibrary>)newLibraryWithData:(dispatch_data_t)data error:(NSError **)error {
+  id<MTLLibrary> library = is_kind("prebuilt") ? [self libraryOfText:data->bytes length:data->size] : nil;
+  if (!library) *error = error_of(@"the library is for another system");
+  return library;
+}
 - (id<MTLLibrary>)newLibraryWithSource:(NSString *)source options:(MTLCompileOptions *)options error:(NSError **)error {
   const char *text = [source UTF8String];
   const BOOL matrices = strstr(text, "simdgroup_float8x8") != NULL;
@@ -167,14 +197,10 @@ static NSError *error_of(NSString *text) {
     *error = error_of(@"SIMD-group matrices need Metal 2.3 and a GPU that has them");
     return nil;
   }
-  for (const metal_kernel *const *kernel = metal_kernels; *kernel; kernel++)
-    if (strcmp((*kernel)->source, text) == 0) {
-      RgLibrary *library = [[RgLibrary alloc] init];
-      library->kernel = *kernel;
-      return library;
-    }
-  *error = error_of(@"this source is none of those that were compiled");
-  return nil;
+  if (is_kind("prebuilt")) metal_broken("a source is compiled although the build made its library");
+  id<MTLLibrary> library = [self libraryOfText:text length:strlen(text)];
+  if (!library) *error = error_of(@"this source is none of those that were compiled");
+  return library;
 }
 - (id<MTLComputePipelineState>)newComputePipelineStateWithFunction:(id<MTLFunction>)function error:(NSError **)error {
   if (!function) metal_broken("a pipeline state of no function");

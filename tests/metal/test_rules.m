@@ -52,7 +52,7 @@ static void setup(bench *s) {
   s->pool = [[NSAutoreleasePool alloc] init];
   s->device = [[[MTLCopyAllDevices() autorelease] objectAtIndex:0] retain];
   s->queue = [s->device newCommandQueue];
-  s->pipeline = new_pipeline(s, rg_gpu_shaders[RG_SHADER_vector].msl);
+  s->pipeline = new_pipeline(s, rg_gpu_shaders[RG_SHADER_vector].msl.source);
   assert_non_null(s->pipeline);
   s->a = new_buffer(s, COUNT);
   s->b = new_buffer(s, COUNT);

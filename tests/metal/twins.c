@@ -269,7 +269,7 @@ static void check_tiles(rg_gpu_device *device) {
               .depth = number_after(line, "TK=", 0) * number_after(line, "SLICES=", 1)};
     for (int half = 0; half < 2; half++, count++) {
       t.half = half;
-      assert_non_null(rg_gpu_shaders[t.shader].msl_matrices);
+      assert_non_null(rg_gpu_shaders[t.shader].msl_matrices.source);
       check_tile(device, &t);
       t.shader++;
     }

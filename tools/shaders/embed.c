@@ -3,8 +3,9 @@
  * the translation to Metal needs (docs/DESIGN.md): storage buffers at bindings 1 … n of set 0, 32-bit scalars as push
  * constants, sizes fixed by -D, no .length(), at most 32 KB of shared memory.
  *
- *   embed OUT.c [--spirv] [--msl] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...
+ *   embed OUT.c [--spirv] [--msl [--metallib]] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...
  *
+ * --metallib: beside each FILE.metal lies what Metal's compiler made of it, FILE.metallib, or nothing.
  * --twin: another Metal source of a shader, for GPUs with SIMD-group matrices.
  */
 #include <errno.h>
@@ -159,12 +160,11 @@ static void inspect(shader *s) {
   if (s->push > PUSH_MOST) fail(s->name, "more than 32 words of push constants");
 }
 
-static void put_file(FILE *out, const char *prefix, const char *name, const char *path) {
+static void put_text(FILE *out, const char *prefix, const char *name, const char *path) {
   size_t bytes;
   char *const whole = read_file(path, &bytes);
-  const char *text = whole;
   fprintf(out, "static const char %s_%s[] =\n\"", prefix, name);
-  for (; *text; text++) {
+  for (const char *text = whole; *text; text++) {
     if (*text == '\n')
       fputs(text[1] ? "\\n\"\n\"" : "\\n", out);
     else if (*text == '"' || *text == '\\')
@@ -174,6 +174,28 @@ static void put_file(FILE *out, const char *prefix, const char *name, const char
   }
   fputs("\";\n", out);
   free(whole);
+}
+
+/* False where the file is empty: there was no compiler. */
+static int put_bytes(FILE *out, const char *prefix, const char *name, const char *path) {
+  size_t bytes;
+  unsigned char *whole = read_file(path, &bytes);
+  if (bytes > 0) fprintf(out, "static const uint8_t %s_library_%s[] = {", prefix, name);
+  for (size_t i = 0; i < bytes; i++) fprintf(out, "%s%u,", i % 24 ? "" : "\n", whole[i]);
+  if (bytes > 0) fputs("\n};\n", out);
+  free(whole);
+  return bytes > 0;
+}
+
+/* The source at `path`, and the library beside it where `metallib`, as the shader's field `field`. */
+static void put_msl(FILE *out, FILE *table, const char *field, const char *name, const char *path, int metallib) {
+  char library[4096];
+  put_text(out, field, name, path);
+  fprintf(table, ".%s = {.source = %s_%s", field, field, name);
+  if (snprintf(library, sizeof library, "%slib", path) >= (int)sizeof library) fail(path, "is too long");
+  if (metallib && put_bytes(out, field, name, library))
+    fprintf(table, ", .library = %s_library_%s, .library_bytes = sizeof %s_library_%s", field, name, field, name);
+  fputs("}, ", table);
 }
 
 static void put_words(FILE *out, const shader *s) {
@@ -190,14 +212,17 @@ static const char *twin_of(char **options, int count, const char *name) {
 }
 
 int main(int count, char **arguments) {
-  int at = 2, spirv = 0, msl = 0;
+  int at = 2, spirv = 0, msl = 0, metallib = 0;
   for (; at < count && strncmp(arguments[at], "--", 2) == 0; at++) {
     if (strcmp(arguments[at], "--spirv") == 0) spirv = 1;
     if (strcmp(arguments[at], "--msl") == 0) msl = 1;
+    if (strcmp(arguments[at], "--metallib") == 0) metallib = 1;
     if (strcmp(arguments[at], "--twin") == 0) at += 2;
   }
   if (count < 3 || (count - at) % 3 != 0) {
-    fprintf(stderr, "usage: embed OUT.c [--spirv] [--msl] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...\n");
+    fprintf(
+        stderr,
+        "usage: embed OUT.c [--spirv] [--msl [--metallib]] [--twin NAME FILE.metal]... NAME FILE.spv FILE.metal ...\n");
     return 2;
   }
   FILE *out = fopen(arguments[1], "w"), *table = tmpfile();
@@ -210,13 +235,11 @@ int main(int count, char **arguments) {
     s.count = bytes / sizeof *s.words;
     inspect(&s);
     if (spirv) put_words(out, &s);
-    if (msl) put_file(out, "msl", s.name, arguments[i + 2]);
     const char *twin = twin_of(arguments, at, s.name);
-    if (twin) put_file(out, "twin", s.name, twin);
     fprintf(table, "  {.name = \"%s\", ", s.name);
     if (spirv) fprintf(table, ".spirv = spirv_%s, .spirv_bytes = sizeof spirv_%s, ", s.name, s.name);
-    if (msl) fprintf(table, ".msl = msl_%s, ", s.name);
-    if (twin) fprintf(table, ".msl_matrices = twin_%s, ", s.name);
+    if (msl) put_msl(out, table, "msl", s.name, arguments[i + 2], metallib);
+    if (twin) put_msl(out, table, "msl_matrices", s.name, twin, metallib);
     fprintf(table, ".threads = {%u, %u, %u}, .shared_bytes = %u, .binding_count = %u, .push_words = %u},\n",
             s.threads[0], s.threads[1], s.threads[2], s.shared, s.bindings, s.push);
     free(s.definition);

@@ -4,6 +4,7 @@
 #define METAL_EMULATED_H
 
 #import <Foundation/Foundation.h>
+#include <dispatch/dispatch.h>
 
 typedef struct {
   NSUInteger width, height, depth;
@@ -98,6 +99,7 @@ typedef enum {
 - (id<MTLCommandQueue>)newCommandQueue;
 - (id<MTLBuffer>)newBufferWithLength:(NSUInteger)length options:(MTLResourceOptions)options;
 - (id<MTLLibrary>)newLibraryWithSource:(NSString *)source options:(MTLCompileOptions *)options error:(NSError **)error;
+- (id<MTLLibrary>)newLibraryWithData:(dispatch_data_t)data error:(NSError **)error;
 - (id<MTLComputePipelineState>)newComputePipelineStateWithFunction:(id<MTLFunction>)function error:(NSError **)error;
 @end
 
