@@ -2,7 +2,7 @@
 """Rango on a GPU beside PyTorch on the same one: float32 with TF32 off.
 
     bench/gpu.py [--program build/release/bench/gpu/gpu_network] [--device vulkan] [--networks vgg16,...] [--batches 1,64,512]
-                 [--products] [--profile NAME:BATCH] [--rounds N]
+                 [--products] [--profile NAME:BATCH] [--rounds N] [--models FOLDER]
 
 Networks are seeded (bench/gpu/networks.py), written as ONNX by PyTorch, and timed in turns: PyTorch's best of eager, a CUDA graph,
 and a CUDA graph channels-last, by CUDA events with inputs on the GPU; Rango by the wall clock around a call, copies to and from the
@@ -76,6 +76,14 @@ def export(network, x, path):
                       external_data=False, verbose=False)
 
 
+def model_of(arguments, name, network, folder):
+    if arguments.models:
+        return pathlib.Path(arguments.models) / f"{name}.onnx"
+    path = folder / f"{name}.onnx"
+    export(network, networks.example(name, 2), path)
+    return path
+
+
 def rango_ms(arguments, model, batches, rounds, *more):
     command = [arguments.program, model, arguments.device, ",".join(map(str, batches)), "--rounds", str(rounds), *more]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
@@ -93,8 +101,7 @@ def bench_networks(arguments, folder):
     ratios = {}
     for name in arguments.networks:
         network = networks.make(name)
-        path = folder / f"{name}.onnx"
-        export(network, networks.example(name, 2), path)
+        path = model_of(arguments, name, network, folder)
         check = [] if arguments.no_check else ["--check"]
         lines, _ = rango_ms(arguments, path, arguments.batches, arguments.rounds, *check)
         for line in lines or []:
@@ -148,6 +155,7 @@ def main():
     parser.add_argument("--rounds", default=30, type=int)
     parser.add_argument("--products", action="store_true")
     parser.add_argument("--no-check", action="store_true", help="don't compare outputs with the CPU's")
+    parser.add_argument("--models", help="folder with NAME.onnx of the same architectures, in place of PyTorch's export")
     parser.add_argument("--profile", help="NAME:BATCH: print the nodes' times of one network")
     arguments = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
@@ -155,8 +163,8 @@ def main():
         folder = pathlib.Path(folder)
         if arguments.profile:
             name, batch = arguments.profile.split(":")
-            export(networks.make(name), networks.example(name, 2), folder / "model.onnx")
-            _, profile = rango_ms(arguments, folder / "model.onnx", [int(batch)], arguments.rounds, "--profile")
+            path = model_of(arguments, name, networks.make(name), folder)
+            _, profile = rango_ms(arguments, path, [int(batch)], arguments.rounds, "--profile")
             print(profile)
             return
         if arguments.products:

@@ -133,28 +133,50 @@ vec4 read_w(uint base, uint at, uint column) {
   return value;
 }
 
-// `value` is the sum for four columns of a row. `cheap`: the activation is none or Relu.
-void write_y(uint base, uint row, uint column, vec4 value, bool cheap) {
+// Four columns of a row: their sum, finished. ACTIVATE makes one of the two functions do without the long activations.
 #ifdef C_SCALAR
-  for (uint i = 0u; i < 4u && column + i < n; i++) {
-    float v = value[i];
-    if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);
-    if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);
-    y[base + row * y_row + column + i] = STORE(activate(act, alpha, beta, v));
+#define WRITE_Y(name, ACTIVATE)                                                                                        \
+  void name(uint base, uint row, uint column, vec4 value) {                                                            \
+    for (uint i = 0u; i < 4u && column + i < n; i++) {                                                                 \
+      float v = value[i];                                                                                              \
+      if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);                                             \
+      if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);                                   \
+      y[base + row * y_row + column + i] = STORE(ACTIVATE(vec4(v)).x);                                                 \
+    }                                                                                                                  \
   }
 #else
-  if (column < n) {
-    const uint at = (base + row * y_row + column) >> 2;
-    if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);
-    if ((flags & 2u) != 0u) value += vec4(residual[at]);
-    if (cheap) {
-      if (act == ACT_RELU) value = mix(value, vec4(0.0), lessThan(value, vec4(0.0)));
-    } else {
-      for (uint i = 0u; i < 4u; i++) value[i] = activate(act, alpha, beta, value[i]);
-    }
-    y[at] = STORE4(value);
+#define WRITE_Y(name, ACTIVATE)                                                                                        \
+  void name(uint base, uint row, uint column, vec4 value) {                                                            \
+    if (column < n) {                                                                                                  \
+      const uint at = (base + row * y_row + column) >> 2;                                                              \
+      if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);                                       \
+      if ((flags & 2u) != 0u) value += vec4(residual[at]);                                                             \
+      y[at] = STORE4(ACTIVATE(value));                                                                                 \
+    }                                                                                                                  \
   }
 #endif
+vec4 relu_or_none(vec4 v) { return act == ACT_RELU ? mix(v, vec4(0.0), lessThan(v, vec4(0.0))) : v; }
+// The long one of transformers side by side, so that no lane waits for another's; the rest one by one.
+vec4 any_activation(vec4 v) {
+  if (act == ACT_GELU) {
+    const vec4 u = 0.70710678 * v;
+    v *= 0.5 + 0.5 * vec4(erf(u.x), erf(u.y), erf(u.z), erf(u.w));
+  } else {
+    for (uint i = 0u; i < 4u; i++) v[i] = activate(act, alpha, beta, v[i]);
+  }
+  return v;
+}
+#if SLICES > 1
+WRITE_Y(write_y, any_activation)
+#else
+WRITE_Y(write_y, relu_or_none)
+WRITE_Y(write_y_by, any_activation)
+#endif
+
+void write_part(uint split, uint matrix, uint row, uint column, vec4 value) {
+  const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + row) * n + column;
+  [[unroll]] for (int c = 0; c < 4; c++)
+    if (column + c < n) partial[to + c] = value[c];
 }
 
 void main() {
@@ -195,29 +217,23 @@ void main() {
 
   vec4 a_next[A_EACH][4], b_next[B_EACH];
 #ifdef CONV
-#define READ_TILES(from)                                                                                               \
-  [[unroll]] for (int i = 0; i < A_EACH; i++)                                                                          \
-    if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)                                                           \
-      [[unroll]] for (int j = 0; j < 4; j++) a_next[i][j] = read_x(rows[i][j], x_base, (from) + a_k[i], end);          \
-  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
-    const uint unit = t + i * THREADS;                                                                                 \
-    if (B_UNITS % THREADS == 0 || unit < B_UNITS)                                                                      \
-      b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
-  }
+#define ROW_OF_X(i, j) rows[i][j]
 #else
-#define READ_TILES(from)                                                                                               \
+#define ROW_OF_X(i, j) (first_row + a_rows[i] * 4 + j)
+#endif
+#define READ_X(from)                                                                                                   \
   [[unroll]] for (int i = 0; i < A_EACH; i++)                                                                          \
     if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)                                                           \
-      [[unroll]] for (int j = 0; j < 4; j++)                                                                           \
-          a_next[i][j] = read_x(first_row + a_rows[i] * 4 + j, x_base, (from) + a_k[i], end);                          \
+      [[unroll]] for (int j = 0; j < 4; j++) a_next[i][j] = read_x(ROW_OF_X(i, j), x_base, (from) + a_k[i], end);
+#define READ_W(from)                                                                                                   \
   [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
     const uint unit = t + i * THREADS;                                                                                 \
     if (B_UNITS % THREADS == 0 || unit < B_UNITS)                                                                      \
       b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
   }
-#endif
 
-  READ_TILES(begin + slice * TK)
+  READ_X(begin + slice * TK)
+  READ_W(begin + slice * TK)
   for (uint at = begin; at < end; at += SLICES * TK) {
     [[unroll]] for (int i = 0; i < A_EACH; i++)
       if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)
@@ -228,7 +244,9 @@ void main() {
       if (B_UNITS % THREADS == 0 || unit < B_UNITS) tiles[bs + unit] = b_next[i];
     }
     barrier();
-    READ_TILES(at + (SLICES + slice) * TK) // beyond the end nothing is read: a branch here would keep loads from running ahead
+    // Unconditionally: beyond the end nothing counts, and behind a branch fewer loads would run ahead.
+    READ_X(at + (SLICES + slice) * TK)
+    READ_W(at + (SLICES + slice) * TK)
     for (uint four = 0u; four < TK; four += 4u) // unrolled so far that loads run ahead
       [[unroll]] for (uint s = 0u; s < 4u; s++) {
         vec4 a[RM / 4], b[RN / 4];
@@ -241,44 +259,38 @@ void main() {
   }
 
 #if SLICES > 1
-  // [slice - 1][row of a thread][thread]
-  if (slice > 0u) {
-    [[unroll]] for (int i = 0; i < RM; i++)
-      [[unroll]] for (int j = 0; j < RN / 4; j++)
-        tiles[((slice - 1u) * (RM * RN / 4) + i * (RN / 4) + j) * THREADS + t] = sums[i][j];
-  }
+  // All slices' sums, [slice][row][column / 4]; then each thread finishes one vector of the tile.
+  [[unroll]] for (int i = 0; i < RM; i++)
+    [[unroll]] for (int j = 0; j < RN / 4; j++)
+      tiles[(slice * TM + (i / 4 * (TM / RM) + ty) * 4 + i % 4) * (TN / 4) + j * (TN / RN) + tx] = sums[i][j];
   barrier();
-  if (slice > 0u) return;
-  for (uint other = 0u; other < SLICES - 1u; other++)
-    [[unroll]] for (int i = 0; i < RM; i++)
-      [[unroll]] for (int j = 0; j < RN / 4; j++)
-        sums[i][j] += tiles[(other * (RM * RN / 4) + i * (RN / 4) + j) * THREADS + t];
-#endif
-
+  const uint one = gl_LocalInvocationID.x, row = first_row + one / (TN / 4), column = first_column + one % (TN / 4) * 4;
+  vec4 sum = tiles[one];
+  [[unroll]] for (uint other = 1u; other < SLICES; other++) sum += tiles[other * (TM * TN / 4) + one];
+  if (row >= m) return;
+  if (splits > 1u) {
+    write_part(split, matrix, row, column, sum);
+  } else {
+    write_y(matrix * y_batch, row, column, sum);
+  }
+#else
 #define ROW(i)    (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
 #define COLUMN(j) (first_column + ((j) * (TN / RN) + tx) * 4)
-  if (splits > 1u) {
-    [[unroll]] for (int i = 0; i < RM; i++)
-      [[unroll]] for (int j = 0; j < RN / 4; j++) {
-        const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + ROW(i)) * n + COLUMN(j);
-        [[unroll]] for (int c = 0; c < 4; c++)
-          if (ROW(i) < m && COLUMN(j) + c < n) partial[to + c] = sums[i][j][c];
+  [[unroll]] for (int i = 0; i < RM; i++)
+    [[unroll]] for (int j = 0; j < RN / 4; j++)
+      if (ROW(i) < m) {
+        if (splits > 1u)
+          write_part(split, matrix, ROW(i), COLUMN(j), sums[i][j]);
+        else if (act <= ACT_RELU)
+          write_y(matrix * y_batch, ROW(i), COLUMN(j), sums[i][j]);
       }
-    return;
-  }
-#ifndef C_SCALAR
-  if (act <= ACT_RELU) {
-    [[unroll]] for (int i = 0; i < RM; i++)
-      [[unroll]] for (int j = 0; j < RN / 4; j++)
-        if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), COLUMN(j), sums[i][j], true);
-    return;
-  }
-#endif
-  // A loop, for the activations are long: its array lies in memory, the sums above in registers.
+  if (splits > 1u || act <= ACT_RELU) return;
+  // Again as a loop, for the other activations are long: its array lies in memory, the sums above in registers.
   vec4 results[RM * RN / 4];
   [[unroll]] for (int i = 0; i < RM; i++)
     [[unroll]] for (int j = 0; j < RN / 4; j++) results[i * (RN / 4) + j] = sums[i][j];
   for (uint i = 0u; i < RM; i++)
     for (uint j = 0u; j < RN / 4; j++)
-      if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), COLUMN(j), results[i * (RN / 4) + j], false);
+      if (ROW(i) < m) write_y_by(matrix * y_batch, ROW(i), COLUMN(j), results[i * (RN / 4) + j]);
+#endif
 }
