@@ -4,7 +4,7 @@
 #include "gpu/vulkan/vulkan.h"
 
 #define HUNG_NS UINT64_C(600000000000) /* no list runs as long, on a device in software either */
-#define SPIN_NS 2000000      /* before the thread sleeps: waking up costs more than a small network takes */
+#define SPIN_NS 2000000                /* before the thread sleeps: waking up costs more than a small network takes */
 
 rango_status rg_vk_commands_create(rg_vk_device *device, VkCommandPoolCreateFlags flags, rg_vk_commands *out) {
   const VkCommandPoolCreateInfo pool = {
