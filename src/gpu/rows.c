@@ -7,8 +7,8 @@ rg_gpu_rows rg_gpu_rows_make(int64_t rows, int64_t axis, bool along) {
   int64_t lanes = 1, width = 1;
   if (along) {
     while (lanes < THREADS && lanes * 2 <= axis) lanes *= 2;
-    /* Several elements a thread, where there are rows enough. */
-    while (lanes > 32 && lanes * 4 > axis && rows * lanes > ENOUGH) lanes /= 2;
+    /* Up to four elements a thread, where there are rows enough. */
+    while (lanes > 32 && lanes * 2 >= axis && rows * lanes > ENOUGH) lanes /= 2;
     width = THREADS / lanes;
   } else {
     while (width < 32 && width < rows) width *= 2;

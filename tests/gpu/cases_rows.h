@@ -116,6 +116,24 @@ static void test_layer_norm(void **state) {
   }
 }
 
+/* So many rows that a group's threads share them otherwise. */
+static void test_many_rows(void **state) {
+  op_case c;
+  for (int columns = 200; columns <= 256; columns += 56) {
+    op_begin(&c, "", "Softmax", 13, 1, 1, 1310);
+    op_floats(&c, 0, false, SHAPE(1500, columns), -4, 4);
+    gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
+    op_begin(&c, "", "LayerNormalization", 17, 2, 1, 1311);
+    op_floats(&c, 0, false, SHAPE(1500, columns), -1, 1);
+    op_floats(&c, 1, true, SHAPE(columns), -1, 1);
+    gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
+  }
+  op_begin(&c, "", "ReduceMean", 18, 2, 1, 1312);
+  op_floats(&c, 0, false, SHAPE(3, 7, 20000), -1, 1);
+  OP_INTS(&c, 1, true, 1);
+  gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
+}
+
 static void test_channel_norms(void **state) {
   const rg_shape *const shapes[] = {SHAPE(2, 12, 7, 9), SHAPE(3, 24, 50), SHAPE(1, 36, 3, 3), SHAPE(4, 12)};
   for (size_t i = 0; i < 4; i++) {

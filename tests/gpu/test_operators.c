@@ -71,6 +71,7 @@ int main(void) {
       cmocka_unit_test(test_random_moves),
       cmocka_unit_test(test_random_joins),
       cmocka_unit_test(test_random_reductions),
+      cmocka_unit_test(test_many_rows),
       cmocka_unit_test(test_every_operator_has_a_case),
   };
   if (gpu_open_all(NULL) != 0) {

@@ -34,7 +34,7 @@ layout(push_constant) uniform Push {
 };
 #include "rows.glsl"
 
-#define HELD 8 // elements that a thread keeps; more are read again
+#define HELD 4 // elements that a thread keeps; more are read again
 
 uint place(uint base, uint k) {
   if (inner != 1) return base + k * inner;

@@ -8,8 +8,13 @@
 
 shared float partial[256], eighths[256];
 
-uint row_lane() { return along != 0 ? gl_LocalInvocationID.x % lanes : gl_LocalInvocationID.x / width; }
-uint row_slot() { return along != 0 ? gl_LocalInvocationID.x / lanes : gl_LocalInvocationID.x % width; }
+// Both are powers of two.
+uint row_lane() {
+  return along != 0 ? gl_LocalInvocationID.x & (lanes - 1) : gl_LocalInvocationID.x >> uint(findMSB(width));
+}
+uint row_slot() {
+  return along != 0 ? gl_LocalInvocationID.x >> uint(findMSB(lanes)) : gl_LocalInvocationID.x & (width - 1);
+}
 
 float combine(uint how, float a, float b) {
   switch (how) {

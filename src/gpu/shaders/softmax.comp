@@ -10,7 +10,7 @@ layout(binding = 2) writeonly buffer Y { STORE y[]; };
 layout(push_constant) uniform Push { uint rows, axis, lanes, width, along, inner, logarithm; };
 #include "rows.glsl"
 
-#define HELD 8 // elements that a thread keeps
+#define HELD 4 // elements that a thread keeps
 
 void main() {
   const uint row = FLAT_GROUP * width + row_slot(), lane = row_lane(), inside = min(row, rows - 1);
