@@ -210,20 +210,25 @@ rango_status rg_gpu_plan_create(rg_plan_builder *build, const int *positions) {
   return RANGO_OK;
 }
 
-static void free_segment(rg_gpu_plan *gpu, rg_gpu_segment *segment) {
+void rg_gpu_plan_close(rg_gpu_plan *gpu) {
   const rg_gpu_backend *backend = gpu->device->backend;
-  backend->list_free(gpu->device, segment->list);
-  backend->buffer_free(gpu->device, segment->uploads.staging);
-  backend->buffer_free(gpu->device, segment->downloads.staging);
+  for (int i = 0; i < gpu->segment_count; i++) {
+    rg_gpu_segment *segment = &gpu->segments[i];
+    backend->list_free(gpu->device, segment->list);
+    backend->buffer_free(gpu->device, segment->uploads.staging);
+    backend->buffer_free(gpu->device, segment->downloads.staging);
+    segment->list = NULL;
+    segment->uploads.staging = segment->downloads.staging = NULL;
+  }
+  backend->buffer_free(gpu->device, gpu->arena);
+  gpu->arena = NULL;
 }
 
 void rg_gpu_plan_free(rg_plan *plan) {
-  rg_gpu_plan *gpu = plan->gpu;
-  if (!gpu) return;
-  for (int i = 0; i < gpu->segment_count; i++) free_segment(gpu, &gpu->segments[i]);
-  gpu->device->backend->buffer_free(gpu->device, gpu->arena);
+  if (!plan->gpu) return;
+  rg_gpu_plan_close(plan->gpu);
   for (int i = 0; i < plan->step_count; i++) {
     rg_gpu_prepare *prepare = plan->steps[i].gpu;
-    for (int j = 0; prepare && j < prepare->held_count; j++) gpu->library->weight_release(prepare->held[j]);
+    for (int j = 0; prepare && j < prepare->held_count; j++) plan->gpu->library->weight_release(prepare->held[j]);
   }
 }

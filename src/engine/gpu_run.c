@@ -16,7 +16,7 @@ static size_t bytes_on_device(const rg_gpu_plan *gpu, const rango_tensor *tensor
 
 static rango_status record_step(const rg_gpu_plan *gpu, const rg_step *step, rg_gpu_recorder *recorder) {
   const rg_node *node = step->node;
-  const size_t count = (size_t)(node->input_count + node->output_count);
+  const size_t count = (size_t)node->input_count + (size_t)node->output_count;
   rg_gpu_part *parts;
   RG_TRY(rg_calloc(count + 1, sizeof *parts, RG_OUT(&parts)));
   rg_gpu_places places = {.inputs = parts,
@@ -83,12 +83,14 @@ done:
   return status;
 }
 
-/* All of a plan's segments at the first run: pipelines are made here. */
+/* All of a plan's segments at the first run: pipelines are made here. After a failure the next run begins anew. */
 static rango_status open_plan(const rango_session *session, rg_plan *plan) {
   rg_gpu_plan *gpu = plan->gpu;
   RG_TRY(gpu->device->backend->buffer_create(gpu->device, RG_GPU_LOCAL, gpu->arena_bytes, &gpu->arena));
-  for (int i = 0; i < gpu->segment_count; i++) RG_TRY(record(session, plan, &gpu->segments[i]));
-  return RANGO_OK;
+  rango_status status = RANGO_OK;
+  for (int i = 0; i < gpu->segment_count && status == RANGO_OK; i++) status = record(session, plan, &gpu->segments[i]);
+  if (status != RANGO_OK) rg_gpu_plan_close(gpu);
+  return status;
 }
 
 /* ---- copying ---- */

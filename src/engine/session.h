@@ -162,6 +162,7 @@ rango_status rg_gpu_step_prepare(rango_session *session, const rg_node *node, co
                                  const rg_fact *const *outputs, rg_arena *arena, rg_gpu_prepare **out);
 /* Runs the segment that begins at step `first`, and says where it ends. */
 rango_status rg_gpu_segment_run(rango_session *session, rg_plan *plan, int first, int *last);
+void rg_gpu_plan_close(rg_gpu_plan *gpu); /* what the first run made, if there was one */
 void rg_gpu_plan_free(rg_plan *plan);
 
 /* ---- runners: one a graph, with its plans ---- */

@@ -9,7 +9,7 @@ static bool is_supported(const rg_gpu_prepare *prepare) {
   for (int i = 0; i < prepare->input_count; i++)
     if (prepare->inputs[i] && !rg_gpu_is_float(prepare->inputs[i])) return false;
   const rg_fact *x = prepare->inputs[X];
-  return rg_gpu_is_float(prepare->outputs[0]) && (x->rank == 3 || x->rank == 4);
+  return x && rg_gpu_is_float(prepare->outputs[0]) && (x->rank == 3 || x->rank == 4);
 }
 
 /* Elements of channels lie together. */

@@ -59,7 +59,8 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
   if (each == 0 || (splits > 1 && (splits - 1) * each >= steps)) return; /* a part without work */
   const int64_t groups =
       ((p->m + t->rows - 1) / t->rows) * ((p->n + t->columns - 1) / t->columns) * p->matrices * splits;
-  const double share = groups > 8 * units ? (double)groups / (double)units : (double)((groups + units - 1) / units);
+  const int64_t most = (groups + units - 1) / units; /* that one multiprocessor gets */
+  const double share = most > 8 ? (double)groups / (double)units : (double)most;
   double cost = (double)each * (t->alone > share * t->busy ? t->alone : share * t->busy);
   if (splits > 1) cost += SUM_MICROSECONDS + 8.0 * (double)(p->m * p->n * p->matrices * splits) / SUM_BYTES;
   if (best->tile && cost >= best->cost) return;
