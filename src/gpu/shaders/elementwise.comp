@@ -90,12 +90,11 @@ vec4 load(uint array, uvec4 i) {
   return values;
 }
 
-float softplus(float x) { return unless_nan(x, max(x, 0.0) + log(1.0 + exp(-abs(x)))); }
+vec4 softplus(vec4 x) { return unless_nan(x, max(x, 0.0) + log(1.0 + exp(-abs(x)))); }
 
 vec4 function(uint op, uint parameters, vec4 x) {
   const float alpha = parameters != 0 ? number(parameters) : 0.0, beta = parameters != 0 ? number(parameters + 1) : 0.0;
-  for (uint k = 0; k < 4; k++) x[k] = op == OP_SOFTPLUS ? softplus(x[k]) : activate(op, alpha, beta, x[k]);
-  return x;
+  return op == OP_SOFTPLUS ? softplus(x) : activate(op, alpha, beta, x);
 }
 
 // The language's pow knows no negative base.
@@ -140,12 +139,22 @@ void main() {
   uint kept_count = 0;
   for (uint i = 0; i < step_count; i++) {
     const uint code = code_of(i >> 1) >> (16 * (i & 1u)), op = code & 63u, b = code >> 10 & 31u;
-    vec4 operands[2];
+    vec4 left = result, right = result;
     for (uint side = 0; side < (op < OP_BINARY ? 1 : 2); side++) {
       const uint from = side == 0 ? code >> 6 & 15u : b;
-      operands[side] = from < 7 ? load(from, inside) : from == 7 ? result : from < 16 ? kept[from - 8] : vec4(number(from));
+      vec4 operand = result;
+      if (from < 7)
+        operand = load(from, inside);
+      else if (from >= 16)
+        operand = vec4(number(from));
+      else if (from > 7)
+        operand = kept[from - 8];
+      if (side == 0)
+        left = operand;
+      else
+        right = operand;
     }
-    result = op < OP_BINARY ? function(op, b, operands[0]) : apply(op, operands[0], operands[1]);
+    result = op < OP_BINARY ? function(op, b, left) : apply(op, left, right);
     if ((code & 0x8000u) != 0) kept[kept_count++] = result;
   }
   y[at.x] = STORE(result.x);
