@@ -65,23 +65,13 @@ static rango_status run_layer(rg_exec *exec) {
   return RANGO_OK;
 }
 
-/* Whether a scale or bias is the same for every row: the row's shape, perhaps behind axes of size 1. */
-static bool is_row(const rg_fact *fact, const rg_fact *x, int axis) {
-  if (fact->rank < x->rank - axis || fact->rank > x->rank) return false;
-  for (int i = 0; i < fact->rank; i++) {
-    const int at = x->rank - fact->rank + i;
-    if (fact->dims[i] != (at < axis ? 1 : x->dims[at])) return false;
-  }
-  return true;
-}
-
 static rango_status prepare_layer(rg_prepare *prepare) {
   if (!is_float(prepare) || !rg_cpu_is_plain(prepare) || !prepare->inputs[1]) return RANGO_OK;
   const rg_node *node = prepare->node;
   const rg_fact *x = prepare->inputs[0], *bias = prepare->input_count > 2 ? prepare->inputs[2] : NULL;
   int axis;
   if (!rg_axis(rg_node_int(node, "axis", -1), x->rank, &axis)) return RANGO_OK;
-  if (!is_row(prepare->inputs[1], x, axis) || (bias && !is_row(bias, x, axis))) return RANGO_OK;
+  if (!rg_is_row(prepare->inputs[1], x, axis) || (bias && !rg_is_row(bias, x, axis))) return RANGO_OK;
   for (int i = 1; i < prepare->output_count; i++)
     if (prepare->outputs[i] && prepare->outputs[i]->type != RANGO_FLOAT32) return RANGO_OK;
   norm_state *state;

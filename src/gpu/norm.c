@@ -67,16 +67,6 @@ static bool is_float(const rg_gpu_prepare *prepare) {
 
 /* ---- layer norms ---- */
 
-/* Whether a scale or bias is the same for every row: the row's shape, perhaps behind axes of size 1. */
-static bool is_row(const rg_fact *fact, const rg_fact *x, int axis) {
-  if (fact->rank < x->rank - axis || fact->rank > x->rank) return false;
-  for (int i = 0; i < fact->rank; i++) {
-    const int at = x->rank - fact->rank + i;
-    if (fact->dims[i] != (at < axis ? 1 : x->dims[at])) return false;
-  }
-  return true;
-}
-
 static rango_status prepare_layer(rg_gpu_prepare *prepare) {
   const rg_node *node = prepare->node;
   const rg_fact *x = prepare->inputs[0], *bias = prepare->input_count > 2 ? prepare->inputs[2] : NULL;
@@ -84,7 +74,7 @@ static rango_status prepare_layer(rg_gpu_prepare *prepare) {
   if (!is_float(prepare) || node->inputs[0]->layout != RG_ROW_MAJOR || prepare->input_count < 2 ||
       !prepare->inputs[1] || !rg_axis(rg_node_int(node, "axis", -1), x->rank, &axis))
     return RANGO_OK;
-  if (!is_row(prepare->inputs[1], x, axis) || (bias && !is_row(bias, x, axis))) return RANGO_OK;
+  if (!rg_is_row(prepare->inputs[1], x, axis) || (bias && !rg_is_row(bias, x, axis))) return RANGO_OK;
   int64_t rows = 1;
   for (int i = 0; i < axis; i++) rows *= x->dims[i];
   const bool rms = rg_node_is(node, "RMSNormalization");

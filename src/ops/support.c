@@ -146,3 +146,12 @@ rango_status rg_exec_axes(const rg_exec *exec, const char *attribute, int input,
   for (int i = 0; i < *count; i++) axes[i] = values ? values[i] : rg_tensor_get_i64(tensor, i);
   return RANGO_OK;
 }
+
+bool rg_is_row(const rg_fact *fact, const rg_fact *x, int axis) {
+  if (fact->rank < x->rank - axis || fact->rank > x->rank) return false;
+  for (int i = 0; i < fact->rank; i++) {
+    const int at = x->rank - fact->rank + i;
+    if (fact->dims[i] != (at < axis ? 1 : x->dims[at])) return false;
+  }
+  return true;
+}

@@ -20,6 +20,10 @@ void rg_row_major_strides(const rg_shape *shape, int64_t *strides);
 int64_t rg_size_mul(int64_t a, int64_t b);
 int64_t rg_size_add(int64_t a, int64_t b);
 
+/* Whether a scale or bias is the same for every row of x, which is its axes from `axis` on: the row's shape, perhaps
+ * behind axes of size 1. */
+bool rg_is_row(const rg_fact *fact, const rg_fact *x, int axis);
+
 /* Shape rules that many operators share. */
 rango_status rg_infer_same_as_first(rg_infer *infer);  /* output 0 = input 0 (type and shape) */
 rango_status rg_infer_broadcast(rg_infer *infer);      /* output 0 = broadcast of all inputs, type of input 0 */
