@@ -1,5 +1,6 @@
 // Functions of one element, numbered as rg_activation_kind (ops/support.h). The language's own exp and tanh may
-// overflow on the way to a finite result, and it has no erf: polynomials (minimax fits) stand where they are exact enough.
+// overflow on the way to a finite result, and it has no erf: polynomials (minimax fits) stand where they are exact
+// enough.
 #define ACT_NONE         0u
 #define ACT_RELU         1u
 #define ACT_CLIP         2u

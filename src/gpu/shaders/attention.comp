@@ -1,7 +1,8 @@
 #version 450
 // rango.Attention: y = softmax(scale q kT + mask) v. A group makes ROWS rows of one matrix; keys and values come by in
-// tiles of KEYS, and what has been summed up so far is scaled whenever a larger score comes (Milakov and Gimelshein, 2018;
-// Dao et al., FlashAttention, 2022). Each thread makes EACH rows x KEYS/8 scores, then EACH rows x WIDTH/8 columns.
+// tiles of KEYS, and what has been summed up so far is scaled whenever a larger score comes (Milakov and Gimelshein,
+// 2018; Dao et al., FlashAttention, 2022). Each thread makes EACH rows x KEYS/8 scores, then EACH rows x WIDTH/8
+// columns.
 //
 // -DWIDTH: the most columns of q, k, v. -DROWS, -DKEYS, -DEACH. All operands are strided; a batch is up to two axes.
 #extension GL_GOOGLE_include_directive : require
@@ -75,7 +76,8 @@ void main() {
   const float lowest = uintBitsToFloat(0xff7fffffu), none = uintBitsToFloat(0xff800000u);
   const uint group = FLAT_GROUP;
   if (group >= items * blocks) return;
-  const uint item = group / blocks, first = (group - item * blocks) * ROWS, outer = item / batch, i = item - outer * batch;
+  const uint item = group / blocks, first = (group - item * blocks) * ROWS;
+  const uint outer = item / batch, i = item - outer * batch;
   const uint across = gl_LocalInvocationID.x % ACROSS, down = gl_LocalInvocationID.x / ACROSS;
   const uint q_base = q_at + i * q0 + outer * q1, k_base = k_at + i * k0 + outer * k1;
   const uint v_base = v_at + i * v0 + outer * v1, m_base = i * m0 + outer * m1, y_base = i * y0 + outer * y1;

@@ -1,5 +1,5 @@
-// Where the elements of arrays lie that are broadcast to a result whose axes have the sizes dim0 (innermost) to dim4 and
-// one more. Bit i of a mask: the array goes along axis i; it is dense over those it goes along. DENSE: along all.
+// Where the elements of arrays lie that are broadcast to a result whose axes have the sizes dim0 (innermost) to dim4
+// and one more. Bit i of a mask: the array goes along axis i; it is dense over those it goes along. DENSE: along all.
 #define DENSE 0x40u
 
 // n / size, for n < 2^31: magic is 2^(31 + l) / size, rounded up, where 2^l is the first power not below size (Granlund

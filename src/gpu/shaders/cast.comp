@@ -38,7 +38,9 @@ uvec2 long_of(float f) {
 }
 
 // NaN is neither.
-int held(float f, float low, float high) { return f >= high ? int(high - 1.0) : f <= low ? int(low) : f == f ? int(f) : 0; }
+int held(float f, float low, float high) {
+  return f >= high ? int(high - 1.0) : f <= low ? int(low) : f == f ? int(f) : 0;
+}
 
 uint int_of(float f) { return f >= 2147483648.0 ? 0x7fffffffu : uint(held(f, -2147483648.0, 2147483648.0)); }
 

@@ -16,7 +16,8 @@
 bool is_nan(float x) { return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u; }
 bvec4 are_nan(vec4 x) { return greaterThan(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u)); }
 
-// NaN on either side gives NaN, which the language doesn't promise: drivers make its minimum and maximum of comparisons, too.
+// NaN on either side gives NaN, which the language doesn't promise: drivers make its minimum and maximum of comparisons,
+// too.
 float larger(float a, float b) { return is_nan(a) ? a : is_nan(b) ? b : max(a, b); }
 float smaller(float a, float b) { return is_nan(a) ? a : is_nan(b) ? b : min(a, b); }
 vec4 larger(vec4 a, vec4 b) { return mix(mix(max(a, b), b, are_nan(b)), a, are_nan(a)); }

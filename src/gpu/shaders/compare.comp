@@ -1,6 +1,6 @@
 #version 450
-// Two broadcast arrays of one type, compared (to bytes) or, -DARITHMETIC, combined. -DFLOAT, -DINT, -DLONG or -DBYTE (bool,
-// uint8).
+// Two broadcast arrays of one type, compared (to bytes) or, -DARITHMETIC, combined. -DFLOAT, -DINT, -DLONG or -DBYTE
+// (bool, uint8).
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 

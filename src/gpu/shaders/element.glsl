@@ -18,7 +18,13 @@
 #ifdef BYTE
 #define AT_ONCE (FLAT_GROUP * 1024 + 4 * gl_LocalInvocationID.x + uvec4(0, 1, 2, 3))
 #define LOAD_ELEMENT(array, i) (array[(i) >> 2] >> (8 * ((i) & 3u)) & 255u)
+// A thread's four, at the places `at`, as far as they are less than `count`.
+#define STORE_ELEMENTS(array, values) \
+  if (at[0] < count) array[at[0] >> 2] = values[0] | values[1] << 8 | values[2] << 16 | values[3] << 24
 #else
 #define AT_ONCE (FLAT_GROUP * 1024 + gl_LocalInvocationID.x + uvec4(0, 256, 512, 768))
 #define LOAD_ELEMENT(array, i) ELEMENT(array[i])
+#define STORE_ELEMENTS(array, values) \
+  for (uint k = 0; k < 4; k++)        \
+    if (at[k] < count) array[at[k]] = MEMORY(values[k])
 #endif

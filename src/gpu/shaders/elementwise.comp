@@ -1,9 +1,9 @@
 #version 450
 // A list of steps over up to seven arrays that are broadcast to the result; four elements a thread.
 //
-// A step is 16 bits: its operation (6), operands a (4) and b (5), and whether its result is kept (1). Operands: 0 to 6 an
-// array, 7 the result of the step before, 8 to 15 a kept result, in the order of keeping, 16 to 25 a number. Functions of
-// a alone take alpha and beta from the numbers at b, unless it is 0.
+// A step is 16 bits: its operation (6), operands a (4) and b (5), and whether its result is kept (1). Operands: 0 to 6
+// an array, 7 the result of the step before, 8 to 15 a kept result, in the order of keeping, 16 to 25 a number.
+// Functions of a alone take alpha and beta from the numbers at b, unless it is 0.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "activation.glsl"

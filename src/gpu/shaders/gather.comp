@@ -48,12 +48,7 @@ ELEMENT element(uint i) {
 void main() {
   const uvec4 at = AT_ONCE;
   if (at[0] >= count) return;
-#ifdef BYTE
-  uint word = 0;
-  for (uint k = 0; k < 4; k++) word |= element(min(at[k], count - 1)) << (8 * k);
-  y[at[0] >> 2] = word;
-#else
-  for (uint k = 0; k < 4; k++)
-    if (at[k] < count) y[at[k]] = MEMORY(element(at[k]));
-#endif
+  ELEMENT values[4];
+  for (uint k = 0; k < 4; k++) values[k] = element(min(at[k], count - 1));
+  STORE_ELEMENTS(y, values);
 }

@@ -1,6 +1,6 @@
 #version 450
-// y[y_at + steps] = x[x_at + steps] over up to six axes, sizes and steps from the innermost axis on. Bytes: y's innermost
-// axis and all its steps but that of 1 are multiples of 4.
+// y[y_at + steps] = x[x_at + steps] over up to six axes, sizes and steps from the innermost axis on. Bytes: y's
+// innermost axis and all its steps but that of 1 are multiples of 4.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 #include "element.glsl"

@@ -1,7 +1,7 @@
 #version 450
-// Normalisations of rows: y = (x - mean) / deviation * scale + bias. Where neighbouring elements of a row lie beside each
-// other (inner 1), row r begins at r / row_groups * outer_step + r % row_groups * group_step, and consists of runs of
-// `run` elements that lie run_step apart; else x is [outer][axis][inner]. Scale and bias of row r's element k are at
+// Normalisations of rows: y = (x - mean) / deviation * scale + bias. Where neighbouring elements of a row lie beside
+// each other (inner 1), row r begins at r / row_groups * outer_step + r % row_groups * group_step, and consists of runs
+// of `run` elements that lie run_step apart; else x is [outer][axis][inner]. Scale and bias of row r's element k are at
 // r % groups * row_parameters + k / parameter_div % parameter_mod.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"

@@ -1,5 +1,5 @@
 #version 450
-// Windows over one or two spatial axes (y and x; a missing y is 1), a thread an output. Images lie channels-last or not.
+// Windows over one or two spatial axes (y and x; a missing y is 1), a thread an output. Images may be channels-last.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
@@ -50,7 +50,8 @@ void main() {
   const uint base = last != 0 ? rest * uint(in_y * in_x) * channels + channel : rest * uint(in_y * in_x);
   const uint step = last != 0 ? channels : 1;
   const int start_y = y * stride_y - pad_y, start_x = x * stride_x - pad_x;
-  const ivec2 rows = taps(start_y, kernel_y, dilation_y, 0, in_y), columns = taps(start_x, kernel_x, dilation_x, 0, in_x);
+  const ivec2 rows = taps(start_y, kernel_y, dilation_y, 0, in_y);
+  const ivec2 columns = taps(start_x, kernel_x, dilation_x, 0, in_x);
   float sum = kind == KIND_MAX ? uintBitsToFloat(0xff800000u) : 0.0;
   for (int row = rows.x; row < rows.y; row++) {
     const uint line = base + uint((start_y + row * dilation_y) * in_x + start_x) * step;

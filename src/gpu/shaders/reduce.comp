@@ -72,8 +72,22 @@ void main() {
     shift = over_lanes(REDUCE_MAX, most);
     if (abs(shift) == infinity) shift = 0.0;
   }
-  const uint how = kind == KIND_MAX ? REDUCE_MAX : kind == KIND_MIN ? REDUCE_MIN : kind == KIND_PROD ? REDUCE_MULTIPLY : REDUCE_ADD;
-  const float start = kind == KIND_MAX ? -infinity : kind == KIND_MIN ? infinity : kind == KIND_PROD ? 1.0 : 0.0;
+  uint how = REDUCE_ADD;
+  float start = 0.0;
+  switch (kind) {
+  case KIND_MAX:
+    how = REDUCE_MAX;
+    start = -infinity;
+    break;
+  case KIND_MIN:
+    how = REDUCE_MIN;
+    start = infinity;
+    break;
+  case KIND_PROD:
+    how = REDUCE_MULTIPLY;
+    start = 1.0;
+    break;
+  }
   const float sum = over_row(how, base, start, shift);
   if (row < rows && row_lane() == 0) y[row] = STORE(finished(sum, shift));
 }

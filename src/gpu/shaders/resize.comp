@@ -1,6 +1,6 @@
 #version 450
-// Images resized by the nearest element or linearly, a thread an output. Tables say for every row and column which two it
-// is made of, and the second one's share (its bits): three words an output place.
+// Images resized by the nearest element or linearly, a thread an output. Tables say for every row and column which two
+// it is made of, and the second one's share (its bits): three words an output place.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 

@@ -1,6 +1,6 @@
 // Reductions along rows: a group of 256 threads works on `width` rows, `lanes` threads on each. Where elements of a row
-// lie beside each other (`along`), so do the threads of a row; else those of neighbouring rows do. The including shader's
-// push constants have lanes, width and along.
+// lie beside each other (`along`), so do the threads of a row; else those of neighbouring rows do. The including
+// shader's push constants have lanes, width and along.
 #define REDUCE_ADD      0u
 #define REDUCE_MAX      1u
 #define REDUCE_MIN      2u

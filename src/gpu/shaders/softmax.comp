@@ -1,6 +1,6 @@
 #version 450
-// Softmax and its logarithm over the middle of x [outer][axis][inner]. Short rows are kept in registers; of longer ones the
-// largest element and the sum are found in one pass, the sum being scaled whenever a larger element comes.
+// Softmax and its logarithm over the middle of x [outer][axis][inner]. Short rows are kept in registers; of longer ones
+// the largest element and the sum are found in one pass, the sum being scaled whenever a larger element comes.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 

@@ -18,18 +18,10 @@ layout(push_constant) uniform Push {
 void main() {
   const uvec4 at = AT_ONCE, inside = min(at, uvec4(count - 1));
   const uvec4 c = place(c_mask, inside), left = place(a_mask, inside), right = place(b_mask, inside);
-#ifdef BYTE
-  uint word = 0;
-#endif
+  ELEMENT values[4];
   for (uint k = 0; k < 4; k++) {
     const bool first = (condition[c[k] >> 2] >> (8 * (c[k] & 3u)) & 255u) != 0;
-    const ELEMENT value = first ? LOAD_ELEMENT(a, left[k]) : LOAD_ELEMENT(b, right[k]);
-#ifdef BYTE
-    word |= value << (8 * k);
+    values[k] = first ? LOAD_ELEMENT(a, left[k]) : LOAD_ELEMENT(b, right[k]);
   }
-  if (at[0] < count) y[at[0] >> 2] = word;
-#else
-    if (at[k] < count) y[at[k]] = MEMORY(value);
-  }
-#endif
+  STORE_ELEMENTS(y, values);
 }
