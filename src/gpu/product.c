@@ -1,5 +1,6 @@
 #include "gpu/product.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -210,8 +211,55 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
   return add_sum(prepare, product, &chosen, partial);
 }
 
+/* ---- pairs ---- */
+
+/* Both products by one task, where there are rows enough for all multiprocessors and the second reads what the first
+ * makes row by row. */
+static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
+                        int64_t *tile_rows) {
+  static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0, 0};
+  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 16, 0, 0};
+  const tile *t = first->n <= narrow.columns ? &narrow : &wide;
+  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  const bool aligned = is_multiple(first->n, second->n, second->y_row, second->w_row);
+  *tile_rows = t->rows;
+  if (!aligned || first->n > t->columns || first->matrices > 1 || second->matrices > 1 || second->conv ||
+      first->by_columns || first->m < 2 * units * t->rows || first->m > 65535 * t->rows)
+    return -1;
+  rg_gpu_product whole = *first;
+  whole.y_row = second->y_row;
+  return shader_of(t, &whole);
+}
+
+static rango_status add_fused(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
+                              int shader, int64_t tile_rows) {
+  rg_gpu_product p = *first;
+  p.bias = second->bias;
+  p.residual = second->residual;
+  p.activation = second->activation;
+  p.y_row = second->y_row;
+  push values = push_of(&p, &(choice){.splits = 1, .split_k = first->k});
+  if (first->bias.kind != RG_GPU_NONE) values.flags |= 4u;
+  const uint32_t pair[] = {(uint32_t)second->n, (uint32_t)second->w_row};
+  const rg_gpu_operand operands[] = {first->x,  first->w,  second->bias, second->residual,
+                                     second->y, second->w, first->bias};
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, shader));
+  task->groups[1] = (uint32_t)((first->m + tile_rows - 1) / tile_rows);
+  memcpy(task->operands, operands, sizeof operands);
+  /* The pair's own words stand between those of all products and a convolution's. */
+  const size_t common = offsetof(push, height);
+  memcpy(task->push, &values, common);
+  memcpy((char *)task->push + common, pair, sizeof pair);
+  memcpy((char *)task->push + common + sizeof pair, (const char *)&values + common, sizeof values - common);
+  return RANGO_OK;
+}
+
 rango_status rg_gpu_pair_add(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second) {
   rg_gpu_product a = *first, b = *second;
+  int64_t tile_rows;
+  if (!is_countable(first) || !is_countable(second)) return RANGO_OK;
+  const int fused = fused_shader(prepare, first, second, &tile_rows);
+  if (fused >= 0) return add_fused(prepare, first, second, fused, tile_rows);
   a.y = rg_gpu_scratch(prepare, rg_gpu_bytes(prepare, RANGO_FLOAT32, a.matrices * a.m * a.n), true);
   b.x = a.y;
   b.x.written = false;

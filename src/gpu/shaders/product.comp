@@ -9,6 +9,9 @@
 //   SLICES    so many sets of threads take every SLICES-th step of k, each with tiles of its own, and add up at the end:
 //             where there are few groups, more of memory's latency is waited for at once
 //
+//   PAIR      a layer of two factors, y = activation((x w + first_bias) w2 + bias + residual): w has at most TN columns, and
+//             x w stays in shared memory. One group for each tile of rows.
+//
 // Group x: tile of columns. y: tile of rows. z: matrix of a batch, or group of a convolution, times `splits`: parts of k
 // whose sums go to `partial` [split][z][m][n], to be added by product_sum.comp.
 #extension GL_GOOGLE_include_directive : require
@@ -43,7 +46,14 @@ layout(binding = 3) readonly buffer Bias { STORE4 bias[]; };
 layout(binding = 4) readonly buffer Residual { STORE4 residual[]; };
 layout(binding = 5) writeonly buffer Y { STORE4 y[]; };
 #endif
+#ifdef PAIR
+layout(binding = 6) readonly buffer W2 { STORE4 w2[]; };
+layout(binding = 7) readonly buffer FirstBias { STORE4 first_bias[]; };
+#define Y_COLUMNS n2
+#else
 layout(binding = 6) writeonly buffer Partial { float partial[]; };
+#define Y_COLUMNS n
+#endif
 
 layout(push_constant) uniform Push {
   uint m, n, k;
@@ -51,9 +61,12 @@ layout(push_constant) uniform Push {
   uint x_batch, w_batch, y_batch; // ... from matrix to matrix
   uint w_rows, w_columns;         // what may be read of w: k and n, rounded up where it is padded
   uint splits, split_k;           // parts of k and their size, a multiple of TK
-  uint flags;                     // 1: bias, 2: residual
+  uint flags;                     // 1: bias, 2: residual, 4: first bias
   uint act;
   float alpha, beta;
+#ifdef PAIR
+  uint n2, w2_row; // of the result, and of w2
+#endif
 #ifdef CONV
   uint height, width, channels; // channels of one group; a pixel's step is x_row
   uint x_image, x_channel;      // elements from image to image and from channel to channel
@@ -65,6 +78,9 @@ layout(push_constant) uniform Push {
 
 #define TILES (TK * (A_LINE + B_LINE)) // of a slice: x [k][row / 4], then w [k][column / 4]
 shared vec4 tiles[SLICES * TILES];
+#ifdef PAIR
+shared vec4 middle[TN * A_LINE]; // x w of the tile's rows: [column][row / 4]
+#endif
 
 #ifdef CONV
 // A row's window: where it begins in the image, and the image.
@@ -137,7 +153,7 @@ vec4 read_w(uint base, uint at, uint column) {
 #ifdef C_SCALAR
 #define WRITE_Y(name, ACTIVATE)                                                                                        \
   void name(uint base, uint row, uint column, vec4 value) {                                                            \
-    for (uint i = 0u; i < 4u && column + i < n; i++) {                                                                 \
+    for (uint i = 0u; i < 4u && column + i < Y_COLUMNS; i++) {                                                                 \
       float v = value[i];                                                                                              \
       if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);                                             \
       if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);                                   \
@@ -147,7 +163,7 @@ vec4 read_w(uint base, uint at, uint column) {
 #else
 #define WRITE_Y(name, ACTIVATE)                                                                                        \
   void name(uint base, uint row, uint column, vec4 value) {                                                            \
-    if (column < n) {                                                                                                  \
+    if (column < Y_COLUMNS) {                                                                                                  \
       const uint at = (base + row * y_row + column) >> 2;                                                              \
       if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);                                       \
       if ((flags & 2u) != 0u) value += vec4(residual[at]);                                                             \
@@ -173,11 +189,13 @@ WRITE_Y(write_y, relu_or_none)
 WRITE_Y(write_y_by, any_activation)
 #endif
 
+#ifndef PAIR
 void write_part(uint split, uint matrix, uint row, uint column, vec4 value) {
   const uint to = ((split * (gl_NumWorkGroups.z / splits) + matrix) * m + row) * n + column;
   [[unroll]] for (int c = 0; c < 4; c++)
     if (column + c < n) partial[to + c] = value[c];
 }
+#endif
 
 void main() {
   const uint slice = gl_LocalInvocationID.x / THREADS, t = gl_LocalInvocationID.x - slice * THREADS;
@@ -232,6 +250,22 @@ void main() {
       b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
   }
 
+// TK columns of x with as many rows of w, unrolled so far that loads of shared memory run ahead. X: four rows of x.
+#define ADD_STEP(X)                                                                                                    \
+  for (uint four = 0u; four < TK; four += 4u)                                                                          \
+    [[unroll]] for (uint s = 0u; s < 4u; s++) {                                                                        \
+      vec4 a[RM / 4], b[RN / 4];                                                                                       \
+      [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = X;                                                            \
+      [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = tiles[bs + (four + s) * B_LINE + j * (TN / RN) + tx];         \
+      [[unroll]] for (int i = 0; i < RM; i++)                                                                          \
+        [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);         \
+    }
+#define WRITE_W                                                                                                        \
+  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
+    const uint unit = t + i * THREADS;                                                                                 \
+    if (B_UNITS % THREADS == 0 || unit < B_UNITS) tiles[bs + unit] = b_next[i];                                        \
+  }
+
   READ_X(begin + slice * TK)
   READ_W(begin + slice * TK)
   for (uint at = begin; at < end; at += SLICES * TK) {
@@ -239,22 +273,12 @@ void main() {
       if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)
         [[unroll]] for (int j = 0; j < 4; j++)
             tiles[as + (a_k[i] + j) * A_LINE + a_rows[i]] = vec4(a_next[i][0][j], a_next[i][1][j], a_next[i][2][j], a_next[i][3][j]);
-    [[unroll]] for (int i = 0; i < B_EACH; i++) {
-      const uint unit = t + i * THREADS;
-      if (B_UNITS % THREADS == 0 || unit < B_UNITS) tiles[bs + unit] = b_next[i];
-    }
+    WRITE_W
     barrier();
     // Unconditionally: beyond the end nothing counts, and behind a branch fewer loads would run ahead.
     READ_X(at + (SLICES + slice) * TK)
     READ_W(at + (SLICES + slice) * TK)
-    for (uint four = 0u; four < TK; four += 4u) // unrolled so far that loads run ahead
-      [[unroll]] for (uint s = 0u; s < 4u; s++) {
-        vec4 a[RM / 4], b[RN / 4];
-        [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = tiles[as + (four + s) * A_LINE + i * (TM / RM) + ty];
-        [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = tiles[bs + (four + s) * B_LINE + j * (TN / RN) + tx];
-        [[unroll]] for (int i = 0; i < RM; i++)
-          [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);
-      }
+    ADD_STEP(tiles[as + (four + s) * A_LINE + i * (TM / RM) + ty])
     barrier();
   }
 
@@ -274,23 +298,53 @@ void main() {
     write_y(matrix * y_batch, row, column, sum);
   }
 #else
-#define ROW(i)    (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
-#define COLUMN(j) (first_column + ((j) * (TN / RN) + tx) * 4)
-  [[unroll]] for (int i = 0; i < RM; i++)
-    [[unroll]] for (int j = 0; j < RN / 4; j++)
-      if (ROW(i) < m) {
-        if (splits > 1u)
-          write_part(split, matrix, ROW(i), COLUMN(j), sums[i][j]);
-        else if (act <= ACT_RELU)
-          write_y(matrix * y_batch, ROW(i), COLUMN(j), sums[i][j]);
+#define ROW(i) (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
+// A thread's results from a tile that begins at `column`. The long activations go through a loop, whose array lies in memory, the
+// sums in registers.
+#define WRITE_TILE(column)                                                                                             \
+  if (act <= ACT_RELU) {                                                                                               \
+    [[unroll]] for (int i = 0; i < RM; i++)                                                                            \
+      [[unroll]] for (int j = 0; j < RN / 4; j++)                                                                      \
+        if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), (column) + (j * (TN / RN) + tx) * 4, sums[i][j]);            \
+  } else {                                                                                                             \
+    vec4 results[RM * RN / 4];                                                                                         \
+    [[unroll]] for (int i = 0; i < RM; i++)                                                                            \
+      [[unroll]] for (int j = 0; j < RN / 4; j++) results[i * (RN / 4) + j] = sums[i][j];                              \
+    for (uint i = 0u; i < RM; i++)                                                                                     \
+      for (uint j = 0u; j < RN / 4; j++)                                                                               \
+        if (ROW(i) < m)                                                                                                \
+          write_y_by(matrix * y_batch, ROW(i), (column) + (j * (TN / RN) + tx) * 4, results[i * (RN / 4) + j]);        \
+  }
+
+#ifdef PAIR
+  const vec4 before = (flags & 4u) != 0u && tx * 4u < n ? vec4(first_bias[tx]) : vec4(0.0);
+  [[unroll]] for (int i = 0; i < RM / 4; i++)
+    [[unroll]] for (int c = 0; c < 4; c++)
+      middle[(tx * 4 + c) * A_LINE + i * (TM / RM) + ty] =
+          vec4(sums[4 * i][0][c], sums[4 * i + 1][0][c], sums[4 * i + 2][0][c], sums[4 * i + 3][0][c]) + before[c];
+  for (uint column = 0u; column < n2; column += TN) {
+    [[unroll]] for (int i = 0; i < RM; i++) sums[i][0] = vec4(0.0);
+    for (uint at = 0u; at < n; at += TK) {
+      [[unroll]] for (int i = 0; i < B_EACH; i++) {
+        const uint unit = t + i * THREADS, row = at + unit / (TN / 4), from = column + unit % (TN / 4) * 4;
+        b_next[i] = vec4(0.0);
+        if (unit < B_UNITS && row < n && from < w2_row) b_next[i] = vec4(w2[(row * w2_row + from) >> 2]);
       }
-  if (splits > 1u || act <= ACT_RELU) return;
-  // Again as a loop, for the other activations are long: its array lies in memory, the sums above in registers.
-  vec4 results[RM * RN / 4];
-  [[unroll]] for (int i = 0; i < RM; i++)
-    [[unroll]] for (int j = 0; j < RN / 4; j++) results[i * (RN / 4) + j] = sums[i][j];
-  for (uint i = 0u; i < RM; i++)
-    for (uint j = 0u; j < RN / 4; j++)
-      if (ROW(i) < m) write_y_by(matrix * y_batch, ROW(i), COLUMN(j), results[i * (RN / 4) + j]);
+      barrier(); // `middle` is whole; the last step's tile has been read
+      WRITE_W
+      barrier();
+      ADD_STEP(middle[(at + four + s) * A_LINE + i * (TM / RM) + ty])
+    }
+    WRITE_TILE(column)
+  }
+#else
+  if (splits > 1u) {
+    [[unroll]] for (int i = 0; i < RM; i++)
+      [[unroll]] for (int j = 0; j < RN / 4; j++)
+        if (ROW(i) < m) write_part(split, matrix, ROW(i), first_column + (j * (TN / RN) + tx) * 4, sums[i][j]);
+  } else {
+    WRITE_TILE(first_column)
+  }
+#endif
 #endif
 }
