@@ -33,8 +33,14 @@ static void test_dense(void **state) {
 }
 
 static void test_low_rank_dense(void **state) {
-  static const int64_t sizes[][4] = {/* rows, k, rank, n */ {1, 40, 3, 50}, {65, 128, 16, 100}, {200, 37, 5, 64}};
-  for (size_t i = 0; i < 3; i++)
+  /* The last two have rows enough to be one dispatch on a device that doesn't tell how many multiprocessors it has. */
+  static const int64_t sizes[][4] = {/* rows, k, rank, n */
+                                     {1, 40, 3, 50},
+                                     {65, 128, 16, 100},
+                                     {200, 37, 5, 64},
+                                     {4100, 20, 12, 40},
+                                     {2100, 36, 60, 72}};
+  for (size_t i = 0; i < 5; i++)
     for (int trans = 0; trans < 4; trans++) {
       const int64_t rows = sizes[i][0], k = sizes[i][1], r = sizes[i][2], n = sizes[i][3];
       op_case c;
@@ -47,7 +53,7 @@ static void test_low_rank_dense(void **state) {
       if (trans == 3) op_floats(&c, 5, false, SHAPE(rows, n), -1, 1);
       check_ok(rg_node_set_int(c.node, "trans1", trans & 1));
       check_ok(rg_node_set_int(c.node, "trans2", trans >> 1));
-      check_ok(rg_activation_write(c.node, product_activations[i + 1]));
+      check_ok(rg_activation_write(c.node, product_activations[(i + 1) % 4]));
       gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
     }
 }
@@ -157,8 +163,15 @@ static void test_low_rank_conv(void **state) {
        {{4, {0}}, 40, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}},
       {{{4, {1, 16, 9, 10}}, 5, 1, {3, 1}, {2, 1}, {1, 0, 1, 0}, {1, 1}},
        {{4, {0}}, 32, 1, {1, 3}, {1, 2}, {0, 1, 0, 1}, {1, 1}}},
+      /* Pixels enough to be one dispatch; the last with channels that are gathered one by one, and so two. */
+      {{{4, {2, 8, 46, 46}}, 12, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+       {{4, {0}}, 20, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}},
+      {{{4, {1, 4, 93, 91}}, 36, 1, {3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}},
+       {{4, {0}}, 68, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}},
+      {{{4, {1, 3, 65, 65}}, 8, 1, {2, 2}, {1, 1}, {0, 0, 0, 0}, {1, 1}},
+       {{4, {0}}, 16, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}},
   };
-  for (size_t i = 0; i < 2; i++)
+  for (size_t i = 0; i < 5; i++)
     for (int turn = 0; turn < 2; turn++) {
       const conv_case *first = &pairs[i][0], *second = &pairs[i][1];
       const rg_shape w1 = conv_weight(first, first->x.dims[1]), w2 = conv_weight(second, first->outputs);
@@ -171,7 +184,7 @@ static void test_low_rank_conv(void **state) {
       op_floats(&c, 4, true, SHAPE(second->outputs), -1, 1);
       conv_attributes(c.node, "1", first);
       conv_attributes(c.node, "2", second);
-      check_ok(rg_activation_write(c.node, product_activations[1 + i]));
+      check_ok(rg_activation_write(c.node, product_activations[(1 + i) % 4]));
       gpu_check(&c, turn ? GPU_LAST_OUT : GPU_CHANNELS_LAST, GPU_FLOAT);
     }
 }
