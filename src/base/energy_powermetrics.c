@@ -119,6 +119,8 @@ static rango_status start_program(powermetrics *self, const char *program) {
   int ends[2];
   snprintf(step, sizeof step, "%d", RG_POWERMETRICS_STEP);
   char *arguments[] = {(char *)program, (char *)"--samplers", (char *)"cpu_power,gpu_power", (char *)"-i", step, NULL};
+  /* Not every system's posix_spawn tells what went wrong in the child. */
+  RG_FAIL_IF(access(program, X_OK) != 0, RANGO_ERROR_UNSUPPORTED, "%s can't be run: %s", program, strerror(errno));
   RG_FAIL_IF(pipe(ends) != 0, RANGO_ERROR_UNSUPPORTED, "powermetrics: no pipe: %s", strerror(errno));
   fcntl(ends[0], F_SETFD, FD_CLOEXEC);
   fcntl(ends[1], F_SETFD, FD_CLOEXEC);
