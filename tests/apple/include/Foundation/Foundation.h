@@ -19,7 +19,8 @@ typedef struct _NSZone NSZone;
 - (id)autorelease;
 @end
 
-__attribute__((objc_root_class)) @interface NSObject <NSObject>
+__attribute__((objc_root_class))
+@interface NSObject<NSObject>
 + (id)alloc;
 - (id)init;
 @end
