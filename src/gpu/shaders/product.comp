@@ -172,16 +172,7 @@ vec4 read_w(uint base, uint at, uint column) {
   }
 #endif
 vec4 relu_or_none(vec4 v) { return act == ACT_RELU ? mix(v, vec4(0.0), lessThan(v, vec4(0.0))) : v; }
-// The long one of transformers side by side, so that no lane waits for another's; the rest one by one.
-vec4 any_activation(vec4 v) {
-  if (act == ACT_GELU) {
-    const vec4 u = 0.70710678 * v;
-    v *= 0.5 + 0.5 * vec4(erf(u.x), erf(u.y), erf(u.z), erf(u.w));
-  } else {
-    for (uint i = 0u; i < 4u; i++) v[i] = activate(act, alpha, beta, v[i]);
-  }
-  return v;
-}
+vec4 any_activation(vec4 v) { return activate(act, alpha, beta, v); }
 #if SLICES > 1
 WRITE_Y(write_y, any_activation)
 #else
