@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "gpu/check.h"
 #include "gpu/vulkan/vulkan.h"
 
 struct rg_gpu_list {
@@ -11,51 +12,6 @@ struct rg_gpu_list {
   uint32_t time_count;
   bool ran;
 };
-
-/* ---- checking ---- */
-
-static rango_status check_parts(const rg_vk_device *device, const rg_gpu_command *command) {
-  for (int i = 0; i < command->part_count; i++) {
-    const rg_gpu_part *part = &command->parts[i];
-    RG_FAIL_IF(!part->buffer || part->offset % RG_GPU_ALIGNMENT != 0 || part->offset > part->buffer->bytes ||
-                   part->bytes > part->buffer->bytes - part->offset,
-               RANGO_ERROR_ARGUMENT, "part %d of a GPU command is outside its buffer or not aligned", i);
-    RG_FAIL_IF(command->kind == RG_GPU_DISPATCH && part->bytes > device->base.info.binding_bytes, RANGO_ERROR_LIMIT,
-               "part %d of a GPU command has %zu bytes: %s binds at most %zu", i, part->bytes, device->base.info.name,
-               device->base.info.binding_bytes);
-  }
-  return RANGO_OK;
-}
-
-static rango_status check_dispatch(const rg_vk_device *device, const rg_gpu_command *command) {
-  RG_FAIL_IF(command->shader < 0 || command->shader >= rg_gpu_shader_count, RANGO_ERROR_ARGUMENT,
-             "there is no shader %d", command->shader);
-  const rg_gpu_shader *shader = &rg_gpu_shaders[command->shader];
-  RG_FAIL_IF(command->part_count != shader->binding_count || command->push_words != shader->push_words,
-             RANGO_ERROR_ARGUMENT, "the shader %s takes %d parts and %d words, not %d and %d", shader->name,
-             shader->binding_count, shader->push_words, command->part_count, command->push_words);
-  for (int i = 0; i < 3; i++)
-    RG_FAIL_IF(command->groups[i] > device->base.info.group_count[i], RANGO_ERROR_LIMIT,
-               "the shader %s is asked for %u groups: %s has at most %u", shader->name, command->groups[i],
-               device->base.info.name, device->base.info.group_count[i]);
-  return RANGO_OK;
-}
-
-static rango_status check(const rg_vk_device *device, const rg_gpu_command *command) {
-  switch (command->kind) {
-  case RG_GPU_DISPATCH:
-    RG_TRY(check_dispatch(device, command));
-    break;
-  case RG_GPU_COPY:
-    RG_FAIL_IF(command->part_count != 2 || command->parts[0].bytes != command->parts[1].bytes, RANGO_ERROR_ARGUMENT,
-               "a GPU copy takes two parts of one size");
-    break;
-  case RG_GPU_BARRIER:
-  case RG_GPU_TIMESTAMP:
-    return RANGO_OK;
-  }
-  return check_parts(device, command);
-}
 
 /* ---- recording ---- */
 
@@ -172,7 +128,7 @@ static rango_status make_pools(rg_vk_device *device, rg_gpu_list *list, const rg
 }
 
 static rango_status fill_list(rg_vk_device *device, rg_gpu_list *list, const rg_gpu_command *commands, size_t count) {
-  for (size_t i = 0; i < count; i++) RG_TRY(check(device, &commands[i]));
+  for (size_t i = 0; i < count; i++) RG_TRY(rg_gpu_check_command(&device->base, &commands[i]));
   RG_TRY(make_pipelines(device, commands, count));
   RG_TRY(make_pools(device, list, commands, count));
   RG_TRY(rg_vk_commands_create(device, 0, &list->commands));

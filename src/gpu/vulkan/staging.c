@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "gpu/check.h"
 #include "gpu/vulkan/vulkan.h"
 
 #define HALF_BYTES ((size_t)4 << 20)
@@ -100,16 +101,10 @@ static rango_status read_pieces(rg_vk_device *device, const rg_vk_buffer *from, 
   return RANGO_OK;
 }
 
-static rango_status check_range(const rg_gpu_buffer *buffer, size_t offset, size_t bytes) {
-  RG_FAIL_IF(offset > buffer->bytes || bytes > buffer->bytes - offset, RANGO_ERROR_ARGUMENT,
-             "%zu bytes at %zu are outside a GPU buffer of %zu bytes", bytes, offset, buffer->bytes);
-  return RANGO_OK;
-}
-
 rango_status rg_vk_buffer_write(rg_gpu_device *base, rg_gpu_buffer *buffer, size_t offset, const void *from,
                                 size_t bytes) {
   rg_vk_device *device = rg_vk(base);
-  RG_TRY(check_range(buffer, offset, bytes));
+  RG_TRY(rg_gpu_check_range(buffer, offset, bytes));
   if (bytes == 0) return RANGO_OK;
   if (buffer->mapped) {
     memcpy((char *)buffer->mapped + offset, from, bytes);
@@ -125,7 +120,7 @@ rango_status rg_vk_buffer_write(rg_gpu_device *base, rg_gpu_buffer *buffer, size
 
 rango_status rg_vk_buffer_read(rg_gpu_device *base, rg_gpu_buffer *buffer, size_t offset, void *to, size_t bytes) {
   rg_vk_device *device = rg_vk(base);
-  RG_TRY(check_range(buffer, offset, bytes));
+  RG_TRY(rg_gpu_check_range(buffer, offset, bytes));
   if (bytes == 0) return RANGO_OK;
   if (buffer->mapped) {
     memcpy(to, (const char *)buffer->mapped + offset, bytes);
