@@ -56,8 +56,7 @@ static int root_of(const tracer *t, const rg_value *value) {
 }
 
 static size_t device_bytes(const tracer *t, int root) {
-  const rango_tensor *tensor = &t->build->plan->slots[root].val.tensor;
-  return t->gpu->half && tensor->type == RANGO_FLOAT32 ? tensor->bytes / 2 : tensor->bytes;
+  return rg_gpu_plan_bytes(t->gpu, &t->build->plan->slots[root].val.tensor);
 }
 
 static void add_transfer(const tracer *t, rg_transfers *transfers, int root) {

@@ -10,10 +10,6 @@ static rg_gpu_part arena_part(const rg_gpu_plan *gpu, size_t offset, size_t byte
   return (rg_gpu_part){gpu->arena, offset, rg_round_up(bytes > 0 ? bytes : 1, RG_GPU_ALIGNMENT)};
 }
 
-static size_t bytes_on_device(const rg_gpu_plan *gpu, const rango_tensor *tensor) {
-  return gpu->half && tensor->type == RANGO_FLOAT32 ? tensor->bytes / 2 : tensor->bytes;
-}
-
 static rango_status record_step(const rg_gpu_plan *gpu, const rg_step *step, rg_gpu_recorder *recorder) {
   const rg_node *node = step->node;
   const size_t count = (size_t)node->input_count + (size_t)node->output_count;
@@ -25,12 +21,12 @@ static rango_status record_step(const rg_gpu_plan *gpu, const rg_step *step, rg_
   for (int i = 0; i < node->input_count; i++) {
     if (!step->inputs[i]) continue;
     const rg_slot *slot = (const rg_slot *)((const char *)step->inputs[i] - offsetof(rg_slot, val));
-    parts[i] = arena_part(gpu, slot->device_offset, bytes_on_device(gpu, &slot->val.tensor));
+    parts[i] = arena_part(gpu, slot->device_offset, rg_gpu_plan_bytes(gpu, &slot->val.tensor));
   }
   for (int i = 0; i < node->output_count; i++)
     if (step->outputs[i])
       parts[node->input_count + i] =
-          arena_part(gpu, step->outputs[i]->device_offset, bytes_on_device(gpu, &step->outputs[i]->val.tensor));
+          arena_part(gpu, step->outputs[i]->device_offset, rg_gpu_plan_bytes(gpu, &step->outputs[i]->val.tensor));
   rango_status status = RANGO_OK;
   for (int i = 0; i < step->gpu->task_count && status == RANGO_OK; i++)
     status = gpu->library->record_task(recorder, &step->gpu->tasks[i], &places);

@@ -157,6 +157,10 @@ rango_status rg_kernel_prepare(rango_session *session, const rg_node *node, cons
                                const rg_fact *const *outputs, rg_arena *arena, rg_kernel *kernel);
 void rg_kernel_clear(rg_kernel *kernel);
 
+/* Bytes of a tensor of the plan on the device. */
+static inline size_t rg_gpu_plan_bytes(const rg_gpu_plan *gpu, const rango_tensor *tensor) {
+  return gpu->half && tensor->type == RANGO_FLOAT32 ? tensor->bytes / 2 : tensor->bytes;
+}
 /* Tasks for a node whose facts are concrete; *out NULL where the session has no GPU, or its GPU no shader. */
 rango_status rg_gpu_step_prepare(rango_session *session, const rg_node *node, const rg_fact *const *inputs,
                                  const rg_fact *const *outputs, rg_arena *arena, rg_gpu_prepare **out);
