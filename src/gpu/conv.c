@@ -1,7 +1,8 @@
 /* Convolutions: products over the windows of channels-last images, gathered on the way. */
 #include <string.h>
 
-#include "gpu/product.h"
+#include "gpu/conv.h"
+#include "gpu/winograd.h"
 
 enum { X, W1, B1, W2, B2 }; /* inputs of a pair; a single convolution's residual is input 3, a pair's input 5 */
 
@@ -21,8 +22,9 @@ static bool fits(const rg_conv_geometry *g) {
   return small;
 }
 
-/* The product of a convolution of `x` (steps in g->x) to channels-last `g->y`, whose operands the caller binds. */
-static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, rg_gpu_product *out) {
+/* The product of a convolution of `x` (steps in g->x) to channels-last `g->y`, whose operands the caller binds, and how
+ * its weight lies. */
+static rg_gpu_right describe(const rg_conv_geometry *g, rg_gpu_product *out) {
   const int64_t inputs = (int64_t)g->group_in, outputs = (int64_t)g->group_out, taps = (int64_t)g->taps;
   const rg_gpu_right right = {.matrices = (int64_t)g->groups,
                               .taps = taps,
@@ -32,8 +34,8 @@ static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv
                               .row = taps,
                               .column = inputs * taps,
                               .scale = 1.0f};
-  RG_TRY(rg_gpu_right_get(prepare, weight, &right, out));
   const bool pointwise = rg_conv_is_pointwise(g) && g->x.channel_step == 1;
+  rg_gpu_right_shape(&right, out);
   out->conv = pointwise ? NULL : g;
   out->matrices = (int64_t)g->groups;
   out->m = (int64_t)(g->batch * g->y.pixels);
@@ -41,7 +43,27 @@ static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv
   out->y_row = (int64_t)(g->groups * g->group_out);
   out->x_matrix = (int64_t)(g->group_in * g->x.channel_step);
   out->y_matrix = outputs;
-  return RANGO_OK;
+  return right;
+}
+
+static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, rg_gpu_product *out) {
+  const rg_gpu_right right = describe(g, out);
+  return rg_gpu_right_get(prepare, weight, &right, out);
+}
+
+/* One convolution, whose operands but for the weight are bound. */
+static rango_status add_conv(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, rg_gpu_conv_form form,
+                             rg_gpu_product *product) {
+  describe(g, product);
+  int64_t tile = form;
+  if (form != RG_GPU_CONV_DIRECT && !rg_gpu_winograd_applies(g))
+    tile = 0;
+  else if (form == RG_GPU_CONV_FASTEST)
+    tile = rg_gpu_winograd_choose(prepare, g, product);
+  if (tile > 0) RG_TRY(rg_gpu_winograd_add(prepare, weight, g, tile, product));
+  if (prepare->task_count > 0) return RANGO_OK;
+  RG_TRY(take_conv(prepare, weight, g, product));
+  return rg_gpu_product_add(prepare, product);
 }
 
 static bool is_constant(const rg_gpu_prepare *prepare, int input) {
@@ -90,7 +112,7 @@ static rango_status add_depthwise(rg_gpu_prepare *prepare, int weight, const rg_
   return RANGO_OK;
 }
 
-static rango_status prepare_conv(rg_gpu_prepare *prepare) {
+rango_status rg_gpu_conv_prepare(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
   const rg_node *node = prepare->node;
   const int residual = strcmp(node->domain, RG_PRIVATE_DOMAIN) == 0 ? 3 : prepare->input_count;
   rg_conv_geometry geometry;
@@ -106,9 +128,10 @@ static rango_status prepare_conv(rg_gpu_prepare *prepare) {
   RG_TRY(rg_gpu_optional(prepare, residual, &product.residual));
   if (geometry.groups > 1 && geometry.group_in == 1 && geometry.group_out == 1 && is_last(&geometry.x))
     return add_depthwise(prepare, W1, &geometry, &product);
-  RG_TRY(take_conv(prepare, W1, &geometry, &product));
-  return rg_gpu_product_add(prepare, &product);
+  return add_conv(prepare, W1, &geometry, form, &product);
 }
+
+static rango_status prepare_conv(rg_gpu_prepare *prepare) { return rg_gpu_conv_prepare(prepare, RG_GPU_CONV_FASTEST); }
 
 /* A layer whose weight is two factors; what lies between goes through scratch, channels-last. */
 static rango_status prepare_pair(rg_gpu_prepare *prepare) {

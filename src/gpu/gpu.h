@@ -20,7 +20,7 @@ typedef rango_status (*rg_gpu_pack)(void *to, const rango_tensor *weight, const 
 
 /* ---- preparing a node ---- */
 
-#define RG_GPU_TASKS_MAX 8 /* of a node */
+#define RG_GPU_TASKS_MAX 32 /* of a node */
 
 typedef enum rg_gpu_operand_kind {
   RG_GPU_NONE,    /* bound to some buffer, never touched */

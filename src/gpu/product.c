@@ -1,5 +1,6 @@
 #include "gpu/product.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,10 @@ static bool is_countable(const rg_gpu_product *p) {
          (p->w_matrix == 0 || p->matrices <= INT32_MAX / p->w_matrix);
 }
 
+double rg_gpu_product_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *product) {
+  return is_countable(product) ? choose(prepare, product).cost : INFINITY;
+}
+
 /* As gemv.comp's push constants. */
 typedef struct gemv_push {
   uint32_t m, n, k, x_row, w_row, y_row, flags, act;
@@ -300,18 +305,21 @@ static rango_status pack(void *to, const rango_tensor *weight, const void *argum
   return RANGO_OK;
 }
 
+void rg_gpu_right_shape(const rg_gpu_right *right, rg_gpu_product *product) {
+  product->k = right->k;
+  product->n = right->n;
+  product->w_row = product->w_columns = (right->n + 3) & ~(int64_t)3;
+  product->w_matrix = right->k * product->w_row;
+}
+
 rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right, rg_gpu_product *product) {
-  const int64_t columns = (right->n + 3) & ~(int64_t)3;
   const packing how = {right, prepare->half};
   char key[64];
   snprintf(key, sizeof key, "right %lld %lld %lld %lld %lld %a %d", (long long)right->matrices, (long long)right->taps,
            (long long)right->k, (long long)right->row, (long long)right->column, (double)right->scale, prepare->half);
-  product->k = right->k;
-  product->n = right->n;
-  product->w_row = product->w_columns = columns;
-  product->w_matrix = right->k * columns;
+  rg_gpu_right_shape(right, product);
   return rg_gpu_weight_get(prepare, prepare->inputs[input]->constant, key,
-                           rg_gpu_bytes(prepare, RANGO_FLOAT32, right->matrices * right->k * columns), pack, &how,
+                           rg_gpu_bytes(prepare, RANGO_FLOAT32, right->matrices * product->w_matrix), pack, &how,
                            &product->w);
 }
 

@@ -20,6 +20,10 @@ typedef struct rg_gpu_product {
 /* Adds one task, or two where k is split. Adds none where the sizes are beyond what shaders count. */
 rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *product);
 
+/* Microseconds that it takes, to compare with other ways; infinite where sizes are beyond what shaders count. The
+ * operands don't matter. */
+double rg_gpu_product_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *product);
+
 /* For shaders: 1, there is a bias; 2, a residual. */
 uint32_t rg_gpu_product_flags(const rg_gpu_product *product);
 
@@ -35,6 +39,8 @@ typedef struct rg_gpu_right {
   float scale;
 } rg_gpu_right;
 rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right, rg_gpu_product *product);
+/* What it makes of `product`, but for the weight itself. */
+void rg_gpu_right_shape(const rg_gpu_right *right, rg_gpu_product *product);
 
 /* The same turned round, for at most RG_GPU_FEW_ROWS rows of x: each column of w is read by the threads that sum it up.
  */

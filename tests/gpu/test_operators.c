@@ -6,6 +6,7 @@
 #include "cases_product.h"
 #include "cases_random.h"
 #include "cases_rows.h"
+#include "cases_winograd.h"
 
 /* ---- all of them ---- */
 
@@ -67,6 +68,9 @@ int main(void) {
       cmocka_unit_test(test_conv),
       cmocka_unit_test(test_conv_residual),
       cmocka_unit_test(test_low_rank_conv),
+      cmocka_unit_test(test_winograd),
+      cmocka_unit_test(test_winograd_in_pieces),
+      cmocka_unit_test(test_winograd_choice),
       cmocka_unit_test(test_random_broadcast),
       cmocka_unit_test(test_random_moves),
       cmocka_unit_test(test_random_joins),

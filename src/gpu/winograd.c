@@ -1,0 +1,224 @@
+/* See winograd.h. The batch's tiles are taken in pieces, so that what lies between the steps stays small. */
+#include "gpu/winograd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/winograd.h"
+
+/* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the three
+ * steps read and write. */
+#define TASK_MICROSECONDS 4.0
+#define MEMORY_BYTES      2e6 /* a microsecond */
+
+#define PIECE_BYTES ((int64_t)256 << 20) /* at most, of transformed windows and of products */
+#define PIECES_MAX  (RG_GPU_TASKS_MAX / 4)
+
+typedef struct plan {
+  int64_t tile, points;     /* pixels of a tile's side, points of a window */
+  int64_t tiles_y, tiles_x; /* of an image */
+  int64_t tiles, each;      /* of the batch; of a piece */
+  int64_t pieces;
+  int64_t in, out; /* channels, rounded up to vectors */
+} plan;
+
+bool rg_gpu_winograd_applies(const rg_conv_geometry *g) {
+  return g->groups == 1 && g->in[0] == 1 && g->out[0] == 1 && g->taps == 9 && g->kernel[1] == 3 && g->kernel[2] == 3 &&
+         g->stride[1] == 1 && g->stride[2] == 1 && g->dilation[1] == 1 && g->dilation[2] == 1 && g->batch > 0 &&
+         g->y.pixels > 0 && g->x.channel_step == 1 && g->y.channel_step == 1;
+}
+
+static plan plan_of(const rg_gpu_prepare *prepare, const rg_conv_geometry *g, int64_t tile) {
+  plan p = {.tile = tile,
+            .points = (tile + 2) * (tile + 2),
+            .tiles_y = (g->out[1] + tile - 1) / tile,
+            .tiles_x = (g->out[2] + tile - 1) / tile,
+            .in = ((int64_t)g->group_in + 3) & ~(int64_t)3,
+            .out = ((int64_t)g->group_out + 3) & ~(int64_t)3};
+  const int64_t binding =
+      prepare->device->info.binding_bytes < INT64_MAX ? (int64_t)prepare->device->info.binding_bytes : INT64_MAX;
+  const int64_t most = (binding < PIECE_BYTES ? binding : PIECE_BYTES) / (int64_t)sizeof(float) / p.points /
+                       (p.in > p.out ? p.in : p.out);
+  p.tiles = (int64_t)g->batch * p.tiles_y * p.tiles_x;
+  if (most == 0) return p;
+  p.pieces = (p.tiles + most - 1) / most;
+  p.each = (p.tiles + p.pieces - 1) / p.pieces;
+  return p;
+}
+
+/* The weights must fit into one binding, too. */
+static bool is_possible(const rg_gpu_prepare *prepare, const plan *p) {
+  return p->pieces > 0 && p->pieces <= PIECES_MAX &&
+         (size_t)p->in <= prepare->device->info.binding_bytes / sizeof(float) / (size_t)(p->points * p->out);
+}
+
+/* The products of `tiles` tiles, but for their operands. */
+static rg_gpu_product product_of(const plan *p, int64_t tiles) {
+  return (rg_gpu_product){.matrices = p->points,
+                          .m = tiles,
+                          .n = p->out,
+                          .k = p->in,
+                          .x_row = p->in,
+                          .y_row = p->out,
+                          .w_row = p->out,
+                          .x_matrix = tiles * p->in,
+                          .w_matrix = p->in * p->out,
+                          .y_matrix = tiles * p->out,
+                          .w_columns = p->out};
+}
+
+/* ---- choosing ---- */
+
+static double cost_of(const rg_gpu_prepare *prepare, const plan *p) {
+  if (!is_possible(prepare, p)) return INFINITY;
+  const rg_gpu_product product = product_of(p, p->each);
+  const double floats = (double)p->points * (double)(p->in + p->out), pieces = (double)p->pieces;
+  /* Products wait for memory where k or m is small. */
+  const double touched = sizeof(float) * (floats * (double)p->each + (double)(p->points * product.w_matrix));
+  const double multiply = fmax(rg_gpu_product_cost(prepare, &product), touched / MEMORY_BYTES);
+  return pieces * (multiply + 2.0 * TASK_MICROSECONDS) + sizeof(float) * floats * (double)p->tiles / MEMORY_BYTES;
+}
+
+int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry,
+                               const rg_gpu_product *direct) {
+  double least = rg_gpu_product_cost(prepare, direct);
+  int64_t best = 0;
+  for (int64_t tile = 2; tile <= 4; tile += 2) {
+    const plan p = plan_of(prepare, geometry, tile);
+    const double cost = cost_of(prepare, &p);
+    if (cost >= least) continue;
+    least = cost;
+    best = tile;
+  }
+  return best;
+}
+
+/* ---- weights ---- */
+
+/* [points][in][out] */
+static rango_status pack(void *to, const rango_tensor *weight, const void *argument) {
+  const rg_winograd_weights *weights = argument;
+  const size_t side = weights->m + 2, out = (weights->out + 3) & ~(size_t)3, in = (weights->in + 3) & ~(size_t)3;
+  rg_winograd_row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
+  for (size_t c = 0; c < weights->in; c++)
+    for (size_t first = 0; first < weights->out; first += RG_WINOGRAD_COLUMNS) {
+      const size_t rest = weights->out - first, columns = rest < RG_WINOGRAD_COLUMNS ? rest : RG_WINOGRAD_COLUMNS;
+      rg_winograd_transform(weights, weight, c, first, columns, u);
+      for (size_t i = 0; i < side * side; i++) {
+        float *at = (float *)to + (i * in + c) * out + first;
+        for (size_t j = 0; j < columns; j++) at[j] = (float)u[i][j];
+      }
+    }
+  return RANGO_OK;
+}
+
+static rango_status get_weights(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, const plan *p,
+                                rg_gpu_operand *out) {
+  const rg_winograd_weights weights = {.m = (size_t)p->tile, .r = 3, .in = g->group_in, .out = g->group_out};
+  char key[64];
+  snprintf(key, sizeof key, "winograd %d", (int)p->tile);
+  return rg_gpu_weight_get(prepare, prepare->inputs[weight]->constant, key,
+                           (size_t)(p->points * p->in * p->out) * sizeof(float), pack, &weights, out);
+}
+
+/* ---- tasks ---- */
+
+/* Both transforms' push constants; what follows is each one's own. */
+typedef struct push {
+  uint32_t first, tiles, parts, channels, tiles_y, tiles_x, height, width;
+  union {
+    uint32_t pad;
+    struct {
+      uint32_t flags, act;
+      float alpha, beta;
+    };
+  };
+} push;
+
+/* A transform's shader by the tile's side, and whether channels are whole vectors. */
+static int shader_of(const rg_gpu_prepare *prepare, const int shaders[2][2], int64_t tile, size_t channels) {
+  return rg_gpu_variant(prepare, shaders[tile == 4][channels % 4 != 0]);
+}
+
+static bool add_input(rg_gpu_prepare *prepare, const rg_conv_geometry *g, const plan *p, push values, rg_gpu_operand x,
+                      rg_gpu_operand v) {
+  static const int shaders[2][2] = {{RG_SHADER_winograd_in_2, RG_SHADER_winograd_in_2_s},
+                                    {RG_SHADER_winograd_in_4, RG_SHADER_winograd_in_4_s}};
+  rg_gpu_task *task = rg_gpu_add(prepare, shader_of(prepare, shaders, p->tile, g->group_in));
+  values.parts = (uint32_t)(p->in / 4);
+  values.channels = (uint32_t)g->group_in;
+  values.height = (uint32_t)g->in[1];
+  values.width = (uint32_t)g->in[2];
+  values.pad = (uint32_t)(g->pad[1] | g->pad[2] << 16);
+  task->operands[0] = x;
+  task->operands[1] = v;
+  memcpy(task->push, &values, sizeof values);
+  return rg_gpu_groups(prepare, task, (int64_t)values.tiles * values.parts, 64);
+}
+
+static bool add_output(rg_gpu_prepare *prepare, const rg_conv_geometry *g, const plan *p, push values, rg_gpu_operand z,
+                       const rg_gpu_product *finish) {
+  static const int shaders[2][2] = {{RG_SHADER_winograd_out_2, RG_SHADER_winograd_out_2_s},
+                                    {RG_SHADER_winograd_out_4, RG_SHADER_winograd_out_4_s}};
+  const rg_gpu_operand operands[] = {z, finish->bias, finish->residual, finish->y};
+  rg_gpu_task *task = rg_gpu_add(prepare, shader_of(prepare, shaders, p->tile, g->group_out));
+  values.parts = (uint32_t)(p->out / 4);
+  values.channels = (uint32_t)g->group_out;
+  values.height = (uint32_t)g->out[1];
+  values.width = (uint32_t)g->out[2];
+  values.flags = rg_gpu_product_flags(finish);
+  values.act = (uint32_t)finish->activation.kind;
+  values.alpha = finish->activation.alpha;
+  values.beta = finish->activation.beta;
+  memcpy(task->operands, operands, sizeof operands);
+  memcpy(task->push, &values, sizeof values);
+  return rg_gpu_groups(prepare, task, (int64_t)values.tiles * values.parts, 64);
+}
+
+/* What lies between is float32 in any storage: the transforms would multiply the rounding of float16. */
+static rango_status add_products(rg_gpu_prepare *prepare, const rg_gpu_product *product) {
+  const bool half = prepare->half;
+  prepare->half = false;
+  const rango_status status = rg_gpu_product_add(prepare, product);
+  prepare->half = half;
+  return status;
+}
+
+static rg_gpu_operand read_only(rg_gpu_operand operand) {
+  operand.written = false;
+  return operand;
+}
+
+rango_status rg_gpu_winograd_add(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *geometry, int64_t tile,
+                                 const rg_gpu_product *finish) {
+  const plan p = plan_of(prepare, geometry, tile);
+  rg_gpu_product product = product_of(&p, p.each);
+  rg_gpu_operand u;
+  if (!is_possible(prepare, &p) || !isfinite(rg_gpu_product_cost(prepare, &product))) return RANGO_OK;
+  RG_TRY(get_weights(prepare, weight, geometry, &p, &u));
+  const size_t vectors = sizeof(float) * (size_t)(p.points * p.each);
+  const rg_gpu_operand v = rg_gpu_scratch(prepare, vectors * (size_t)p.in, true);
+  const rg_gpu_operand z = rg_gpu_scratch(prepare, vectors * (size_t)p.out, true);
+  for (int64_t first = 0; first < p.tiles; first += p.each) {
+    const int64_t tiles = p.tiles - first < p.each ? p.tiles - first : p.each;
+    const push values = {.first = (uint32_t)first,
+                         .tiles = (uint32_t)tiles,
+                         .tiles_y = (uint32_t)p.tiles_y,
+                         .tiles_x = (uint32_t)p.tiles_x};
+    product = product_of(&p, tiles);
+    product.x = read_only(v);
+    product.w = u;
+    product.y = z;
+    bool fits = add_input(prepare, geometry, &p, values, finish->x, v);
+    const int tasks = prepare->task_count;
+    RG_TRY(add_products(prepare, &product));
+    fits = prepare->task_count > tasks && fits;
+    fits = add_output(prepare, geometry, &p, values, read_only(z), finish) && fits;
+    if (!fits) {
+      prepare->task_count = 0;
+      return RANGO_OK;
+    }
+  }
+  return RANGO_OK;
+}
