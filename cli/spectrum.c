@@ -51,10 +51,16 @@ static cJSON *estimate_json(const rango_estimate *e) {
 static cJSON *decimation_json(const rango_spectrum *s) {
   cJSON *list = json_array();
   for (int i = 0; i < s->decimations; i++) {
-    cJSON *item = json_object();
+    cJSON *item = json_object(), *low = json_object(), *high = json_object();
     json_integer(item, "rows", s->decimation[i].rows);
-    for (int e = 0; e < RANGO_ESTIMATORS; e++)
-      json_number(item, rango_estimator_name((rango_estimator)e), s->decimation[i].values[e]);
+    for (int e = 0; e < RANGO_ESTIMATORS; e++) {
+      const char *name = rango_estimator_name((rango_estimator)e);
+      json_number(item, name, s->decimation[i].estimates[e].value);
+      json_number(low, name, s->decimation[i].estimates[e].low);
+      json_number(high, name, s->decimation[i].estimates[e].high);
+    }
+    json_add(item, "low", low);
+    json_add(item, "high", high);
     json_add(list, NULL, item);
   }
   return list;

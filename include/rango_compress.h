@@ -108,10 +108,10 @@ typedef struct rango_estimate {
   double value, low, high;
 } rango_estimate;
 
-/* The estimates from fewer samples, by rango_estimator: means over blocks of so many rows. */
+/* The estimates from fewer samples, by rango_estimator: means over disjoint blocks of so many rows. */
 typedef struct rango_decimation {
   int64_t rows;
-  double values[RANGO_ESTIMATORS];
+  rango_estimate estimates[RANGO_ESTIMATORS];
 } rango_decimation;
 #define RANGO_DECIMATIONS 6
 
@@ -349,7 +349,8 @@ typedef struct rango_manifold_options {
   int64_t project; /* coordinates wanted; 0: none, the spectrum alone */
   rango_projection_method method;
   uint64_t seed;
-  int threads; /* 0: one for each core */
+  int threads;   /* 0: one for each core */
+  bool portrait; /* also collect what a report shows */
 } rango_manifold_options;
 
 /* kappa: the least that a secant (the line between two samples) keeps of its length; 0 where two samples coincide. */
@@ -381,6 +382,15 @@ RANGO_API void rango_manifold_free(rango_manifold *manifold);
 RANGO_API const rango_spectrum *rango_manifold_spectrum(const rango_manifold *manifold);
 RANGO_API const rango_projection *rango_manifold_projection(const rango_manifold *manifold); /* NULL: none */
 RANGO_API const rango_tensor *rango_manifold_projected(const rango_manifold *manifold);      /* [rows][coordinates] */
+/* Of the samples that the spectrum was taken of; pictures where rows are images ([H, W], [C, H, W] or [H, W, C]) or
+ * curves. NULL unless asked for. */
+RANGO_API const rango_portrait *rango_manifold_portrait(const rango_manifold *manifold);
+/* [rows][2], the same samples by the first two coordinates of the projection, without one (or with one coordinate)
+ * by their first two principal components. NULL unless the portrait was asked for. */
+RANGO_API const rango_tensor *rango_manifold_plane(const rango_manifold *manifold);
+/* Writes one self-contained HTML page, as above; the portrait must have been asked for. */
+RANGO_API rango_status rango_manifold_write_report(const rango_manifold *manifold, const char *path,
+                                                   const rango_report_options *options);
 
 typedef struct rango_svd_options {
   size_t struct_size;

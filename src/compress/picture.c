@@ -37,6 +37,18 @@ static bool view_flat(const rango_dataset *data, const rango_tensor *array, rg_v
   return true;
 }
 
+/* [rows][height][width] is an image where neighbours are alike along both axes. */
+static bool view_grey(const rango_dataset *data, const rango_tensor *array, rg_view *view) {
+  int64_t height = array->shape.dims[1], width = array->shape.dims[2];
+  if (height < 2 || width < 2 || height * width < FLAT_MIN) return false;
+  if (!(roughness(data, array, height * width, 1) < SMOOTHNESS)) return false;
+  if (!(roughness(data, array, height * width, width) < SMOOTHNESS)) return false;
+  view->channels = 1;
+  view->height = height;
+  view->width = width;
+  return true;
+}
+
 static bool is_colours(int64_t size) { return size == 1 || size == 3; }
 
 static bool view_shape(const rango_dataset *data, const rango_tensor *array, rg_view *view) {
@@ -51,8 +63,9 @@ static bool view_shape(const rango_dataset *data, const rango_tensor *array, rg_
     view->height = dims[1];
     view->width = dims[2];
     view->channels_last = view->channels > 1;
-  } else if (rank == 2 || (rank == 3 && dims[1] == 1)) {
-    return rg_type_is_float(array->type) && view_flat(data, array, view);
+  } else if (rg_type_is_float(array->type) || array->type == RANGO_UINT8) {
+    if (rank == 2 || (rank == 3 && dims[1] == 1)) return view_flat(data, array, view);
+    return rank == 3 && view_grey(data, array, view);
   } else {
     return false;
   }

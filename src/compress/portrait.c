@@ -24,7 +24,7 @@ typedef struct gallery {
 
 /* ---- spectrum and components ---- */
 
-static int64_t rows_used(int64_t count, int64_t columns) {
+int64_t rg_portrait_rows(int64_t count, int64_t columns) {
   int64_t limit = columns > RG_MANIFOLD_WIDE ? RG_MANIFOLD_ROWS_WIDE : RG_MANIFOLD_ROWS;
   if (columns > 0 && limit > ELEMENTS_MAX / columns) limit = ELEMENTS_MAX / columns;
   if (limit < ROWS_MIN) limit = ROWS_MIN;
@@ -41,10 +41,16 @@ static rango_status copy_shares(const rg_components *components, gallery *g, ran
   return RANGO_OK;
 }
 
+static rango_status take_components(gallery *g, const float *rows, int64_t count, int64_t columns, rango_portrait *out,
+                                    rg_components *components) {
+  RG_TRY(rg_components_of(rows, count, columns, RG_PORTRAIT_DIRECTIONS, components));
+  return copy_shares(components, g, out);
+}
+
 /* Of rows [count][columns], of which evenly spaced ones are taken where they are many. */
 static rango_status portray_rows(gallery *g, const float *rows, int64_t count, int64_t columns, rango_portrait *out,
                                  rg_components *components) {
-  int64_t used = rows_used(count, columns);
+  int64_t used = rg_portrait_rows(count, columns);
   float *taken = NULL;
   rango_status status;
   *components = (rg_components){0};
@@ -53,8 +59,7 @@ static rango_status portray_rows(gallery *g, const float *rows, int64_t count, i
   for (int64_t i = 0; i < used; i++)
     memcpy(taken + i * columns, rows + i * count / used * columns, (size_t)columns * sizeof *taken);
   RG_TRY_DONE(rg_spectrum_of_matrix(taken, used, columns, g->seed, &out->spectrum));
-  RG_TRY_DONE(rg_components_of(taken, used, columns, RG_PORTRAIT_DIRECTIONS, components));
-  RG_TRY_DONE(copy_shares(components, g, out));
+  RG_TRY_DONE(take_components(g, taken, used, columns, out, components));
 done:
   rg_free(taken);
   return status;
@@ -148,7 +153,8 @@ static rango_status data_rows(const rango_dataset *data, float **out, int64_t *r
   const rango_tensor *array = &data->items[input];
   RG_TRY(rg_shape_count(&array->shape, &count));
   *columns = array->shape.rank && array->shape.dims[0] ? count / array->shape.dims[0] : 0;
-  *rows = *columns && !data->constant[input] && array->type != RANGO_STRING ? rows_used(data->rows, *columns) : 0;
+  *rows =
+      *columns && !data->constant[input] && array->type != RANGO_STRING ? rg_portrait_rows(data->rows, *columns) : 0;
   *numbers = rg_type_is_float(array->type);
   RG_TRY(rg_alloc((size_t)(*rows * *columns) * sizeof **out, RG_OUT(out)));
   for (int64_t i = 0; i < *rows; i++) {
@@ -158,8 +164,20 @@ static rango_status data_rows(const rango_dataset *data, float **out, int64_t *r
   return RANGO_OK;
 }
 
-/* Integers that aren't pictures are names of things: nothing runs along a direction of them. */
-static rango_status portray_data(gallery *g, rango_portrait *out) {
+/* plane [count][2]: the rows' places along the first two components. */
+static void place(const float *rows, int64_t count, const rg_components *c, float *plane) {
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t d = 0; d < 2; d++) {
+      double along = 0;
+      for (int64_t j = 0; d < c->leading && j < c->columns; j++)
+        along += c->vectors[d * c->columns + j] * (rows[i * c->columns + j] - c->mean[j]);
+      plane[2 * i + d] = (float)along;
+    }
+}
+
+/* Integers that aren't pictures are names of things: nothing runs along a direction of them. `spectrum`: the data's,
+ * where it is known (NULL: not); `plane` [rows][2] or NULL. */
+static rango_status portray_data(gallery *g, const rango_spectrum *spectrum, rango_portrait *out, float *plane) {
   int64_t rows, columns;
   bool numbers;
   float *values = NULL;
@@ -167,7 +185,13 @@ static rango_status portray_data(gallery *g, rango_portrait *out) {
   rg_probe probe = {0};
   rango_status status;
   RG_TRY_DONE(data_rows(g->data, &values, &rows, &columns, &numbers));
-  RG_TRY_DONE(portray_rows(g, values, rows, columns, out, &components));
+  if (spectrum) {
+    out->spectrum = *spectrum;
+    RG_TRY_DONE(take_components(g, values, rows, columns, out, &components));
+  } else {
+    RG_TRY_DONE(portray_rows(g, values, rows, columns, out, &components));
+  }
+  if (plane) place(values, rows, &components, plane);
   if (!numbers && !g->has_view) goto done;
   RG_TRY_DONE(rg_probe_create(NULL, &components, &probe));
   RG_TRY_DONE(rg_probe_look(&probe, values, 0, rows < g->scanned ? rows : g->scanned, 1));
@@ -231,13 +255,23 @@ rango_status rg_portraits_collect(const rango_model *model, rg_sites *sites, con
   RG_TRY_DONE(rows_to_scan(model, sites, calibration, &g.scanned));
   RG_TRY_DONE(rg_calloc((size_t)g.data->rows, sizeof *g.pictures, RG_OUT(&g.pictures)));
   RG_TRY_DONE(rg_arena_calloc(arena, sites->count, sizeof *out->layers, RG_OUT(&out->layers)));
-  RG_TRY_DONE(portray_data(&g, &out->data));
+  RG_TRY_DONE(portray_data(&g, NULL, &out->data, NULL));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *statistics, RG_OUT(&statistics)));
   RG_TRY_DONE(rg_statistics_collect(model, sites, calibration, statistics, NULL, NULL));
   RG_TRY_DONE(portray_layers(&g, sites, statistics, calibration, out->layers));
 done:
   for (size_t i = 0; statistics && i < sites->count; i++) rg_statistics_free(&statistics[i]);
   rg_free(statistics);
+  rg_free(g.pictures);
+  return status;
+}
+
+rango_status rg_portrait_of_samples(const rango_dataset *data, const rango_spectrum *spectrum, rg_arena *arena,
+                                    rango_portrait *out, float *plane) {
+  gallery g = {.data = data, .arena = arena, .scanned = data->rows};
+  g.has_view = rg_view_find(data, &g.view);
+  RG_TRY(rg_calloc((size_t)data->rows, sizeof *g.pictures, RG_OUT(&g.pictures)));
+  rango_status status = portray_data(&g, spectrum, out, plane);
   rg_free(g.pictures);
   return status;
 }

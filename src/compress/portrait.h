@@ -78,6 +78,14 @@ typedef struct rg_portraits {
   rango_portrait *layers; /* [sites] */
 } rg_portraits;
 
+/* Of so many rows, how many a portrait is taken of. */
+int64_t rg_portrait_rows(int64_t count, int64_t columns);
+
+/* Of a data set of one input, no more rows than a portrait is taken of, whose spectrum is known; everything in `arena`.
+ * plane [rows][2]: where the rows lie along the first two components. */
+rango_status rg_portrait_of_samples(const rango_dataset *data, const rango_spectrum *spectrum, rg_arena *arena,
+                                    rango_portrait *out, float *plane);
+
 /* Of the calibration's data, everything in `arena`. */
 rango_status rg_portraits_collect(const rango_model *model, rg_sites *sites, const rg_calibration *calibration,
                                   rg_arena *arena, rg_portraits *out);

@@ -127,6 +127,10 @@ typedef double (*rg_statistic)(const void *user, const int64_t *drawn, int64_t c
 rango_status rg_bootstrap(rg_statistic statistic, const void *user, int64_t count, int resamples, uint64_t seed,
                           rango_estimate *out);
 
+/* The samples' projection as the options ask for, and how well it keeps them: *projected [rows][coordinates]. */
+rango_status rg_project_samples(const rango_tensor *samples, const rango_manifold_options *options,
+                                rango_projection *out, rango_tensor **projected);
+
 /* Spectrum and dimension of float rows [count][dimension]. RANGO_ERROR_NUMERIC names a row that isn't finite. */
 rango_status rg_spectrum_of_matrix(const float *rows, int64_t count, int64_t dimension, uint64_t seed,
                                    rango_spectrum *out);

@@ -1,4 +1,4 @@
-/* rango_manifold: samples' dimension, and their projection to few coordinates. */
+/* Linear projections of samples to few coordinates. */
 #include <math.h>
 #include <string.h>
 
@@ -11,30 +11,6 @@
 #define SECANT_NUMBERS  2000000 /* in all secants */
 #define SECANTS_LEAST   4000
 #define NEIGHBOURS      10
-
-struct rango_manifold {
-  rango_spectrum spectrum;
-  rango_projection projection; /* coordinates 0: none */
-  rango_tensor *projected;
-};
-
-void rango_manifold_free(rango_manifold *manifold) {
-  if (!manifold) return;
-  rango_tensor_free(manifold->projected);
-  rg_free(manifold);
-}
-
-const rango_spectrum *rango_manifold_spectrum(const rango_manifold *manifold) {
-  return manifold ? &manifold->spectrum : NULL;
-}
-
-const rango_projection *rango_manifold_projection(const rango_manifold *manifold) {
-  return manifold && manifold->projection.coordinates ? &manifold->projection : NULL;
-}
-
-const rango_tensor *rango_manifold_projected(const rango_manifold *manifold) {
-  return manifold ? manifold->projected : NULL;
-}
 
 /* Scores of the samples on their leading principal components, which is where everything else happens. */
 typedef struct scores {
@@ -118,7 +94,8 @@ done:
   return status;
 }
 
-static rango_status project(const scores *s, const rango_manifold_options *options, rango_manifold *manifold) {
+static rango_status project(const scores *s, const rango_manifold_options *options, rango_projection *out,
+                            rango_tensor **coordinates) {
   const int64_t p = options->project, n = s->components;
   RG_FAIL_IF(p > n, RANGO_ERROR_ARGUMENT, "manifold: the samples span %lld dimensions%s, so no projection to %lld",
              (long long)n, n == COMPONENTS_MOST ? " that are looked at" : "", (long long)p);
@@ -126,18 +103,17 @@ static rango_status project(const scores *s, const rango_manifold_options *optio
   rg_secants secants = {0};
   double *basis = NULL, *projected = NULL;
   rango_status status;
-  manifold->projection =
-      (rango_projection){.struct_size = sizeof manifold->projection, .method = options->method, .coordinates = p};
+  *out = (rango_projection){.struct_size = sizeof *out, .method = options->method, .coordinates = p};
   RG_TRY_DONE(rg_alloc((size_t)(p * n) * sizeof *basis, RG_OUT(&basis)));
   RG_TRY_DONE(rg_alloc((size_t)(s->rows * p) * sizeof *projected, RG_OUT(&projected)));
   RG_TRY_DONE(rg_secants_create(s->values, s->rows, n, limit < RG_SECANTS_MOST ? limit : RG_SECANTS_MOST, options->seed,
                                 &secants));
-  RG_TRY_DONE(profile(&secants, options, basis, &manifold->projection));
+  RG_TRY_DONE(profile(&secants, options, basis, out));
   rg_matmul(false, true, s->rows, p, n, 1.0, s->values, basis, 0.0, projected);
-  RG_TRY_DONE(judge(s, projected, &manifold->projection));
-  RG_TRY_DONE(rango_tensor_create(RANGO_FLOAT32, 2, (int64_t[]){s->rows, p}, &manifold->projected));
-  float *out = rango_tensor_data_mut(manifold->projected);
-  for (int64_t i = 0; i < s->rows * p; i++) out[i] = (float)projected[i];
+  RG_TRY_DONE(judge(s, projected, out));
+  RG_TRY_DONE(rango_tensor_create(RANGO_FLOAT32, 2, (int64_t[]){s->rows, p}, coordinates));
+  float *values = rango_tensor_data_mut(*coordinates);
+  for (int64_t i = 0; i < s->rows * p; i++) values[i] = (float)projected[i];
 done:
   rg_secants_free(&secants);
   rg_free(basis);
@@ -145,8 +121,8 @@ done:
   return status;
 }
 
-static rango_status project_samples(const rango_tensor *samples, const rango_manifold_options *options,
-                                    rango_manifold *manifold) {
+rango_status rg_project_samples(const rango_tensor *samples, const rango_manifold_options *options,
+                                rango_projection *out, rango_tensor **projected) {
   int64_t rows = samples->shape.dims[0], total;
   RG_TRY(rg_shape_count(&samples->shape, &total));
   RG_FAIL_IF(total == 0, RANGO_ERROR_ARGUMENT, "manifold: no samples to project");
@@ -163,29 +139,7 @@ static rango_status project_samples(const rango_tensor *samples, const rango_man
   }
   rango_status status = take_scores(points, rows, columns, &s);
   rg_free(points);
-  if (status == RANGO_OK) status = project(&s, options, manifold);
+  if (status == RANGO_OK) status = project(&s, options, out, projected);
   rg_free(s.values);
-  return status;
-}
-
-rango_status rango_manifold_create(const rango_tensor *samples, const rango_manifold_options *options,
-                                   rango_manifold **out) {
-  RG_FAIL_IF(!samples || !options || !out, RANGO_ERROR_ARGUMENT, "manifold: NULL argument");
-  RG_FAIL_IF(options->struct_size < sizeof *options, RANGO_ERROR_ARGUMENT, "manifold: struct_size is not set");
-  RG_FAIL_IF(options->project < 0, RANGO_ERROR_ARGUMENT, "manifold: projection to %lld coordinates",
-             (long long)options->project);
-  *out = NULL;
-  rango_manifold *manifold = NULL;
-  rango_status status;
-  int before = rg_linalg_set_threads(options->threads);
-  RG_TRY_DONE(rg_calloc(1, sizeof *manifold, RG_OUT(&manifold)));
-  manifold->spectrum.struct_size = sizeof manifold->spectrum;
-  RG_TRY_DONE(rango_spectrum_of_rows(samples, options->seed, &manifold->spectrum));
-  if (options->project) RG_TRY_DONE(project_samples(samples, options, manifold));
-  *out = manifold;
-  manifold = NULL;
-done:
-  rango_manifold_free(manifold);
-  rg_linalg_set_threads(before);
   return status;
 }

@@ -75,15 +75,29 @@ done:
   return status;
 }
 
+/* The mean of independent estimates; its interval is as much narrower. */
+static rango_estimate mean_of(const rango_estimate *estimates, int64_t count) {
+  double sum = 0, below = 0, above = 0;
+  for (int64_t i = 0; i < count; i++) {
+    sum += estimates[i].value;
+    below += pow(estimates[i].value - estimates[i].low, 2);
+    above += pow(estimates[i].high - estimates[i].value, 2);
+  }
+  double n = (double)count;
+  return (rango_estimate){sum / n, (sum - sqrt(below)) / n, (sum + sqrt(above)) / n};
+}
+
 static rango_status average_blocks(const double *points, int64_t rows, int64_t blocks, int64_t dimension, uint64_t seed,
                                    rango_decimation *out) {
-  *out = (rango_decimation){.rows = rows};
+  rango_estimate estimates[RANGO_ESTIMATORS][BLOCKS_MOST];
   for (int64_t b = 0; b < blocks; b++) {
     rg_dimensions block;
-    RG_TRY(rg_dimensions_estimate(points + b * rows * dimension, rows, dimension, NEIGHBOURHOODS / blocks, 0, seed,
-                                  &block));
-    for (int i = 0; i < RANGO_ESTIMATORS; i++) out->values[i] += block.estimates[i].value / (double)blocks;
+    RG_TRY(rg_dimensions_estimate(points + b * rows * dimension, rows, dimension, NEIGHBOURHOODS / blocks, RESAMPLES,
+                                  seed + (uint64_t)b, &block));
+    for (int i = 0; i < RANGO_ESTIMATORS; i++) estimates[i][b] = block.estimates[i];
   }
+  out->rows = rows;
+  for (int i = 0; i < RANGO_ESTIMATORS; i++) out->estimates[i] = mean_of(estimates[i], blocks);
   return RANGO_OK;
 }
 
@@ -92,7 +106,7 @@ static rango_status decimate(const double *points, int64_t count, int64_t dimens
   double *shuffled = NULL;
   rango_status status;
   out->decimation[0].rows = count;
-  for (int i = 0; i < RANGO_ESTIMATORS; i++) out->decimation[0].values[i] = out->estimates[i].value;
+  memcpy(out->decimation[0].estimates, out->estimates, sizeof out->estimates);
   out->decimations = 1;
   RG_TRY_DONE(shuffle(points, count, dimension, seed, &shuffled));
   for (int64_t parts = 2; out->decimations < RANGO_DECIMATIONS && count / parts >= BLOCK_LEAST; parts *= 2)

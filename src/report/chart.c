@@ -122,6 +122,26 @@ void rg_chart_area(rg_chart *chart, const char *style, const double *x, const do
   rg_html_put(chart->html, "V%dZ\"/>", chart->bottom);
 }
 
+void rg_chart_band(rg_chart *chart, const char *style, const double *x, const double *low, const double *high,
+                   size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(low[i]) || !isfinite(high[i])) return;
+  if (count == 0) return;
+  rg_html_put(chart->html, "<path class=\"area %s\" d=\"", style);
+  for (size_t i = 0; i < count; i++)
+    rg_html_put(chart->html, "%s%d %d", i ? "L" : "M", rg_chart_x(chart, x[i]), rg_chart_y(chart, low[i]));
+  for (size_t i = count; i > 0; i--)
+    rg_html_put(chart->html, "L%d %d", rg_chart_x(chart, x[i - 1]), rg_chart_y(chart, high[i - 1]));
+  rg_html_put(chart->html, "Z\"/>");
+}
+
+void rg_chart_interval(rg_chart *chart, const char *style, double x, double low, double high) {
+  if (!isfinite(low) || !isfinite(high)) return;
+  int at = rg_chart_x(chart, x), bottom = rg_chart_y(chart, low), top = rg_chart_y(chart, high);
+  rg_html_put(chart->html, "<path class=\"rule %s\" d=\"M%d %dV%dM%d %dh%dM%d %dh%d\"/>", style, at, bottom, top,
+              at - MARK_SIZE, bottom, 2 * MARK_SIZE, at - MARK_SIZE, top, 2 * MARK_SIZE);
+}
+
 void rg_chart_vertical(rg_chart *chart, const char *style, double x) {
   rg_html_put(chart->html, "<path class=\"rule %s\" d=\"M%d %dV%d\"/>", style, rg_chart_x(chart, x), chart->top,
               chart->bottom);

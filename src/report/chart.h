@@ -32,6 +32,11 @@ int rg_chart_y(const rg_chart *chart, double y);
 void rg_chart_line(rg_chart *chart, const char *style, const double *x, const double *y, size_t count);
 /* The same, filled down to the plot's floor. */
 void rg_chart_area(rg_chart *chart, const char *style, const double *x, const double *y, size_t count);
+/* Between the points (x, low) and (x, high). Nothing where any isn't finite. */
+void rg_chart_band(rg_chart *chart, const char *style, const double *x, const double *low, const double *high,
+                   size_t count);
+/* A whisker from `low` to `high`. */
+void rg_chart_interval(rg_chart *chart, const char *style, double x, double low, double high);
 void rg_chart_vertical(rg_chart *chart, const char *style, double x);
 void rg_chart_horizontal(rg_chart *chart, const char *style, double y);
 

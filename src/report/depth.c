@@ -60,14 +60,8 @@ static void number_layers(rg_chart *chart, size_t count) {
 static void draw_intervals(rg_report *report, rg_chart *chart) {
   for (size_t i = 0; i <= report->layer_count; i++) {
     const rango_portrait *portrait = i ? report->layers[i - 1].portrait : report->data;
-    if (!portrait || !isfinite(portrait->spectrum.intrinsic.low) || !isfinite(portrait->spectrum.intrinsic.high))
-      continue;
-    int x = rg_chart_x(chart, (double)i);
-    rg_html_put(chart->html, "<path class=\"rule a\" d=\"M%d %dV%dM%d %dh80M%d %dh80\"/>", x,
-                rg_chart_y(chart, portrait->spectrum.intrinsic.low),
-                rg_chart_y(chart, portrait->spectrum.intrinsic.high), x - 40,
-                rg_chart_y(chart, portrait->spectrum.intrinsic.low), x - 40,
-                rg_chart_y(chart, portrait->spectrum.intrinsic.high));
+    if (!portrait) continue;
+    rg_chart_interval(chart, "a", (double)i, portrait->spectrum.intrinsic.low, portrait->spectrum.intrinsic.high);
   }
 }
 

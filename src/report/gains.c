@@ -29,12 +29,11 @@ static void put_bytes(rg_html *html, int64_t bytes) {
 
 /* ---- cards ---- */
 
-static void begin_card(rg_html *html, const char *what) {
+void rg_card_begin(rg_html *html, const char *what) {
   rg_html_put(html, "<div class=\"card\"><div class=\"what\">%s</div><div class=\"big\">", what);
 }
 
-/* The bar shows what is left. */
-static void end_card(rg_html *html, double left) {
+void rg_card_end(rg_html *html, double left) {
   if (isfinite(left))
     rg_html_put(html, "<div class=\"bar\"><i style=\"width:%d%%\"></i></div>", (int)lround(100 * fmin(1, left)));
   rg_html_put(html, "</div>\n");
@@ -44,31 +43,31 @@ static void count_card(rg_html *html, const char *what, int64_t before, int64_t 
                        void (*put)(rg_html *html, int64_t count)) {
   if (before <= 0 || after < 0) return;
   double left = (double)after / (double)before;
-  begin_card(html, what);
+  rg_card_begin(html, what);
   rg_html_number(html, 100 * (left - 1), 1);
   rg_html_put(html, " %%</div><div class=\"change\">");
   put(html, before);
   rg_html_put(html, " → ");
   put(html, after);
   rg_html_put(html, "</div>");
-  end_card(html, left);
+  rg_card_end(html, left);
 }
 
 static void time_card(rg_html *html, const rango_compress_summary *s) {
   if (!(s->ms_before > 0) || !(s->ms_after > 0)) return;
-  begin_card(html, "Time at batch 1");
+  rg_card_begin(html, "Time at batch 1");
   rg_html_number(html, s->ms_before / s->ms_after, 2);
   rg_html_put(html, " ×</div><div class=\"change\">");
   put_milliseconds(html, s->ms_before);
   rg_html_put(html, " → ");
   put_milliseconds(html, s->ms_after);
   rg_html_put(html, "</div>");
-  end_card(html, s->ms_after / s->ms_before);
+  rg_card_end(html, s->ms_after / s->ms_before);
 }
 
 static void metric_card(rg_html *html, const rango_compress_summary *s) {
   static const char *const titles[] = {"Top-1 accuracy", "Relative error", "Agreement", "Output error"};
-  begin_card(html, titles[s->metric]);
+  rg_card_begin(html, titles[s->metric]);
   rg_report_metric(html, s->metric, s->metric_after);
   rg_html_put(html, "</div><div class=\"change\">");
   if (s->labels) {
@@ -78,7 +77,7 @@ static void metric_card(rg_html *html, const rango_compress_summary *s) {
     rg_html_put(html, "on %lld rows", (long long)s->rows);
   }
   rg_html_put(html, "</div>");
-  end_card(html, NAN);
+  rg_card_end(html, NAN);
 }
 
 /* ---- the sentence on top ---- */

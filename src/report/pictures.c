@@ -164,12 +164,16 @@ void rg_section_pictures(rg_report *report) {
   bool any = false;
   for (size_t p = 0; p <= report->layer_count && !any; p++) any = is_shown(report, p, 0);
   if (!any) return;
-  rg_html_put(
-      html, "<section id=\"pictures\" class=\"long\"><h2>Leading directions</h2>\n<p class=\"soft\">Along which "
-            "directions a layer’s outputs vary most, with each one’s share of the variance: what the layer weighs the "
-            "data with to get there, where it reads the data itself (the first factor of a low-rank layer keeps the "
-            "leading ones), and the calibration rows that lie farthest along it, in standard deviations. A frame shows "
-            "where in the row.</p>\n");
+  rg_html_put(html, "<section id=\"pictures\" class=\"long\"><h2>Leading directions</h2>\n<p class=\"soft\">");
+  if (report->manifold)
+    rg_html_put(html, "Along which directions the samples vary most, with each one’s share of the variance, and the "
+                      "samples that lie farthest along it, in standard deviations.</p>\n");
+  else
+    rg_html_put(html,
+                "Along which directions a layer’s outputs vary most, with each one’s share of the variance: what the "
+                "layer weighs the data with to get there, where it reads the data itself (the first factor of a "
+                "low-rank layer keeps the leading ones), and the calibration rows that lie farthest along it, in "
+                "standard deviations. A frame shows where in the row.</p>\n");
   define_samples(report);
   for (size_t p = 0; p <= report->layer_count; p++) put_portrait(report, p);
   rg_html_put(html, "</section>\n");

@@ -1,6 +1,6 @@
-/* The two reports, section by section. */
-
+/* The reports, section by section. */
 #include "report/report.h"
+
 #include <string.h>
 
 #include "base/memory.h"
@@ -74,5 +74,24 @@ rango_status rango_spectra_write_report(const rango_spectra *spectra, const char
   while (rango_spectra_layer(spectra, report.layer_count)) report.layer_count++;
   rango_status status = open_page(&report, path, options);
   if (status == RANGO_OK) write_spectra(&report, spectra);
+  return close_page(&report, status);
+}
+
+rango_status rango_manifold_write_report(const rango_manifold *manifold, const char *path,
+                                         const rango_report_options *options) {
+  RG_FAIL_IF(!manifold, RANGO_ERROR_ARGUMENT, "report: NULL argument");
+  rg_report report = {.manifold = manifold, .data = rango_manifold_portrait(manifold)};
+  RG_FAIL_IF(!report.data, RANGO_ERROR_ARGUMENT, "report: the samples' portrait was not asked for");
+  rango_status status = open_page(&report, path, options);
+  if (status == RANGO_OK) {
+    rg_page_begin(&report, "The dimension of samples");
+    rg_section_samples(&report);
+    rg_section_estimates(&report);
+    rg_section_decimation(&report);
+    rg_section_spectrum(&report);
+    rg_section_projection(&report);
+    rg_section_pictures(&report);
+    rg_page_end(&report);
+  }
   return close_page(&report, status);
 }

@@ -21,7 +21,8 @@ typedef struct rg_report {
   const rango_portrait *data; /* NULL: none was taken */
   rg_report_layer *layers;
   size_t layer_count;
-  const rango_compression *result; /* NULL: of spectra alone */
+  const rango_compression *result; /* NULL: of spectra or samples alone */
+  const rango_manifold *manifold;  /* of samples alone; NULL otherwise */
   rango_compress_summary summary;
 } rg_report;
 
@@ -29,9 +30,15 @@ typedef struct rg_report {
 const char *rg_metric_name(rango_metric metric);
 void rg_report_metric(rg_html *html, rango_metric metric, double value);
 
+const char *rg_estimator_title(rango_estimator estimator); /* as people write it */
+
 void rg_page_begin(rg_report *report, const char *fallback_title); /* head, style, title */
 void rg_page_end(rg_report *report);                               /* command, version, script */
 extern const char rg_page_style[], rg_page_script[];
+
+/* A figure of a page's first row, in large letters until the caller ends it; the bar (NaN: none) shows a share. */
+void rg_card_begin(rg_html *html, const char *what);
+void rg_card_end(rg_html *html, double share);
 
 void rg_section_gains(rg_report *report);      /* before and after */
 void rg_section_curve(rg_report *report);      /* what else the search looked at */
@@ -39,6 +46,12 @@ void rg_section_depth(rg_report *report);      /* dimensions, layer by layer */
 void rg_section_layers(rg_report *report);     /* the table of a compression */
 void rg_section_dimensions(rg_report *report); /* the table of spectra */
 void rg_section_spectra(rg_report *report);
+void rg_section_samples(rg_report *report);    /* what samples are */
+void rg_section_estimates(rg_report *report);  /* their intrinsic dimension by estimator */
+void rg_table_estimates(rg_report *report);    /* of that section */
+void rg_section_decimation(rg_report *report); /* the same from fewer of them */
+void rg_section_spectrum(rg_report *report);
+void rg_section_projection(rg_report *report);
 void rg_section_pictures(rg_report *report);
 void rg_section_checks(rg_report *report); /* what was measured and what wasn't */
 

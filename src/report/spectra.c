@@ -21,23 +21,23 @@ static size_t thin_out(const rango_portrait *portrait, double *x, double *y) {
   return count;
 }
 
-static void draw(rg_report *report, const rg_report_layer *layer, const char *what) {
+static void draw(rg_report *report, const rg_report_layer *layer, int width, int height) {
   double x[POINTS], y[POINTS];
   const rango_spectrum *s = &layer->portrait->spectrum;
   size_t count = thin_out(layer->portrait, x, y);
   double last = count ? x[count - 1] : 1;
   rg_chart chart = {.html = &report->html,
-                    .width = 2600,
-                    .height = 1500,
+                    .width = width,
+                    .height = height,
                     .left = 330,
-                    .right = 2520,
+                    .right = width - 80,
                     .top = 60,
-                    .bottom = 1250,
+                    .bottom = height - 250,
                     .x = {1, fmax(last, 2), true, RG_TICKS_NUMBER},
                     .y = {FLOOR, 1, true, RG_TICKS_NUMBER}};
   rg_chart_begin(&chart, "chart");
-  rg_html_put(chart.html, "Spectrum of the outputs of ");
-  rg_html_text(chart.html, layer->name ? layer->name : what);
+  rg_html_put(chart.html, "Spectrum of %s", layer->name ? "the outputs of " : "the data");
+  rg_html_text(chart.html, layer->name);
   rg_html_put(chart.html, ": %lld of %lld components hold 99 %% of the variance", (long long)s->pca99,
               (long long)s->dimension);
   rg_chart_frame(&chart);
@@ -73,7 +73,7 @@ static void figure(rg_report *report, const rg_report_layer *layer, size_t numbe
   if (number) rg_html_put(html, "%zu ", number);
   rg_html_text(html, layer->name ? layer->name : "the data");
   rg_html_put(html, "</b>");
-  draw(report, layer, "the data");
+  draw(report, layer, 2600, 1500);
   rg_html_put(html, "<figcaption>");
   caption(report, layer);
   rg_html_put(html, "</figcaption></figure>\n");
@@ -93,4 +93,20 @@ void rg_section_spectra(rg_report *report) {
   figure(report, &data, 0);
   for (size_t i = 0; i < report->layer_count; i++) figure(report, &report->layers[i], i + 1);
   rg_html_put(html, "</div></section>\n");
+}
+
+void rg_section_spectrum(rg_report *report) {
+  rg_html *html = &report->html;
+  rg_report_layer data = {.portrait = report->data};
+  if (report->data->share_count == 0) return;
+  rg_html_put(html,
+              "<section id=\"spectrum\"><h2>Spectrum</h2>\n<p class=\"soft\">Share of the variance, by principal "
+              "component; both scales are logarithmic. <span class=\"b\">Dashed: components that hold 99 %% of the "
+              "variance.</span> <span class=\"d\">Dotted: 2<i>m</i>+1, the coordinates in which almost every linear "
+              "projection tells all points of an <i>m</i>-dimensional manifold apart (Whitney).</span></p>\n"
+              "<figure class=\"spectrum\">");
+  draw(report, &data, 10000, 3000);
+  rg_html_put(html, "<figcaption>");
+  caption(report, &data);
+  rg_html_put(html, "</figcaption></figure></section>\n");
 }

@@ -127,6 +127,22 @@ static void dimension_row(rg_html *html, const char *name, const char *op, const
   rg_html_put(html, "</tr>\n");
 }
 
+void rg_table_estimates(rg_report *report) {
+  static const char *const heads[] = {"estimator", "dimension", "95 % from", "to"};
+  rg_html *html = &report->html;
+  const rango_spectrum *s = &report->data->spectrum;
+  begin_table(html, heads, "tnnn");
+  for (int i = 0; i < RANGO_ESTIMATORS; i++) {
+    rg_html_put(html, "<tr>");
+    text_cell(html, rg_estimator_title((rango_estimator)i), false);
+    number_cell(html, s->estimates[i].value, 2);
+    number_cell(html, s->estimates[i].low, 2);
+    number_cell(html, s->estimates[i].high, 2);
+    rg_html_put(html, "</tr>\n");
+  }
+  rg_html_put(html, "</tbody></table></div>\n");
+}
+
 void rg_section_dimensions(rg_report *report) {
   static const char *const heads[] = {"#",      "outputs of", "operator", "rows",     "ambient",   "90 %",       "99 %",
                                       "99.9 %", "TwoNN",      "MLE",      "<i>m</i>", "estimator", "2<i>m</i>+1"};

@@ -113,6 +113,12 @@ has spectra.input.intrinsic.value spectra.input.estimator spectra.input.whitney_
 expect 0 "" manifold x.npy --project 5 --method whitney -o y5.npy --json
 has spectrum.intrinsic.high spectrum.gap projection.method=whitney projection.kappa projection.profile.4.pca \
   projection.trustworthiness output=y5.npy
+expect 0 "" manifold x.npy --report samples.html --json
+has projection=null report=samples.html spectrum.shares.0 spectrum.directions.0.samples.0.row \
+  spectrum.decimation.0.low.mle
+grep -q 'id="projection"' samples.html || fail "the page shows no projection"
+expect 2 "name of its own" manifold x.npy --report x.npy
+expect 1 "can't write" manifold x.npy --report none/samples.html
 expect 0 "Shortest secant" manifold x.npy --project 2
 expect 2 "needs --project" manifold x.npy -o y5.npy
 expect 1 "span" manifold x.npy --project 65

@@ -167,8 +167,20 @@ static void decimation_halves_the_rows(void **state) {
   rango_spectrum s = spectrum_of(rows, ROWS, 3);
   assert_int_equal(s.decimations, 5);
   for (int i = 0; i < s.decimations; i++) assert_int_equal(s.decimation[i].rows, ROWS >> i);
-  for (int e = 0; e < RANGO_ESTIMATORS; e++) assert_true(s.decimation[0].values[e] == s.estimates[e].value);
-  assert_true(fabs(s.decimation[1].values[RANGO_ESTIMATOR_NEAREST] - 2) < 0.2);
+  for (int e = 0; e < RANGO_ESTIMATORS; e++)
+    assert_memory_equal(&s.decimation[0].estimates[e], &s.estimates[e], sizeof s.estimates[e]);
+  assert_true(fabs(s.decimation[1].estimates[RANGO_ESTIMATOR_NEAREST].value - 2) < 0.2);
+  for (int i = 0; i < s.decimations; i++) {
+    const rango_estimate *mle = &s.decimation[i].estimates[RANGO_ESTIMATOR_MLE];
+    for (int e = 0; e < RANGO_ESTIMATORS; e++) {
+      const rango_estimate *estimate = &s.decimation[i].estimates[e];
+      assert_true(isnan(estimate->value) || (estimate->low <= estimate->value && estimate->value <= estimate->high));
+    }
+    /* Its relative width goes with one over the root of the rows in all blocks: four of them at most. */
+    double used = (double)s.decimation[i].rows * (i < 2 ? 1 << i : 4), width = (mle->high - mle->low) / mle->value;
+    double whole = (s.estimates[RANGO_ESTIMATOR_MLE].high - s.estimates[RANGO_ESTIMATOR_MLE].low) / s.mle;
+    if (!(fabs(width / whole * sqrt(used / ROWS) - 1) < 0.1)) fail_msg("%d: %g of %g", i, width, whole);
+  }
   free(rows);
 }
 

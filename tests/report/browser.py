@@ -181,6 +181,48 @@ def check_inspection(browser, path, facts, out):
     browser.screenshot(path, f"{out}/report-inspect.png", 3600)
 
 
+def check_samples(browser, path, facts, out):
+    check_alone(path)
+    page, spectrum, projection = browser.dom(path), facts["spectrum"], facts["projection"]
+    cards = page.text_of("samples")
+    for number in (spectrum["rows"], spectrum["dimension"], spectrum["pca99"], spectrum["whitney_linear"]):
+        assert str(number) in cards, (number, cards)
+    assert f"{spectrum['intrinsic']['value']:.1f}" in cards
+    names = list(spectrum["estimates"])
+    assert len(names) == 7
+    estimates = [spectrum["estimates"][name] for name in names]
+    for column, what in ((1, "value"), (2, "low"), (3, "high")):
+        shown = [numbers(cell) for cell in page.column(column)]
+        assert shown == [[] if e[what] is None else [float(f"{e[what]:.2f}")] for e in estimates], what
+    labels = [e[1].get("aria-label", "") for e in page.all("svg")]
+    known = sum(e["value"] is not None for e in estimates)
+    assert "Intrinsic dimension by 7 estimators, with 95 % intervals" in labels
+    curves = [label for label in labels if re.search(r" from \d+ numbers of samples, with 95 % intervals", label)]
+    assert len(curves) == 7 and len(page.all("figure", "decimation")) == 7
+    depth = len(spectrum["decimation"])
+    assert depth == 2 and spectrum["decimation"][1]["low"]["mle"] < spectrum["decimation"][1]["mle"]
+    assert sum(int(numbers(label)[0]) for label in curves) == sum(
+        level[name] is not None for level in spectrum["decimation"] for name in names
+    )
+    whiskers = [e for e in page.all("path", "rule") if "h80" in e[1]["d"]]
+    assert len(whiskers) == known, (len(whiskers), known)
+    spectra = [label for label in labels if label.startswith("Spectrum of the data: ")]
+    assert len(spectra) == 1 and numbers(spectra[0])[:2] == [spectrum["pca99"], spectrum["dimension"]]
+    assert len(page.all("path", "dash")) == 1 and len(page.all("path", "dot")) == 1  # 99 %, 2m+1
+    assert f"2m+1: {spectrum['whitney_linear']}" in page.text_of("spectrum")
+    dots = page.all("path", "dots")
+    assert len(dots) == 1 and dots[0][1]["d"].count("M") == spectrum["rows"]
+    text = page.text_of("projection")
+    assert f"The first two of {projection['coordinates']} coordinates" in text
+    assert f"{projection['kappa']:.3f}" in text and f"{projection['trustworthiness']:.3f}" in text
+    assert f"Shortest secant over {len(projection['profile'])} numbers of coordinates" in labels
+    assert len(page.all("figure", "pat")) == len(spectrum["directions"]) == 6
+    shown = {e[1]["href"] for e in page.all("use")}
+    assert shown == {f"#row{s['row']}" for d in spectrum["directions"] for s in d["samples"]}
+    assert facts["command"] in page.text_of("repeat") and "--report" in facts["command"]
+    browser.screenshot(path, f"{out}/report-manifold.png", 3300)
+
+
 def tool(rango, *arguments):
     return json.loads(subprocess.run([rango, *arguments, "--json"], capture_output=True, check=True).stdout)
 
@@ -201,6 +243,8 @@ def main(rango, glyphs, test_page, source, out):
         val = ["--val", f"{folder}/val.npy", "--labels", f"{folder}/val_y.npy", "--cut-params", "50"]
         made = tool(rango, "compress", model, "-o", f"{folder}/it's.onnx", *calib, f"{folder}/made.html", *val)
         check_compression(browser, f"{folder}/made.html", made, out)
+        samples = [f"{folder}/calib.npy", "--project", "3", "--report", f"{folder}/samples.html"]
+        check_samples(browser, f"{folder}/samples.html", tool(rango, "manifold", *samples), out)
         check_inspection(browser, f"{folder}/seen.html", tool(rango, "inspect", model, *calib, f"{folder}/seen.html"), out)
     return 0
 

@@ -1,6 +1,7 @@
 /* Leading directions and telling samples, on data whose structure is known. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "compress/networks.h"
@@ -72,6 +73,73 @@ static void the_strongest_rows_are_kept_in_order(void **state) {
   rg_probe_free(&probe);
   rg_components_free(&c);
   free(rows);
+}
+
+/* Samples without a model: the plane is that of the planted directions, whatever the projection's spectrum. */
+static void samples_have_a_portrait(void **state) {
+  (void)state;
+  enum { COUNT = 64, COLUMNS = 5 };
+  float *rows = planted_rows(COUNT, COLUMNS);
+  rango_tensor *samples = tensor_random(RANGO_FLOAT32, 2, DIMS(COUNT, COLUMNS), 1);
+  memcpy(samples->data, rows, COUNT * COLUMNS * sizeof *rows);
+  rango_manifold_options options = {.struct_size = sizeof options, .seed = 3, .threads = 1, .portrait = true};
+  rango_manifold *manifold;
+  check_ok(rango_manifold_create(samples, &options, &manifold));
+  const rango_portrait *portrait = rango_manifold_portrait(manifold);
+  static const double shares[] = {9. / 14, 4. / 14, 1. / 14, 0, 0};
+  assert_int_equal(portrait->share_count, COLUMNS);
+  for (int i = 0; i < COLUMNS; i++) assert_true(fabs(portrait->shares[i] - shares[i]) < 1e-6);
+  assert_memory_equal(&portrait->spectrum, rango_manifold_spectrum(manifold), sizeof portrait->spectrum);
+  assert_int_equal(portrait->direction_count, 3);
+  assert_int_equal(portrait->directions[0].sample_count, RG_PORTRAIT_SAMPLES);
+  assert_null(portrait->directions[0].picture.values);
+  const float *plane = rango_tensor_data(rango_manifold_plane(manifold));
+  assert_int_equal(rango_tensor_dims(rango_manifold_plane(manifold))[0], COUNT);
+  for (int i = 0; i < COUNT; i++) {
+    assert_true(fabsf(fabsf(plane[2 * i]) - 3) < 1e-4f && fabsf(fabsf(plane[2 * i + 1]) - 2) < 1e-4f);
+    assert_true(plane[2 * i] * plane[0] * (i & 1 ? -1.0f : 1.0f) > 0);
+    assert_true(plane[2 * i + 1] * plane[1] * (i & 2 ? -1.0f : 1.0f) > 0);
+  }
+  rango_manifold_free(manifold);
+  options.portrait = false;
+  options.project = 2;
+  check_ok(rango_manifold_create(samples, &options, &manifold));
+  assert_null(rango_manifold_portrait(manifold));
+  assert_null(rango_manifold_plane(manifold));
+  check_fails(rango_manifold_write_report(manifold, "none.html", NULL), RANGO_ERROR_ARGUMENT, "portrait");
+  check_fails(rango_manifold_write_report(NULL, "none.html", NULL), RANGO_ERROR_ARGUMENT, "NULL");
+  rango_manifold_free(manifold);
+  rango_tensor_free(samples);
+  free(rows);
+}
+
+/* Grey images of bytes: height, width and the strongest row's own pixels; numbers without neighbours are none. */
+static void samples_of_three_axes_are_images(void **state) {
+  (void)state;
+  enum { COUNT = 40, HEIGHT = 9, WIDTH = 14 };
+  for (int smooth = 0; smooth < 2; smooth++) {
+    rango_tensor *samples = tensor_random(RANGO_UINT8, 3, DIMS(COUNT, HEIGHT, WIDTH), 7);
+    unsigned char *bytes = samples->data;
+    for (int i = 0; smooth && i < COUNT * HEIGHT * WIDTH; i++) {
+      double y = i / WIDTH % HEIGHT, x = i % WIDTH, row = (double)(i / (HEIGHT * WIDTH)); /* a hill that moves */
+      bytes[i] = (unsigned char)(200 * exp(-(pow(x - 3 - row / 5, 2) + pow(y - 4, 2)) / 12));
+    }
+    rango_manifold_options options = {.struct_size = sizeof options, .seed = 3, .threads = 1, .portrait = true};
+    rango_manifold *manifold;
+    check_ok(rango_manifold_create(samples, &options, &manifold));
+    const rango_portrait *portrait = rango_manifold_portrait(manifold);
+    if (!smooth) {
+      assert_int_equal(portrait->direction_count, 0);
+    } else {
+      const rango_excitation *sample = &portrait->directions[0].samples[0];
+      assert_int_equal(sample->picture.height, HEIGHT);
+      assert_int_equal(sample->picture.width, WIDTH);
+      for (int i = 0; i < HEIGHT * WIDTH; i++)
+        assert_true(sample->picture.values[i] == (float)bytes[sample->row * HEIGHT * WIDTH + i]);
+    }
+    rango_manifold_free(manifold);
+    rango_tensor_free(samples);
+  }
 }
 
 /* ---- pictures ---- */
@@ -168,6 +236,8 @@ int main(void) {
       cmocka_unit_test(components_are_found_either_way),
       cmocka_unit_test(directions_point_along_the_longer_tail),
       cmocka_unit_test(the_strongest_rows_are_kept_in_order),
+      cmocka_unit_test(samples_have_a_portrait),
+      cmocka_unit_test(samples_of_three_axes_are_images),
       cmocka_unit_test(flat_rows_are_seen_as_what_they_are),
       cmocka_unit_test(samples_are_framed),
   };
