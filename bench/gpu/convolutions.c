@@ -159,14 +159,15 @@ static void time_layer(rg_gpu_device *device, int64_t batch, bool half, const in
 
 int main(int count, char **arguments) {
   rg_gpu_device *device;
-  if (count < 3) {
+  const long long batch = count < 3 ? 0 : strtoll(arguments[2], NULL, 10);
+  if (batch < 1) {
     fprintf(stderr, "usage: convolutions vulkan|metal BATCH [--half]\n");
     return 2;
   }
   need(rg_gpu_library_get()->open(arguments[1], 0, &device));
-  printf("%s, batch %s\n", device->info.name, arguments[2]);
+  printf("%s, batch %lld\n", device->info.name, batch);
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
-    time_layer(device, atoll(arguments[2]), count > 3 && strcmp(arguments[3], "--half") == 0, layers[i]);
+    time_layer(device, batch, count > 3 && strcmp(arguments[3], "--half") == 0, layers[i]);
   rg_gpu_library_get()->close(device);
   return 0;
 }

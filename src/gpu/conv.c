@@ -51,17 +51,19 @@ static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv
   return rg_gpu_right_get(prepare, weight, &right, out);
 }
 
-/* One convolution, whose operands but for the weight are bound. */
-static rango_status add_conv(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, rg_gpu_conv_form form,
+/* The side of Winograd's tiles, or 0: the product over windows, which `direct` describes. */
+static int64_t tile_of(const rg_gpu_prepare *prepare, const rg_conv_geometry *g, rg_gpu_conv_form form,
+                       const rg_gpu_product *direct) {
+  if (form == RG_GPU_CONV_DIRECT || !rg_gpu_winograd_applies(g)) return 0;
+  return form == RG_GPU_CONV_FASTEST ? rg_gpu_winograd_choose(prepare, g, direct) : (int64_t)form;
+}
+
+/* One convolution, described, whose operands but for the weight are bound. */
+static rango_status add_conv(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, int64_t tile,
                              rg_gpu_product *product) {
-  describe(g, product);
-  int64_t tile = form;
-  if (form != RG_GPU_CONV_DIRECT && !rg_gpu_winograd_applies(g))
-    tile = 0;
-  else if (form == RG_GPU_CONV_FASTEST)
-    tile = rg_gpu_winograd_choose(prepare, g, product);
+  const int before = prepare->task_count;
   if (tile > 0) RG_TRY(rg_gpu_winograd_add(prepare, weight, g, tile, product));
-  if (prepare->task_count > 0) return RANGO_OK;
+  if (prepare->task_count > before) return RANGO_OK;
   RG_TRY(take_conv(prepare, weight, g, product));
   return rg_gpu_product_add(prepare, product);
 }
@@ -112,7 +114,7 @@ static rango_status add_depthwise(rg_gpu_prepare *prepare, int weight, const rg_
   return RANGO_OK;
 }
 
-rango_status rg_gpu_conv_prepare(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
+static rango_status prepare_single(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
   const rg_node *node = prepare->node;
   const int residual = strcmp(node->domain, RG_PRIVATE_DOMAIN) == 0 ? 3 : prepare->input_count;
   rg_conv_geometry geometry;
@@ -128,38 +130,71 @@ rango_status rg_gpu_conv_prepare(rg_gpu_prepare *prepare, rg_gpu_conv_form form)
   RG_TRY(rg_gpu_optional(prepare, residual, &product.residual));
   if (geometry.groups > 1 && geometry.group_in == 1 && geometry.group_out == 1 && is_last(&geometry.x))
     return add_depthwise(prepare, W1, &geometry, &product);
-  return add_conv(prepare, W1, &geometry, form, &product);
+  describe(&geometry, &product);
+  return add_conv(prepare, W1, &geometry, tile_of(prepare, &geometry, form, &product), &product);
 }
 
-static rango_status prepare_conv(rg_gpu_prepare *prepare) { return rg_gpu_conv_prepare(prepare, RG_GPU_CONV_FASTEST); }
+/* One of a pair. */
+typedef struct factor {
+  rg_conv_geometry geometry;
+  rg_gpu_product product;
+  int64_t tile; /* as of tile_of */
+} factor;
 
-/* A layer whose weight is two factors; what lies between goes through scratch, channels-last. */
-static rango_status prepare_pair(rg_gpu_prepare *prepare) {
+/* One after the other; what lies between goes through scratch. */
+static rango_status add_factors(rg_gpu_prepare *prepare, factor *first, factor *second) {
+  rg_gpu_product *a = &first->product, *b = &second->product;
+  a->y = rg_gpu_scratch(prepare, rg_gpu_bytes(prepare, RANGO_FLOAT32, a->matrices * a->m * a->n), true);
+  b->x = a->y;
+  b->x.written = false;
+  RG_TRY(add_conv(prepare, W1, &first->geometry, first->tile, a));
+  const int tasks = prepare->task_count;
+  if (tasks == 0) return RANGO_OK;
+  RG_TRY(add_conv(prepare, W2, &second->geometry, second->tile, b));
+  if (prepare->task_count == tasks) prepare->task_count = 0;
+  return RANGO_OK;
+}
+
+/* A layer whose weight is two factors; what lies between is channels-last. */
+static rango_status prepare_pair(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
   const rg_node *node = prepare->node;
-  rg_conv_geometry first, second;
+  factor first = {0}, second = {.product = {.y = rg_gpu_out(0), .activation = rg_activation_read(node)}};
+  rg_conv_geometry *g1 = &first.geometry, *g2 = &second.geometry;
   rg_fact middle;
   if (!is_supported(prepare) || !is_constant(prepare, W1) || !is_constant(prepare, W2) || !residual_fits(prepare, 5))
     return RANGO_OK;
   RG_TRY(rg_conv_middle(node, prepare->inputs[X], prepare->inputs[W1], &middle));
-  RG_TRY(rg_conv_geometry_read(node, "1", prepare->inputs[X], prepare->inputs[W1], &middle, &first));
-  RG_TRY(rg_conv_geometry_read(node, "2", &middle, prepare->inputs[W2], prepare->outputs[0], &second));
-  first.x = rg_image_of(prepare->inputs[X], node->inputs[X]->layout);
-  first.y = second.x = rg_image_of(&middle, RG_CHANNELS_LAST);
-  second.y = rg_image_of(prepare->outputs[0], node->outputs[0]->layout);
-  if (!fits(&first) || !fits(&second) || !is_last(&second.y)) return RANGO_OK;
-  rg_gpu_product a = {0}, b = {.y = rg_gpu_out(0), .activation = rg_activation_read(node)};
-  RG_TRY(take_conv(prepare, W1, &first, &a));
-  RG_TRY(take_conv(prepare, W2, &second, &b));
-  RG_TRY(rg_gpu_operand_of(prepare, X, &a.x));
-  RG_TRY(rg_gpu_optional(prepare, B1, &a.bias));
-  RG_TRY(rg_gpu_optional(prepare, B2, &b.bias));
-  RG_TRY(rg_gpu_optional(prepare, 5, &b.residual));
-  return rg_gpu_pair_add(prepare, &a, &b);
+  RG_TRY(rg_conv_geometry_read(node, "1", prepare->inputs[X], prepare->inputs[W1], &middle, g1));
+  RG_TRY(rg_conv_geometry_read(node, "2", &middle, prepare->inputs[W2], prepare->outputs[0], g2));
+  g1->x = rg_image_of(prepare->inputs[X], node->inputs[X]->layout);
+  g1->y = g2->x = rg_image_of(&middle, RG_CHANNELS_LAST);
+  g2->y = rg_image_of(prepare->outputs[0], node->outputs[0]->layout);
+  if (!fits(g1) || !fits(g2) || !is_last(&g2->y)) return RANGO_OK;
+  describe(g1, &first.product);
+  describe(g2, &second.product);
+  first.tile = tile_of(prepare, g1, form, &first.product);
+  second.tile = tile_of(prepare, g2, form, &second.product);
+  RG_TRY(rg_gpu_operand_of(prepare, X, &first.product.x));
+  RG_TRY(rg_gpu_optional(prepare, B1, &first.product.bias));
+  RG_TRY(rg_gpu_optional(prepare, B2, &second.product.bias));
+  RG_TRY(rg_gpu_optional(prepare, 5, &second.product.residual));
+  if (first.tile > 0 || second.tile > 0) return add_factors(prepare, &first, &second);
+  RG_TRY(take_conv(prepare, W1, g1, &first.product));
+  RG_TRY(take_conv(prepare, W2, g2, &second.product));
+  return rg_gpu_pair_add(prepare, &first.product, &second.product);
+}
+
+rango_status rg_gpu_conv_prepare(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
+  return (strcmp(prepare->node->op, "Conv") == 0 ? prepare_single : prepare_pair)(prepare, form);
+}
+
+static rango_status prepare_fastest(rg_gpu_prepare *prepare) {
+  return rg_gpu_conv_prepare(prepare, RG_GPU_CONV_FASTEST);
 }
 
 static const rg_gpu_operator operators[] = {
-    {RG_PRIVATE_DOMAIN, "Conv", prepare_conv},
-    {RG_PRIVATE_DOMAIN, "LowRankConv", prepare_pair},
-    {"", "Conv", prepare_conv},
+    {RG_PRIVATE_DOMAIN, "Conv", prepare_fastest},
+    {RG_PRIVATE_DOMAIN, "LowRankConv", prepare_fastest},
+    {"", "Conv", prepare_fastest},
 };
 RG_GPU_EXPORT(conv, operators);

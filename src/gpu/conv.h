@@ -11,7 +11,7 @@ typedef enum rg_gpu_conv_form {
   RG_GPU_CONV_TILES_4 = 4
 } rg_gpu_conv_form;
 
-/* Prepares a Conv, of this domain or ONNX's. */
+/* Prepares a Conv, of this domain or ONNX's, or a LowRankConv, both of whose factors take the form. */
 rango_status rg_gpu_conv_prepare(rg_gpu_prepare *prepare, rg_gpu_conv_form form);
 
 #endif

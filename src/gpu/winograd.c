@@ -13,7 +13,8 @@
 #define MEMORY_BYTES      2e6 /* a microsecond */
 
 #define PIECE_BYTES ((int64_t)256 << 20) /* at most, of transformed windows and of products */
-#define PIECES_MAX  (RG_GPU_TASKS_MAX / 4)
+#define PIECES_MAX  6
+#define PIECE_TASKS 4 /* at most */
 
 typedef struct plan {
   int64_t tile, points;     /* pixels of a tile's side, points of a window */
@@ -47,9 +48,10 @@ static plan plan_of(const rg_gpu_prepare *prepare, const rg_conv_geometry *g, in
   return p;
 }
 
-/* The weights must fit into one binding, too. */
+/* The node must have tasks left, and the weights must fit into one binding, too. */
 static bool is_possible(const rg_gpu_prepare *prepare, const plan *p) {
   return p->pieces > 0 && p->pieces <= PIECES_MAX &&
+         p->pieces <= (RG_GPU_TASKS_MAX - prepare->task_count) / PIECE_TASKS &&
          (size_t)p->in <= prepare->device->info.binding_bytes / sizeof(float) / (size_t)(p->points * p->out);
 }
 
@@ -194,6 +196,7 @@ rango_status rg_gpu_winograd_add(rg_gpu_prepare *prepare, int weight, const rg_c
                                  const rg_gpu_product *finish) {
   const plan p = plan_of(prepare, geometry, tile);
   rg_gpu_product product = product_of(&p, p.each);
+  const int before = prepare->task_count;
   rg_gpu_operand u;
   if (!is_possible(prepare, &p) || !isfinite(rg_gpu_product_cost(prepare, &product))) return RANGO_OK;
   RG_TRY(get_weights(prepare, weight, geometry, &p, &u));
@@ -216,7 +219,7 @@ rango_status rg_gpu_winograd_add(rg_gpu_prepare *prepare, int weight, const rg_c
     fits = prepare->task_count > tasks && fits;
     fits = add_output(prepare, geometry, &p, values, read_only(z), finish) && fits;
     if (!fits) {
-      prepare->task_count = 0;
+      prepare->task_count = before;
       return RANGO_OK;
     }
   }

@@ -7,7 +7,9 @@
 #include "gpu/conv.h"
 
 static bool is_winograd(const rg_gpu_prepare *prepare) {
-  return prepare->task_count >= 3 && strncmp(rg_gpu_shaders[prepare->tasks[0].shader].name, "winograd_in", 11) == 0;
+  for (int i = 0; i < prepare->task_count; i++)
+    if (strncmp(rg_gpu_shaders[prepare->tasks[i].shader].name, "winograd_in", 11) == 0) return true;
+  return false;
 }
 
 static rango_status prepare_tiles(rg_gpu_prepare *prepare, rg_gpu_conv_form form) {
@@ -70,6 +72,33 @@ static void test_winograd_in_pieces(void **state) {
   static const conv_case k = {{4, {3, 7, 19, 18}}, 12, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}};
   gpu_prepare_by = prepare_pieces;
   check_winograd(&k, 2560, true, true, product_activations[1]);
+}
+
+/* Pairs of which the first, the second, and both go by Winograd's method. */
+static void test_low_rank_winograd(void **state) {
+  static const conv_case pairs[][2] = {{{{4, {2, 20, 9, 10}}, 12, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+                                        {{4, {0}}, 24, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}}},
+                                       {{{4, {1, 17, 12, 8}}, 6, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}},
+                                        {{4, {0}}, 32, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}}},
+                                       {{{4, {3, 16, 7, 7}}, 5, 1, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+                                        {{4, {0}}, 16, 1, {3, 3}, {1, 1}, {1, 0, 1, 0}, {1, 1}}}};
+  for (size_t i = 0; i < 6; i++) {
+    const conv_case *first = &pairs[i / 2][0], *second = &pairs[i / 2][1];
+    const rg_shape w1 = conv_weight(first, first->x.dims[1]), w2 = conv_weight(second, first->outputs);
+    op_case c;
+    op_begin(&c, RG_PRIVATE_DOMAIN, "LowRankConv", 1, 6, 1, 2565 + i);
+    op_floats(&c, 0, false, &first->x, -1, 1);
+    op_floats(&c, 1, true, &w1, -1, 1);
+    if (i % 2) op_floats(&c, 2, true, SHAPE(first->outputs), -1, 1);
+    op_floats(&c, 3, true, &w2, -1, 1);
+    op_floats(&c, 4, true, SHAPE(second->outputs), -1, 1);
+    conv_attributes(c.node, "1", first);
+    conv_attributes(c.node, "2", second);
+    check_ok(rg_activation_write(c.node, product_activations[i % 4]));
+    gpu_prepare_by = i % 2 ? prepare_tiles_4 : prepare_tiles_2;
+    gpu_check(&c, GPU_CHANNELS_LAST, GPU_FLOAT);
+    gpu_prepare_by = NULL;
+  }
 }
 
 /* Many channels of a large batch go by Winograd's method; few, or a stride of 2, don't. */

@@ -70,6 +70,7 @@ int main(void) {
       cmocka_unit_test(test_low_rank_conv),
       cmocka_unit_test(test_winograd),
       cmocka_unit_test(test_winograd_in_pieces),
+      cmocka_unit_test(test_low_rank_winograd),
       cmocka_unit_test(test_winograd_choice),
       cmocka_unit_test(test_random_broadcast),
       cmocka_unit_test(test_random_moves),
