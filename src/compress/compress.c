@@ -16,6 +16,8 @@
 #define REFIT_COLUMNS        1200               /* inputs: wider layers keep the basis's first factor */
 #define GRADIENT_MACS        8e11               /* all gradients together */
 #define GRADIENT_ROWS_MIN    64
+#define DRAWS_MACS           1e11 /* of several gradients a row: layers of few positions see too few otherwise */
+#define DRAWS_MAX            8
 #define SENSITIVITY_MACS     4e11 /* all partial runs together */
 #define SENSITIVITY_ROWS     256
 #define SENSITIVITY_ROWS_MIN 32
@@ -156,6 +158,11 @@ static int64_t default_memory(int64_t params) {
   return bytes >= MODEL_LARGE && bytes < MEMORY_DEFAULT ? bytes : MEMORY_DEFAULT;
 }
 
+static int64_t gradient_draws(const rg_job *job, int64_t rows) {
+  double draws = job->canonical_macs > 0 ? DRAWS_MACS / (3 * (double)job->canonical_macs * (double)rows) : 1;
+  return draws < 1 ? 1 : draws < DRAWS_MAX ? (int64_t)draws : DRAWS_MAX;
+}
+
 static int64_t batch_within(const rg_job *job, const rango_dataset *data, int64_t bytes) {
   int64_t batch = rg_default_batch(data), fitting = bytes / job->row_bytes;
   if (batch <= fitting || data->fixed_batch) return batch;
@@ -180,6 +187,7 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .progress = options->progress ? forward_progress : NULL,
       .user = job,
   };
+  c->gradient_draws = gradient_draws(job, c->gradient_rows);
   RG_TRY(rg_measure_memory(job->model, data, &job->sites, &job->row_bytes, &frontier));
   c->batch = batch_within(job, data, c->memory_bytes / 8);
   c->batches = (data->rows + c->batch - 1) / c->batch;

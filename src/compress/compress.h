@@ -124,10 +124,11 @@ typedef struct rg_calibration {
   int64_t fit_batches; /* of these, how many the sequential fit keeps in memory; 0: all */
   rg_sampling sampling;
   int64_t memory_bytes;
-  bool means_only;       /* statistics without covariances */
-  int64_t gradient_rows; /* data rows whose gradients make the Fisher metric */
-  bool class_scores;     /* the model's first output holds scores of classes: what they have in common doesn't count */
-  int64_t refit_columns; /* layers of at most so many inputs have both factors fitted anew; wider ones the last */
+  bool means_only;        /* statistics without covariances */
+  int64_t gradient_rows;  /* data rows whose gradients make the Fisher metric */
+  int64_t gradient_draws; /* gradients of each of them */
+  bool class_scores;      /* the model's first output holds scores of classes: what they have in common doesn't count */
+  int64_t refit_columns;  /* layers of at most so many inputs have both factors fitted anew; wider ones the last */
   rango_session_options session;
   rango_progress_function progress;
   void *user;

@@ -1,8 +1,8 @@
 /*
  * What an error at a layer does to the model's output, from derivatives and without labels: with z a random vector of
  * unit covariance at the output and g = J' z its gradient at the layer's output, E[g g'] = J' J, the Gauss-Newton
- * matrix of the squared change of the output (for class scores, of their differences). One draw of z a row, averaged
- * over rows and summed over the layer's positions, is the metric in which the layer is decomposed, and the unit in
+ * matrix of the squared change of the output (for class scores, of their differences). A few draws of z a row, averaged
+ * over rows and summed over the layer's positions, are the metric in which the layer is decomposed, and the unit in
  * which layers are compared (Amari 1998; as used for compression: Hsu et al. 2022 with its diagonal).
  */
 #include <string.h>
@@ -75,22 +75,49 @@ static rango_status keep_indices(gradients *g) {
   return RANGO_OK;
 }
 
+/* A recurrent layer's product of its inputs as a node of its own, all columns of which the layer then reads as they
+ * are: its outputs, the gates, become the value *gates. */
+static rango_status open_gates(rango_model *copy, const rg_site *site, int *gates) {
+  const int64_t n = site->outputs;
+  rg_factors factors = {.form = RG_FORM_PAIR, .rank = n, .first = (float *)site->matrix};
+  rango_status status;
+  RG_TRY_DONE(rg_calloc((size_t)(n * n), sizeof(float), RG_OUT(&factors.second)));
+  RG_TRY_DONE(rg_calloc((size_t)n, sizeof(float), RG_OUT(&factors.offset)));
+  for (int64_t i = 0; i < n; i++) factors.second[i * n + i] = 1;
+  RG_TRY_DONE(rg_rewrite_site(copy, site, &factors));
+  for (const rg_node *node = copy->graph->first; node; node = node->next)
+    if (node->id == site->node) *gates = node->inputs[0]->id;
+done:
+  rg_free(factors.second);
+  rg_free(factors.offset);
+  return status;
+}
+
+/* The values whose gradients tell what errors of the sites do: wanted [sites]; *copy: the model that has them all. */
+static rango_status find_outputs(const gradients *g, int *wanted, rango_model **copy) {
+  const rg_sites *sites = g->sites;
+  RG_TRY(rg_model_copy(g->original, copy));
+  for (size_t i = 0; i < sites->count; i++) {
+    wanted[i] = sites->items[i].output;
+    if (sites->items[i].kind == RG_SITE_RECURRENT) RG_TRY(open_gates(*copy, &sites->items[i], &wanted[i]));
+  }
+  return rg_ops_resolve(*copy, false);
+}
+
 static rango_status prepare(gradients *g, bool *possible) {
   const rg_sites *sites = g->sites;
   const rg_value *output = g->original->graph->outputs.items[0];
+  rango_model *copy = NULL;
   int *wanted = NULL, id = output->id;
   bool floating;
   rango_status status;
   *possible = false;
   RG_TRY_DONE(rg_alloc(sites->count * sizeof *wanted, RG_OUT(&wanted)));
-  for (size_t i = 0; i < sites->count; i++) {
-    wanted[i] = sites->items[i].output;
-    if (sites->items[i].kind == RG_SITE_RECURRENT) goto done; /* gates are no values */
-  }
+  RG_TRY_DONE(find_outputs(g, wanted, &copy));
   RG_TRY_DONE(is_float(g->original, output, &floating));
-  if (!floating || rg_adjoint_missing(g->original, &id, 1, wanted, sites->count)) goto done;
+  if (!floating || rg_adjoint_missing(copy, &id, 1, wanted, sites->count)) goto done;
   RG_TRY_DONE(keep_indices(g));
-  RG_TRY_DONE(rg_adjoint_create(g->original, &id, 1, g->kept, g->kept_count, wanted, sites->count, &g->model));
+  RG_TRY_DONE(rg_adjoint_create(copy, &id, 1, g->kept, g->kept_count, wanted, sites->count, &g->model));
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->sums, RG_OUT(&g->sums)));
   int64_t bytes = 0;
   for (size_t i = 0; i < sites->count; i++) bytes += (int64_t)sites->items[i].weight->bytes;
@@ -98,6 +125,7 @@ static rango_status prepare(gradients *g, bool *possible) {
   RG_TRY_DONE(rg_calloc(sites->count, sizeof *g->waiting, RG_OUT(&g->waiting)));
   *possible = true;
 done:
+  rango_model_free(copy);
   rg_free(wanted);
   return status;
 }
@@ -242,11 +270,12 @@ done:
   return status;
 }
 
-static rango_status finish(gradients *g, int64_t rows, rg_statistics *statistics) {
+/* After `draws` over all rows. */
+static rango_status finish(gradients *g, int64_t draws, rg_statistics *statistics) {
   for (size_t i = 0; i < g->sites->count; i++) {
     int64_t n = g->sites->items[i].outputs;
     RG_TRY(flush(g, i));
-    for (int64_t j = 0; j < n * n; j++) g->sums[i][j] /= (double)rows;
+    for (int64_t j = 0; j < n * n; j++) g->sums[i][j] /= (double)draws;
     RG_TRY(rg_metric_factor(g->sums[i], n));
     statistics[i].metric = g->sums[i];
     g->sums[i] = NULL;
@@ -273,13 +302,14 @@ rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, 
   int64_t batch = calibration->batch * (g.parts && !calibration->data->fixed_batch ? 2 : 1); /* packing takes time */
   for (int64_t begin = 0; begin < rows; begin += batch) {
     int64_t end = begin + batch < calibration->data->rows ? begin + batch : calibration->data->rows;
-    RG_TRY_DONE(run_batch(&g, begin, end));
+    for (int64_t draw = 0; draw < calibration->gradient_draws; draw++) RG_TRY_DONE(run_batch(&g, begin, end));
     RG_TRY_DONE(rg_calibration_progress(calibration, (double)end / (double)rows, "differentiating"));
   }
   rango_session_free(g.backward);
   g.backward = NULL;
   int64_t last = (rows + batch - 1) / batch * batch;
-  status = finish(&g, last < calibration->data->rows ? last : calibration->data->rows, statistics);
+  if (last > calibration->data->rows) last = calibration->data->rows;
+  status = finish(&g, last * calibration->gradient_draws, statistics);
 done:
   gradients_free(&g);
   return status;

@@ -73,6 +73,7 @@ static inline void bench_open_rows(bench *b, rango_model *model, rango_tensor *r
                                     .sampling = {3, 1 << 20},
                                     .memory_bytes = 1 << 28,
                                     .gradient_rows = count,
+                                    .gradient_draws = 1,
                                     .refit_columns = 256,
                                     .session = {.struct_size = sizeof b->calibration.session, .threads = 1}};
   check_ok(rg_sites_find(model, &b->sites));

@@ -34,6 +34,7 @@ static void a_linear_network_has_the_metric_of_its_weights(void **state) {
     bench_open_in(&b, model, 2, DIMS(ROWS, 6), false);
     bool possible = false;
     b.calibration.class_scores = scores;
+    b.calibration.gradient_draws = scores ? 1 : 4;
     check_ok(rg_fisher_collect(model, &b.sites, &b.calibration, b.statistics, &possible));
     assert_true(possible);
     metric_matrix(&b, g);
