@@ -9,7 +9,6 @@
 #define RG_CPU_WINOGRAD_H
 
 #include "cpu/conv.h"
-#include "kernels/winograd.h"
 
 typedef struct rg_winograd rg_winograd;
 
@@ -31,12 +30,5 @@ typedef struct rg_winograd_weights {
 /* `to`: for each panel of output channels the matrices of the points, one after the other, each packed as
  * that panel of an in x out matrix (kernels/pack.h). weight: [out][in][r][r] or [r], at any address. */
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument);
-
-/* The same of one input channel and of at most RG_WINOGRAD_COLUMNS output channels: u[point][column]. `kernels` isn't
- * read. */
-#define RG_WINOGRAD_COLUMNS 32
-typedef double rg_winograd_row[RG_WINOGRAD_COLUMNS];
-void rg_winograd_transform(const rg_winograd_weights *weights, const rango_tensor *weight, size_t in, size_t first,
-                           size_t columns, rg_winograd_row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX]);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "cpu/winograd.h"
 
-#define R_MAX 5
+#define R_MAX   5
+#define COLUMNS 32 /* output channels transformed side by side: at least every table's nr */
 
 typedef struct points {
   double squares[3]; /* of the pairs of points +-p */
@@ -31,21 +32,20 @@ static points points_of(size_t side) {
   return p;
 }
 
-typedef rg_winograd_row row; /* one for each output channel; there are at least as many as any table's nr */
+typedef double row[COLUMNS]; /* one for each output channel */
 
 /* u[point] = G w for `columns` channels: row p of G is (1, p, p^2, ...) / norm, the last (0, ..., 0, 1). */
 static void transform(const points *p, size_t r, row *const w[R_MAX], row *const u[RG_WINOGRAD_SIDE_MAX],
                       size_t columns) {
   static const row none;
   const double by_zero = 1.0 / p->zero;
-  /* NOLINTBEGIN(clang-analyzer-core.uninitialized.Assign): r is 3 or 5, and there are 1 to 3 pairs */
+  /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): r is 3 or 5 */
   const double *w0 = *w[0], *w1 = *w[1], *w2 = *w[2], *w3 = r > 3 ? *w[3] : none, *w4 = r > 3 ? *w[4] : none;
   double *restrict first = *u[0];
   for (size_t j = 0; j < columns; j++) first[j] = by_zero * w0[j];
   for (size_t i = 0; i < p->pairs; i++) {
     const double square = p->squares[i], by_norm = 1.0 / p->norms[i], value = p->values[i] * by_norm;
     double *restrict plus = *u[1 + 2 * i], *restrict minus = *u[2 + 2 * i];
-    /* NOLINTEND(clang-analyzer-core.uninitialized.Assign) */
     for (size_t j = 0; j < columns; j++) {
       const double even = by_norm * (w0[j] + square * (w2[j] + square * w4[j]));
       const double odd = value * (w1[j] + square * w3[j]);
@@ -83,30 +83,26 @@ static void transform_line(const points *p, size_t r, row taps[R_MAX * R_MAX],
   transform(p, r, from, to, columns);
 }
 
-void rg_winograd_transform(const rg_winograd_weights *weights, const rango_tensor *weight, size_t in, size_t first,
-                           size_t columns, rg_winograd_row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX]) {
-  const size_t r = weights->r, kernel = weights->line ? r : r * r, bytes = kernel * sizeof(float);
-  const points p = points_of(weights->m + r - 1);
-  row taps[R_MAX * R_MAX];
-  for (size_t j = 0; j < columns; j++) {
-    float w[R_MAX * R_MAX];
-    memcpy(w, (const char *)weight->data + ((first + j) * weights->in + in) * bytes, bytes);
-    for (size_t t = 0; t < kernel; t++) taps[t][j] = (double)w[t];
-  }
-  (weights->line ? transform_line : transform_taps)(&p, r, taps, u, columns);
-}
-
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument) {
   const rg_winograd_weights *self = argument;
-  const size_t side = self->m + self->r - 1, count = self->line ? side : side * side, nr = self->kernels->nr,
+  const size_t r = self->r, side = self->m + r - 1, kernel = self->line ? r : r * r;
+  const points p = points_of(side);
+  const size_t count = self->line ? side : side * side, nr = self->kernels->nr,
                panels = rg_pack_panels(self->kernels, self->out);
-  row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
+  const char *from = weight->data;
+  row taps[R_MAX * R_MAX], u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
   for (size_t panel = 0; panel < panels; panel++) {
     const size_t first = panel * nr, width = rg_pack_width(self->kernels, self->out, panel);
     const size_t columns = self->out - first < width ? self->out - first : width;
     float *at = (float *)to + count * rg_pack_offset(self->kernels, self->in, panel);
     for (size_t c = 0; c < self->in; c++, at += width) {
-      rg_winograd_transform(self, weight, c, first, columns, u);
+      for (size_t j = 0; j < columns; j++) {
+        float w[R_MAX * R_MAX];
+        const size_t bytes = kernel * sizeof *w;
+        memcpy(w, from + ((first + j) * self->in + c) * bytes, bytes);
+        for (size_t t = 0; t < kernel; t++) taps[t][j] = (double)w[t];
+      }
+      (self->line ? transform_line : transform_taps)(&p, r, taps, u, columns);
       for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < columns; j++) at[i * self->in * width + j] = (float)u[i][j];
     }

@@ -57,6 +57,9 @@ rg_gpu_operand rg_gpu_scratch(rg_gpu_prepare *prepare, size_t bytes,
 /* A constant input in the form that `pack` makes of it, on the device. */
 rango_status rg_gpu_weight_get(rg_gpu_prepare *prepare, const rango_tensor *weight, const char *key, size_t bytes,
                                rg_gpu_pack pack, const void *argument, rg_gpu_operand *out);
+/* The same by a shader (rg_gpu_weights_make). */
+rango_status rg_gpu_weight_make(rg_gpu_prepare *prepare, const rango_tensor *weight, const char *key, size_t bytes,
+                                const rg_gpu_task *task, rg_gpu_operand *out);
 /* The same as it is; float32 as float16 where prepare->half. An input that is no constant is bound as it comes. */
 rango_status rg_gpu_operand_of(rg_gpu_prepare *prepare, int input, rg_gpu_operand *out);
 /* Elements of input or output, as a 32-bit number: false when there are more. */

@@ -88,14 +88,32 @@ size_t rg_gpu_bytes(const rg_gpu_prepare *prepare, rango_type type, int64_t coun
 
 /* ---- constants ---- */
 
-rango_status rg_gpu_weight_get(rg_gpu_prepare *prepare, const rango_tensor *weight, const char *key, size_t bytes,
-                               rg_gpu_pack pack, const void *argument, rg_gpu_operand *out) {
+static rango_status check_room(const rg_gpu_prepare *prepare) {
   RG_FAIL_IF(prepare->held_count == (int)(sizeof prepare->held / sizeof *prepare->held), RANGO_ERROR_INTERNAL,
              "%s: too many weights", rg_node_text(prepare->node));
+  return RANGO_OK;
+}
+
+static void hold(rg_gpu_prepare *prepare, rg_gpu_weight *weight, rg_gpu_operand *out) {
+  prepare->held[prepare->held_count++] = weight;
+  *out = (rg_gpu_operand){.kind = RG_GPU_WEIGHT, .weight = weight};
+}
+
+rango_status rg_gpu_weight_get(rg_gpu_prepare *prepare, const rango_tensor *weight, const char *key, size_t bytes,
+                               rg_gpu_pack pack, const void *argument, rg_gpu_operand *out) {
   rg_gpu_weight *made;
+  RG_TRY(check_room(prepare));
   RG_TRY(rg_gpu_weights_get(prepare->weights, weight, key, bytes, pack, argument, &made));
-  prepare->held[prepare->held_count++] = made;
-  *out = (rg_gpu_operand){.kind = RG_GPU_WEIGHT, .weight = made};
+  hold(prepare, made, out);
+  return RANGO_OK;
+}
+
+rango_status rg_gpu_weight_make(rg_gpu_prepare *prepare, const rango_tensor *weight, const char *key, size_t bytes,
+                                const rg_gpu_task *task, rg_gpu_operand *out) {
+  rg_gpu_weight *made;
+  RG_TRY(check_room(prepare));
+  RG_TRY(rg_gpu_weights_make(prepare->weights, weight, key, bytes, task, &made));
+  hold(prepare, made, out);
   return RANGO_OK;
 }
 

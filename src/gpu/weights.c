@@ -53,23 +53,58 @@ static void weight_free(rg_gpu_device *device, rg_gpu_weight *weight) {
   rg_free(weight);
 }
 
+/* How a form is made: by `pack` on the CPU, or by the task's shader. */
+typedef struct making {
+  rg_gpu_pack pack; /* NULL: by the shader */
+  const void *argument;
+  const rg_gpu_task *task;
+} making;
+
 /* Packs in memory of the CPU, unless the device's own can be written. */
-static rango_status fill(rg_gpu_device *device, rg_gpu_buffer *buffer, const rango_tensor *tensor, rg_gpu_pack pack,
-                         const void *argument) {
+static rango_status fill(rg_gpu_device *device, rg_gpu_buffer *buffer, const rango_tensor *tensor, const making *how) {
   if (buffer->mapped) {
     memset(buffer->mapped, 0, buffer->bytes);
-    return pack(buffer->mapped, tensor, argument);
+    return how->pack(buffer->mapped, tensor, how->argument);
   }
   void *packed;
   RG_TRY(rg_calloc(buffer->bytes, 1, &packed));
-  rango_status status = pack(packed, tensor, argument);
+  rango_status status = how->pack(packed, tensor, how->argument);
   if (status == RANGO_OK) status = device->backend->buffer_write(device, buffer, 0, packed, buffer->bytes);
   rg_free(packed);
   return status;
 }
 
+/* Runs the task once. What runs later on the device sees what it wrote. */
+static rango_status run_once(rg_gpu_device *device, const rg_gpu_task *task, rg_gpu_buffer *const parts[2]) {
+  const rg_gpu_backend *backend = device->backend;
+  rg_gpu_command commands[] = {{.kind = RG_GPU_DISPATCH,
+                                .shader = task->shader,
+                                .part_count = 2,
+                                .push_words = rg_gpu_shaders[task->shader].push_words},
+                               {.kind = RG_GPU_BARRIER}};
+  rg_gpu_list *list;
+  memcpy(commands[0].groups, task->groups, sizeof task->groups);
+  memcpy(commands[0].push, task->push, sizeof task->push);
+  for (int i = 0; i < 2; i++) commands[0].parts[i] = (rg_gpu_part){.buffer = parts[i], .bytes = parts[i]->bytes};
+  RG_TRY(backend->list_create(device, commands, 2, &list));
+  const rango_status status = backend->list_run(device, list);
+  backend->list_free(device, list);
+  return status;
+}
+
+static rango_status fill_by_shader(rg_gpu_device *device, rg_gpu_buffer *buffer, const rango_tensor *tensor,
+                                   const rg_gpu_task *task) {
+  const rg_gpu_backend *backend = device->backend;
+  rg_gpu_buffer *plain;
+  RG_TRY(backend->buffer_create(device, RG_GPU_LOCAL, rg_round_up(tensor->bytes, 16), &plain));
+  rango_status status = backend->buffer_write(device, plain, 0, tensor->data, tensor->bytes);
+  if (status == RANGO_OK) status = run_once(device, task, (rg_gpu_buffer *[]){plain, buffer});
+  backend->buffer_free(device, plain);
+  return status;
+}
+
 static rango_status weight_create(rg_gpu_weights *owner, const rango_tensor *tensor, const char *key, size_t bytes,
-                                  rg_gpu_pack pack, const void *argument, rg_gpu_weight **out) {
+                                  const making *how, rg_gpu_weight **out) {
   rg_gpu_device *device = owner->device;
   rg_gpu_weight *weight;
   RG_FAIL_IF(strlen(key) >= sizeof weight->key, RANGO_ERROR_INTERNAL, "the weight's key '%s' is too long", key);
@@ -78,7 +113,9 @@ static rango_status weight_create(rg_gpu_weights *owner, const rango_tensor *ten
   strcpy(weight->key, key);
   rango_status status =
       device->backend->buffer_create(device, RG_GPU_LOCAL, rg_round_up(bytes ? bytes : 1, 16), &weight->buffer);
-  if (status == RANGO_OK) status = fill(device, weight->buffer, tensor, pack, argument);
+  if (status == RANGO_OK)
+    status = how->pack ? fill(device, weight->buffer, tensor, how)
+                       : fill_by_shader(device, weight->buffer, tensor, how->task);
   if (status != RANGO_OK) {
     weight_free(device, weight);
     return status;
@@ -90,12 +127,12 @@ static rango_status weight_create(rg_gpu_weights *owner, const rango_tensor *ten
 }
 
 static rango_status get_locked(rg_gpu_weights *weights, const rango_tensor *tensor, const char *key, size_t bytes,
-                               rg_gpu_pack pack, const void *argument, rg_gpu_weight **out) {
+                               const making *how, rg_gpu_weight **out) {
   rg_gpu_weight *weight = weights->first;
   while (weight && (weight->weight != tensor->data || weight->bytes != bytes || strcmp(weight->key, key) != 0))
     weight = weight->next;
   if (!weight) {
-    RG_TRY(weight_create(weights, tensor, key, bytes, pack, argument, &weight));
+    RG_TRY(weight_create(weights, tensor, key, bytes, how, &weight));
     weight->next = weights->first;
     weights->first = weight;
     weights->bytes += bytes;
@@ -105,12 +142,22 @@ static rango_status get_locked(rg_gpu_weights *weights, const rango_tensor *tens
   return RANGO_OK;
 }
 
-rango_status rg_gpu_weights_get(rg_gpu_weights *weights, const rango_tensor *weight, const char *key, size_t bytes,
-                                rg_gpu_pack pack, const void *argument, rg_gpu_weight **out) {
+static rango_status get(rg_gpu_weights *weights, const rango_tensor *weight, const char *key, size_t bytes,
+                        const making *how, rg_gpu_weight **out) {
   pthread_mutex_lock(&weights->lock);
-  const rango_status status = get_locked(weights, weight, key, bytes, pack, argument, out);
+  const rango_status status = get_locked(weights, weight, key, bytes, how, out);
   pthread_mutex_unlock(&weights->lock);
   return status;
+}
+
+rango_status rg_gpu_weights_get(rg_gpu_weights *weights, const rango_tensor *weight, const char *key, size_t bytes,
+                                rg_gpu_pack pack, const void *argument, rg_gpu_weight **out) {
+  return get(weights, weight, key, bytes, &(making){.pack = pack, .argument = argument}, out);
+}
+
+rango_status rg_gpu_weights_make(rg_gpu_weights *weights, const rango_tensor *weight, const char *key, size_t bytes,
+                                 const rg_gpu_task *task, rg_gpu_weight **out) {
+  return get(weights, weight, key, bytes, &(making){.task = task}, out);
 }
 
 rg_gpu_part rg_gpu_weight_part(const rg_gpu_weight *weight) {

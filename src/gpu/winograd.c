@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cpu/winograd.h"
-
 /* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the three
  * steps read and write. */
 #define TASK_MICROSECONDS 4.0
@@ -96,35 +94,22 @@ int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geom
   return best;
 }
 
-/* ---- weights ---- */
+/* ---- tasks ---- */
 
-/* [points][in][out] */
-static rango_status pack(void *to, const rango_tensor *weight, const void *argument) {
-  const rg_winograd_weights *weights = argument;
-  const size_t side = weights->m + 2, out = (weights->out + 3) & ~(size_t)3, in = (weights->in + 3) & ~(size_t)3;
-  rg_winograd_row u[RG_WINOGRAD_SIDE_MAX * RG_WINOGRAD_SIDE_MAX];
-  for (size_t c = 0; c < weights->in; c++)
-    for (size_t first = 0; first < weights->out; first += RG_WINOGRAD_COLUMNS) {
-      const size_t rest = weights->out - first, columns = rest < RG_WINOGRAD_COLUMNS ? rest : RG_WINOGRAD_COLUMNS;
-      rg_winograd_transform(weights, weight, c, first, columns, u);
-      for (size_t i = 0; i < side * side; i++) {
-        float *at = (float *)to + (i * in + c) * out + first;
-        for (size_t j = 0; j < columns; j++) at[j] = (float)u[i][j];
-      }
-    }
-  return RANGO_OK;
-}
-
+/* The device transforms the weights: they take several times as many bytes then. */
 static rango_status get_weights(rg_gpu_prepare *prepare, int weight, const rg_conv_geometry *g, const plan *p,
                                 rg_gpu_operand *out) {
-  const rg_winograd_weights weights = {.m = (size_t)p->tile, .r = 3, .in = g->group_in, .out = g->group_out};
+  const int64_t count = p->in * p->out;
+  const uint32_t push[] = {(uint32_t)g->group_in, (uint32_t)g->group_out, (uint32_t)p->in, (uint32_t)p->out};
+  rg_gpu_task task = {.shader = p->tile == 4 ? RG_SHADER_winograd_filter_4 : RG_SHADER_winograd_filter_2};
   char key[64];
   snprintf(key, sizeof key, "winograd %d", (int)p->tile);
-  return rg_gpu_weight_get(prepare, prepare->inputs[weight]->constant, key,
-                           (size_t)(p->points * p->in * p->out) * sizeof(float), pack, &weights, out);
+  memcpy(task.push, push, sizeof push);
+  RG_FAIL_IF(!rg_gpu_groups(prepare, &task, count, 64), RANGO_ERROR_INTERNAL, "%s: too many weights",
+             rg_node_text(prepare->node));
+  return rg_gpu_weight_make(prepare, prepare->inputs[weight]->constant, key,
+                            (size_t)(p->points * count) * sizeof(float), &task, out);
 }
-
-/* ---- tasks ---- */
 
 /* Both transforms' push constants; what follows is each one's own. */
 typedef struct push {

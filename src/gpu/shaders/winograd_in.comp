@@ -5,6 +5,12 @@
 #include "common.glsl"
 #include "winograd.glsl"
 
+#ifdef SCALAR
+#define STORED STORE
+#else
+#define STORED STORE4
+#endif
+
 layout(local_size_x = 64) in;
 layout(binding = 1) readonly buffer X { STORED x[]; };
 layout(binding = 2) writeonly buffer V { vec4 v[]; };

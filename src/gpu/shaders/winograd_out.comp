@@ -6,6 +6,12 @@
 #include "activation.glsl"
 #include "winograd.glsl"
 
+#ifdef SCALAR
+#define STORED STORE
+#else
+#define STORED STORE4
+#endif
+
 layout(local_size_x = 64) in;
 layout(binding = 1) readonly buffer Z { vec4 z[]; };
 layout(binding = 2) readonly buffer Bias { STORED bias[]; };
