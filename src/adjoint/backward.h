@@ -61,7 +61,8 @@ typedef struct rg_adjoint_rules {
   FAMILY(reduce)                                                                                                       \
   FAMILY(shape)                                                                                                        \
   FAMILY(slice)                                                                                                        \
-  FAMILY(gather)
+  FAMILY(gather)                                                                                                       \
+  FAMILY(recurrent)
 
 #define RG_ADJOINT_DECLARE(family) extern const rg_adjoint_rules rg_adjoint_##family;
 RG_ADJOINT_FAMILIES(RG_ADJOINT_DECLARE)

@@ -167,6 +167,36 @@ static void test_missing_body(void **state) {
   rango_model_free(model);
 }
 
+/* Recurrent layers of kinds that have none: named, whatever else they have. */
+static void test_missing_recurrent(void **state) {
+  for (int kind = 0; kind < 4; kind++) {
+    rango_model *model = model_new(), *adjoint;
+    rg_graph *graph = model->graph;
+    rg_value *x = model_input(graph, "x", RANGO_FLOAT32, 3, DIMS(5, -1, 4)), *y;
+    rg_value *w = model_weights(graph, "w", 0.3, 3, DIMS(1, 12, 4)),
+             *r = model_weights(graph, "r", 0.3, 3, DIMS(1, 12, 3));
+    rg_attr *attribute;
+    rg_node *node;
+    check_ok(rg_graph_add_node(graph, NULL, "LSTM", "", MODEL_OPSET, 8, 1, &node));
+    rg_value *inputs[8] = {x, w, r, [7] = kind == 0 ? model_weights(graph, "p", 0.3, 2, DIMS(1, 9)) : NULL};
+    for (int i = 0; i < 8; i++) check_ok(rg_node_set_input(node, i, inputs[i]));
+    check_ok(rg_graph_add_value(graph, "y", &y));
+    rg_node_set_output(node, 0, y);
+    if (kind == 1) check_ok(rg_node_set_float(node, "clip", 3));
+    if (kind == 2) check_ok(rg_node_set_int(node, "input_forget", 1));
+    if (kind == 3) {
+      static const rg_string names[] = {{"Sigmoid", 7}, {"Elu", 3}, {"Tanh", 4}};
+      check_ok(rg_node_add_attr(node, "activations", &attribute));
+      *attribute = (rg_attr){.name = attribute->name, .kind = RG_ATTR_STRINGS, .count = 3, .strings = names};
+    }
+    check_ok(rg_graph_add_output(graph, y));
+    check_ok(rg_ops_resolve(model, true));
+    assert_ptr_equal(rg_adjoint_missing(model, &y->id, 1, &x->id, 1), node);
+    check_fails(rg_adjoint_create(model, &y->id, 1, NULL, 0, &x->id, 1, &adjoint), RANGO_ERROR_UNSUPPORTED, "LSTM");
+    rango_model_free(model);
+  }
+}
+
 /* Through rounding and integers nothing comes back. */
 static void test_flat(void **state) {
   rango_model *model = model_new(), *adjoint;
@@ -319,15 +349,11 @@ static void test_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_order),
-      cmocka_unit_test(test_only_what_is_needed),
-      cmocka_unit_test(test_repeated),
-      cmocka_unit_test(test_missing),
-      cmocka_unit_test(test_missing_body),
-      cmocka_unit_test(test_flat),
-      cmocka_unit_test(test_ties),
-      cmocka_unit_test(test_saved),
-      cmocka_unit_test(test_parts_are_not_kept),
+      cmocka_unit_test(test_order),        cmocka_unit_test(test_only_what_is_needed),
+      cmocka_unit_test(test_repeated),     cmocka_unit_test(test_missing),
+      cmocka_unit_test(test_missing_body), cmocka_unit_test(test_missing_recurrent),
+      cmocka_unit_test(test_flat),         cmocka_unit_test(test_ties),
+      cmocka_unit_test(test_saved),        cmocka_unit_test(test_parts_are_not_kept),
       cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The input weights of LSTM, GRU and RNN: exact at full rank in every variant, and measured sensitivity. */
+/* The input weights of LSTM, GRU and RNN: exact at full rank in every variant, the gates' metric, and measured
+ * sensitivity. */
 #include "compress/networks.h"
 
 #define STEPS 7
@@ -20,11 +21,11 @@ static const recurrent_case cases[] = {
 };
 
 /* x [batch][steps][width] -> [steps][batch][width] -> the operator -> a Gemm of what comes out. */
-static rango_model *recurrent_model(const recurrent_case *c) {
+static rango_model *recurrent_model(const recurrent_case *c, int64_t steps) {
   rango_model *model = model_new();
   rg_graph *g = model->graph;
   int64_t directions = strcmp(c->direction, "bidirectional") == 0 ? 2 : 1, rows = c->gates * UNITS;
-  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 3, DIMS(-1, STEPS, WIDTH));
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 3, DIMS(-1, steps, WIDTH));
   rg_value *turned = model_node(g, "Transpose", x, NULL, NULL, NULL);
   check_ok(rg_node_set_ints(turned->producer, "perm", DIMS(1, 0, 2), 3));
   rg_value *w = model_weights(g, "w", 0.5, 3, DIMS(directions, rows, WIDTH));
@@ -69,7 +70,7 @@ static void input_weights_are_exact_at_full_rank(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     bench b;
-    bench_open(&b, recurrent_model(&cases[i]), 3, DIMS(64, STEPS, WIDTH));
+    bench_open(&b, recurrent_model(&cases[i], STEPS), 3, DIMS(64, STEPS, WIDTH));
     assert_int_equal(b.sites.count, 1);
     assert_int_equal(b.sites.items[0].kind, RG_SITE_RECURRENT);
     int full = (int)b.bases[0][RG_FORM_PAIR].max_rank;
@@ -86,15 +87,62 @@ static void input_weights_are_exact_at_full_rank(void **state) {
   }
 }
 
-/* Gates are no values: sensitivity is measured, and grows with the error. */
+/* Mean over the rows of the squared change of the output, by its central difference along e, for the layer's bias. */
+static double change_along(const bench *b, rg_value *bias, const double *e, int64_t n) {
+  const float step = 1e-2f;
+  float *numbers = bias->constant->data;
+  rango_tensor *moved[2];
+  double sum = 0;
+  for (int side = 0; side < 2; side++) {
+    for (int64_t i = 0; i < n; i++) numbers[i] += (side ? -2 : 1) * step * (float)e[i];
+    moved[side] = model_run(b->model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){b->rows}, 1);
+  }
+  for (int64_t i = 0; i < n; i++) numbers[i] += step * (float)e[i];
+  const float *p = moved[0]->data, *q = moved[1]->data;
+  for (int64_t i = 0; i < rango_tensor_count(moved[0]); i++) sum += pow((p[i] - q[i]) / (2 * step), 2);
+  rango_tensor_free(moved[0]);
+  rango_tensor_free(moved[1]);
+  return sum / (double)b->rows->shape.dims[0];
+}
+
+/* The gates' metric, e' G e, is what errors of the gates change at the output. */
+static void gates_have_a_metric(void **state) {
+  (void)state;
+  for (int c = 0; c < 7; c += 3) { /* LSTM, GRU, RNN of one direction */
+    bench b;
+    rg_random random;
+    recurrent_case one = cases[c];
+    one.direction = "forward";
+    bench_open_in(&b, recurrent_model(&one, 1), 3, DIMS(3000, 1, WIDTH), true);
+    const double *l = b.statistics[0].metric;
+    int64_t n = b.sites.items[0].outputs;
+    assert_non_null(l);
+    double trace = 0;
+    for (int64_t i = 0; i < n * n; i++) trace += i % n <= i / n ? l[i] * l[i] : 0;
+    rg_random_seed(&random, 9);
+    for (int trial = 0; trial < 3; trial++) {
+      double e[4 * UNITS], predicted = 0, length = 0;
+      for (int64_t i = 0; i < n; i++) e[i] = rg_random_normal(&random);
+      for (int64_t j = 0; j < n; j++) {
+        double along = 0;
+        for (int64_t i = j; i < n; i++) along += l[i * n + j] * e[i];
+        predicted += along * along;
+        length += e[j] * e[j];
+      }
+      predicted -= 0.1 / 1.1 * trace / (double)n * length; /* the floor */
+      double found = change_along(&b, rg_graph_find_value(b.model->graph, "b"), e, n);
+      if (!(fabs(predicted - found) < 0.1 * found)) fail_msg("%s: %g, predicted %g", one.op, found, predicted);
+    }
+    bench_close(&b);
+  }
+}
+
+/* Without derivatives sensitivity is measured, and grows with the error. */
 static void sensitivity_is_measured(void **state) {
   (void)state;
   bench b;
   rg_sensitivity sensitivity;
-  bool possible = true;
-  bench_open(&b, recurrent_model(&cases[1]), 3, DIMS(64, STEPS, WIDTH));
-  check_ok(rg_fisher_collect(b.model, &b.sites, &b.calibration, b.statistics, &possible));
-  assert_false(possible);
+  bench_open(&b, recurrent_model(&cases[1], STEPS), 3, DIMS(64, STEPS, WIDTH));
   check_ok(rg_sensitivity_measure(b.model, &b.sites, &b.calibration, b.statistics,
                                   (const rg_basis(*)[RG_FORM_COUNT])b.bases, &sensitivity));
   assert_true(sensitivity.count >= 1);
@@ -123,6 +171,7 @@ static void sensitivity_is_measured(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(input_weights_are_exact_at_full_rank),
+      cmocka_unit_test(gates_have_a_metric),
       cmocka_unit_test(sensitivity_is_measured),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
