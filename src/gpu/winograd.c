@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the three
- * steps read and write. */
+/* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the steps
+ * read and write. */
 #define TASK_MICROSECONDS 4.0
 #define MEMORY_BYTES      2e6 /* a microsecond */
 
-#define PIECE_BYTES ((int64_t)256 << 20) /* at most, of transformed windows and of products */
+/* Pieces are as many as keep transformed windows and products at so many bytes each, or as a node has tasks for. */
+#define PIECE_BYTES ((size_t)128 << 20)
 #define PIECES_MAX  6
 #define PIECE_TASKS 4 /* at most */
 
@@ -28,29 +29,30 @@ bool rg_gpu_winograd_applies(const rg_conv_geometry *g) {
          g->y.pixels > 0 && g->x.channel_step == 1 && g->y.channel_step == 1;
 }
 
+/* Tiles of which windows and products take at most so many bytes each. */
+static int64_t tiles_of(const plan *p, size_t bytes) {
+  return (int64_t)(bytes / sizeof(float) / (size_t)p->points / (size_t)(p->in > p->out ? p->in : p->out));
+}
+
+/* pieces 0: not possible, for what doesn't fit into a binding, or into a 32-bit place. */
 static plan plan_of(const rg_gpu_prepare *prepare, const rg_conv_geometry *g, int64_t tile) {
+  const size_t device = prepare->device->info.binding_bytes, binding = device < INT32_MAX ? device : INT32_MAX;
+  const int64_t room = (RG_GPU_TASKS_MAX - prepare->task_count) / PIECE_TASKS;
   plan p = {.tile = tile,
             .points = (tile + 2) * (tile + 2),
             .tiles_y = (g->out[1] + tile - 1) / tile,
             .tiles_x = (g->out[2] + tile - 1) / tile,
             .in = ((int64_t)g->group_in + 3) & ~(int64_t)3,
             .out = ((int64_t)g->group_out + 3) & ~(int64_t)3};
-  const int64_t binding =
-      prepare->device->info.binding_bytes < INT64_MAX ? (int64_t)prepare->device->info.binding_bytes : INT64_MAX;
-  const int64_t most = (binding < PIECE_BYTES ? binding : PIECE_BYTES) / (int64_t)sizeof(float) / p.points /
-                       (p.in > p.out ? p.in : p.out);
+  const int64_t most = tiles_of(&p, binding), usual = tiles_of(&p, binding < PIECE_BYTES ? binding : PIECE_BYTES);
   p.tiles = (int64_t)g->batch * p.tiles_y * p.tiles_x;
-  if (most == 0) return p;
-  p.pieces = (p.tiles + most - 1) / most;
+  if (usual == 0 || room == 0 || (size_t)p.in > binding / sizeof(float) / (size_t)(p.points * p.out)) return p;
+  p.pieces = (p.tiles + usual - 1) / usual;
+  if (p.pieces > room) p.pieces = room;
+  if (p.pieces > PIECES_MAX) p.pieces = PIECES_MAX;
   p.each = (p.tiles + p.pieces - 1) / p.pieces;
+  if (p.each > most) p.pieces = 0;
   return p;
-}
-
-/* The node must have tasks left, and the weights must fit into one binding, too. */
-static bool is_possible(const rg_gpu_prepare *prepare, const plan *p) {
-  return p->pieces > 0 && p->pieces <= PIECES_MAX &&
-         p->pieces <= (RG_GPU_TASKS_MAX - prepare->task_count) / PIECE_TASKS &&
-         (size_t)p->in <= prepare->device->info.binding_bytes / sizeof(float) / (size_t)(p->points * p->out);
 }
 
 /* The products of `tiles` tiles, but for their operands. */
@@ -71,13 +73,16 @@ static rg_gpu_product product_of(const plan *p, int64_t tiles) {
 /* ---- choosing ---- */
 
 static double cost_of(const rg_gpu_prepare *prepare, const plan *p) {
-  if (!is_possible(prepare, p)) return INFINITY;
+  if (p->pieces == 0) return INFINITY;
   const rg_gpu_product product = product_of(p, p->each);
-  const double floats = (double)p->points * (double)(p->in + p->out), pieces = (double)p->pieces;
-  /* Products wait for memory where k or m is small. */
-  const double touched = sizeof(float) * (floats * (double)p->each + (double)(p->points * product.w_matrix));
-  const double multiply = fmax(rg_gpu_product_cost(prepare, &product), touched / MEMORY_BYTES);
-  return pieces * (multiply + 2.0 * TASK_MICROSECONDS) + sizeof(float) * floats * (double)p->tiles / MEMORY_BYTES;
+  const double channels = (double)p->each * (double)(p->in + p->out); /* of all tiles */
+  const double windows = sizeof(float) * (double)p->points * channels;
+  const double images = sizeof(float) * (double)(p->tile * p->tile) * channels;
+  const double weights = sizeof(float) * (double)(p->points * product.w_matrix);
+  const double transform = (windows + images) / MEMORY_BYTES + 2.0 * TASK_MICROSECONDS;
+  /* Products of few channels or tiles wait for memory. */
+  const double multiply = fmax(rg_gpu_product_cost(prepare, &product), (windows + weights) / MEMORY_BYTES);
+  return (double)p->pieces * (transform + multiply);
 }
 
 int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry,
@@ -183,7 +188,7 @@ rango_status rg_gpu_winograd_add(rg_gpu_prepare *prepare, int weight, const rg_c
   rg_gpu_product product = product_of(&p, p.each);
   const int before = prepare->task_count;
   rg_gpu_operand u;
-  if (!is_possible(prepare, &p) || !isfinite(rg_gpu_product_cost(prepare, &product))) return RANGO_OK;
+  if (p.pieces == 0 || !isfinite(rg_gpu_product_cost(prepare, &product))) return RANGO_OK;
   RG_TRY(get_weights(prepare, weight, geometry, &p, &u));
   const size_t vectors = sizeof(float) * (size_t)(p.points * p.each);
   const rg_gpu_operand v = rg_gpu_scratch(prepare, vectors * (size_t)p.in, true);
