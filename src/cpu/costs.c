@@ -17,9 +17,10 @@
 
 #include "base/cpu_features.h"
 #include "base/file.h"
-#include "cpu/conv.h"
+#include "cpu/winograd.h"
 
 #define FILE_BYTES_MAX 65536
+#define CACHE_SHARE    0.75 /* of a cache that an operand may take and stay there */
 
 void rg_costs_init(rg_costs *costs, const rg_kernels *kernels) {
   const rg_cpu *cpu = rg_cpu_features();
@@ -56,36 +57,55 @@ static double compute_seconds(const rg_costs *costs, double rows, double k, doub
   return seconds + 1e-9 * macs * costs->nr / rates->gflops_half + tile;
 }
 
-static double read_seconds(const rg_costs *costs, double floats) {
+static double threads_of(const rg_cost_query *query) { return query->threads > 1 ? (double)query->threads : 1.0; }
+
+/* Two cores read memory 1.2 to 2 times as fast as one. */
+static double memory_gbytes(const rg_costs *costs, const rg_cost_query *query) {
+  return costs->rates.gbytes_ram * sqrt(threads_of(query));
+}
+
+static double read_seconds(const rg_costs *costs, const rg_cost_query *query, double floats) {
   const double bytes = 4.0 * floats;
   const rg_kernel_costs *rates = &costs->rates;
   return 1e-9 * bytes /
-         (bytes <= 0.75 * costs->l2_bytes ? rates->gbytes_l2
-          : bytes <= costs->cache_bytes   ? rates->gbytes_cache
-                                          : rates->gbytes_ram);
+         (bytes <= CACHE_SHARE * costs->l2_bytes ? rates->gbytes_l2
+          : bytes <= costs->cache_bytes          ? rates->gbytes_cache
+                                                 : memory_gbytes(costs, query));
 }
 
 /* Multiply-adds and reading overlap, though not wholly where they take alike. */
 static double together(double compute, double read) { return hypot(compute, read); }
 
-static double threads_of(const rg_cost_query *query) { return query->threads > 1 ? (double)query->threads : 1.0; }
+/* Points that a tile is multiplied at; an image of two pixels a side is taken to lie in a border of zeros
+ * (rg_winograd_needs). */
+static double winograd_points(const rg_cost_query *query, double m) {
+  const int64_t h = query->kernel_h, w = query->kernel_w, taps = h > w ? h : w;
+  const bool bordered = m == 2.0 && taps == 3 && (h == 1 || query->height == 2) && (w == 1 || query->width == 2);
+  const double side = bordered ? 3.0 : m + (double)taps - 1.0;
+  return h > 1 && w > 1 ? side * side : side;
+}
 
 /* Its weights are so large that a network's don't stay in the last-level cache from one run to the next: more than the
- * second-level cache holds comes from memory, and no faster with more threads. */
+ * second-level cache holds comes from memory. Windows of a block that exceed that cache are read again for each panel
+ * of output channels. */
 static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query, double m) {
-  const double in = (double)query->in, out = (double)query->out;
+  const double in = (double)query->in, out = (double)query->out, threads = threads_of(query);
   const double tall = query->kernel_h > 1 ? m : 1.0, wide = query->kernel_w > 1 ? m : 1.0; /* a tile */
-  const double points = (tall + (double)query->kernel_h - 1.0) * (wide + (double)query->kernel_w - 1.0);
+  const double points = winograd_points(query, m);
   const double tiles = (double)query->rows * ceil((double)query->height / tall) * ceil((double)query->width / wide);
-  const double bytes = 4.0 * points * in * out;
-  const double read = 1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : costs->rates.gbytes_ram);
+  const double bytes = 4.0 * points * in * out, windows = 4.0 * points * in; /* of the weights; of a tile */
+  const double block = fmin(out > tiles ? tiles : tiles / threads, RG_WINOGRAD_BLOCK_MIN);
+  const double read =
+      1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : memory_gbytes(costs, query));
+  const double again = block * windows > CACHE_SHARE * costs->l2_bytes
+                           ? 1e-9 * tiles * windows * ceil(out / costs->nr) / costs->rates.gbytes_cache
+                           : 0.0;
   const double lanes = costs->nr / 2.0; /* transforms take whole vectors of channels */
   const double channels = lanes * (ceil(in / lanes) + ceil(out / lanes));
   const double transform = 4e-9 * points * tiles * channels / costs->rates.gbytes_transform;
   rg_costs panels = *costs; /* its weights are packed in panels alone */
   panels.narrow = 0.0;
-  return fmax(points * compute_seconds(&panels, tiles, in, out) / threads_of(query), read) +
-         transform / threads_of(query);
+  return fmax((points * compute_seconds(&panels, tiles, in, out) + again) / threads, read) + transform / threads;
 }
 
 /* Seconds of finding a convolution's windows: pointers to their runs, and runs that are copied at the image's border or
@@ -107,7 +127,7 @@ static double direct_seconds(const rg_costs *costs, const rg_cost_query *query, 
   const double pixels = (double)query->rows * (double)query->height * (double)query->width;
   const double k = in * (double)query->kernel_h * (double)query->kernel_w;
   const double compute = group * compute_seconds(costs, pixels, k, out) + window_seconds(costs, query, group);
-  return together(compute / threads_of(query), read_seconds(costs, group * (k * out + pixels * (in + out))));
+  return together(compute / threads_of(query), read_seconds(costs, query, group * (k * out + pixels * (in + out))));
 }
 
 /* One channel in and one out a group. */
@@ -115,13 +135,13 @@ static double depthwise_seconds(const rg_costs *costs, const rg_cost_query *quer
   const double values = (double)query->rows * (double)query->height * (double)query->width * (double)query->in;
   const double taps = (double)query->kernel_h * (double)query->kernel_w;
   return together(2e-9 * values * taps / costs->rates.gflops_depthwise / threads_of(query),
-                  read_seconds(costs, 2.0 * values));
+                  read_seconds(costs, query, 2.0 * values));
 }
 
 static double dense_seconds(const rg_costs *costs, const rg_cost_query *query) {
   const double rows = (double)query->rows, in = (double)query->in, out = (double)query->out;
   return together(compute_seconds(costs, rows, in, out) / threads_of(query),
-                  read_seconds(costs, in * out + rows * (in + out)));
+                  read_seconds(costs, query, in * out + rows * (in + out)));
 }
 
 /* What larger tiles must win by: their weights are larger, their rounding errors too. */

@@ -8,25 +8,25 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/cpu_features.h"
 #include "base/threads.h"
 #include "cpu/costs.h"
 
-/* The transformed windows of a block take half of the second-level cache, but there are at least so many that weights,
- * read once a block, cost little beside the multiply-adds. */
-#define L2_BYTES_USUAL  ((size_t)512 << 10)
-#define BLOCK_TILES_MIN 32
+#define L2_BYTES_USUAL ((size_t)512 << 10)
 
 struct rg_winograd {
   rg_conv_geometry geometry;
   const rg_kernels *kernels;
   size_t m, side, points;         /* pixels of a tile's side, of a window's, of a window */
   bool line, upright;             /* tiles and windows are lines, of a column of the image */
+  bool bordered;                  /* as in rg_winograd_needs */
+  size_t matrices;                /* points that it needs */
   size_t tiles_x, tiles_y;        /* of an image */
   size_t tiles, block;            /* of the batch; of a block */
-  const float *weights;           /* [panels][points][channels in][columns of a panel] */
+  const float *weights;           /* [panels][matrices][channels in][columns of a panel] */
   const float *zeros;             /* [channels] */
   size_t tile_parts, panel_parts; /* a task is one part of each */
   size_t scratch_bytes;           /* of a task */
@@ -105,20 +105,27 @@ static void transform_input(const block *b) {
 static void multiply(const block *b) {
   const rg_winograd *s = b->work->state;
   const size_t in = s->geometry.x.channels;
-  const float *weights = s->weights + s->points * rg_pack_offset(s->kernels, in, b->panel);
+  const float *weights = s->weights + s->matrices * rg_pack_offset(s->kernels, in, b->panel);
   const size_t width = rg_pack_width(s->kernels, s->geometry.y.channels, b->panel);
-  for (size_t point = 0; point < s->points; point++, weights += in * width)
+  for (size_t point = 0; point < s->points; point++) {
+    float *z = b->z + point * b->z_step;
+    if (!rg_winograd_needs(s->bordered, point)) {
+      memset(z, 0, b->count * b->columns * sizeof *z);
+      continue;
+    }
     rg_gemm_run_small(s->kernels,
                       &(rg_gemm_small){.a = b->v + point * b->v_step,
                                        .a_row = in,
                                        .b = weights,
                                        .b_rows = in,
-                                       .c = b->z + point * b->z_step,
+                                       .c = z,
                                        .c_row = b->columns,
                                        .rows = b->count,
                                        .n = b->columns,
                                        .k = in},
                       b->rows);
+    weights += in * width;
+  }
 }
 
 static void activate(const rg_winograd *s, const rg_finish *finish, const rg_winograd_output *out) {
@@ -212,7 +219,7 @@ static rango_status cut(rg_winograd *s, size_t threads) {
   const size_t l2 = rg_cpu_features()->l2_bytes > 0 ? rg_cpu_features()->l2_bytes : L2_BYTES_USUAL;
   const size_t tile = s->points * (in + s->kernels->nr) * sizeof(float);
   const size_t room = l2 / 2 / (s->points * in * sizeof(float)) / s->kernels->mr * s->kernels->mr;
-  const size_t most = room > BLOCK_TILES_MIN ? room : BLOCK_TILES_MIN;
+  const size_t most = room > RG_WINOGRAD_BLOCK_MIN ? room : RG_WINOGRAD_BLOCK_MIN;
   const size_t gaps = 2 * s->points * GAP * sizeof(float);
   s->panel_parts = out > s->tiles ? rg_min_size(threads, panels) : 1;
   s->tile_parts = rg_min_size(threads / s->panel_parts, s->tiles);
@@ -225,15 +232,21 @@ static rango_status cut(rg_winograd *s, size_t threads) {
 }
 
 static rango_status pack_weights(rg_prepare *prepare, rg_winograd *s, const rango_tensor *weight) {
-  const rg_winograd_weights weights = {
-      s->kernels, s->m, s->side + 1 - s->m, s->line, s->geometry.x.channels, s->geometry.y.channels};
+  const rg_winograd_weights weights = {.kernels = s->kernels,
+                                       .m = s->m,
+                                       .r = s->side + 1 - s->m,
+                                       .line = s->line,
+                                       .bordered = s->bordered,
+                                       .matrices = s->matrices,
+                                       .in = s->geometry.x.channels,
+                                       .out = s->geometry.y.channels};
   rg_packed *packed;
   size_t bytes;
   char key[64];
   RG_FAIL_IF(!rg_pack_count(s->kernels, weights.in, weights.out, &bytes) ||
-                 !rg_mul_size(bytes, s->points * sizeof(float), &bytes),
+                 !rg_mul_size(bytes, s->matrices * sizeof(float), &bytes),
              RANGO_ERROR_LIMIT, "packed weights are too large");
-  snprintf(key, sizeof key, "winograd %zu, panels of %zu", s->m, s->kernels->nr);
+  snprintf(key, sizeof key, "winograd %zu, %zu points, panels of %zu", s->m, s->matrices, s->kernels->nr);
   RG_TRY(rg_packed_get(prepare->cache, weight, key, bytes, rg_winograd_pack, &weights, &packed));
   prepare->packed[prepare->packed_count++] = packed;
   s->weights = rg_packed_data(packed);
@@ -256,6 +269,11 @@ static size_t choose(const rg_kernels *kernels, const rg_conv_geometry *g, int t
                                .plain = true};
   rg_costs_init(&costs, kernels);
   return rg_costs_winograd(&costs, &query);
+}
+
+/* Two pixels along the axis, and zeros on both sides of them. */
+static bool is_bordered(const rg_conv_geometry *g, int axis) {
+  return g->in[axis] == 2 && g->out[axis] == 2 && g->pad[axis] == 1;
 }
 
 rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts, const rg_winograd **out) {
@@ -283,6 +301,8 @@ rango_status rg_winograd_prepare(rg_prepare *prepare, const rg_conv_parts *parts
   s->upright = s->line && geometry.kernel[1] > 1;
   s->side = m + (size_t)(s->upright ? geometry.kernel[1] : geometry.kernel[2]) - 1;
   s->points = s->line ? s->side : s->side * s->side;
+  s->bordered = s->side == 4 && (s->line || is_bordered(&geometry, 1)) && is_bordered(&geometry, s->upright ? 1 : 2);
+  s->matrices = !s->bordered ? s->points : s->line ? 3 : 9;
   s->tiles_y = rg_ceil_div((size_t)geometry.out[1], geometry.kernel[1] > 1 ? m : 1);
   s->tiles_x = rg_ceil_div((size_t)geometry.out[2], geometry.kernel[2] > 1 ? m : 1);
   s->tiles = geometry.batch * s->tiles_y * s->tiles_x;

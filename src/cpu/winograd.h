@@ -10,6 +10,10 @@
 
 #include "cpu/conv.h"
 
+/* Tiles of a block: their transformed windows take half of the second-level cache, but there are at least so many that
+ * weights, read once a block, cost little beside the multiply-adds. */
+#define RG_WINOGRAD_BLOCK_MIN 32
+
 typedef struct rg_winograd rg_winograd;
 
 /* *out becomes NULL where the method doesn't apply (more than one group, not channels-last, weight not constant) or the
@@ -20,12 +24,21 @@ size_t rg_winograd_scratch_bytes(const rg_winograd *winograd);
 void rg_winograd_run(const rg_winograd *winograd, const rg_conv_operands *operands, rg_activation activation,
                      rango_threads *threads, void *scratch);
 
+/* An image of two pixels a side in a border of zeros, r = 3, m = 2: its convolution multiplies by the Toeplitz matrix
+ * ((w1, w2), (w0, w1)), for which three products an axis do, w1 (x0 + x1), (w2 - w1) x1 and (w0 - w1) x0, as in
+ * Karatsuba and Ofman 1962. They are points 0, 1 and 3 of the four; point 2 is zero. */
+static inline bool rg_winograd_needs(bool bordered, size_t point) {
+  return !bordered || (point % 4 != 2 && point / 4 != 2);
+}
+
 /* The weights of one convolution, transformed in double precision. `argument`: an rg_winograd_weights. */
 typedef struct rg_winograd_weights {
   const rg_kernels *kernels;
-  size_t m, r;    /* pixels of a tile's side, taps of the kernel's */
-  bool line;      /* r x 1 or 1 x r */
-  size_t in, out; /* channels */
+  size_t m, r; /* pixels of a tile's side, taps of the kernel's */
+  bool line;   /* r x 1 or 1 x r */
+  bool bordered;
+  size_t matrices; /* points that rg_winograd_needs */
+  size_t in, out;  /* channels */
 } rg_winograd_weights;
 /* `to`: for each panel of output channels the matrices of the points, one after the other, each packed as
  * that panel of an in x out matrix (kernels/pack.h). weight: [out][in][r][r] or [r], at any address. */

@@ -12,12 +12,13 @@ typedef struct points {
   double norms[3]; /* product of the distances from +p to the other points */
   double zero;     /* the same for 0 */
   size_t pairs;
+  bool bordered; /* see rg_winograd_needs */
 } points;
 
-static points points_of(size_t side) {
+static points points_of(size_t side, bool bordered) {
   static const double values[][3] = {
       {1.0}, {RG_WINOGRAD6_A, RG_WINOGRAD6_B}, {RG_WINOGRAD8_A, RG_WINOGRAD8_B, RG_WINOGRAD8_C}};
-  points p = {.pairs = side / 2 - 1};
+  points p = {.pairs = side / 2 - 1, .bordered = bordered};
   memcpy(p.values, values[p.pairs - 1], sizeof p.values);
   p.zero = 1.0;
   for (size_t i = 0; i < p.pairs; i++) {
@@ -41,6 +42,14 @@ static void transform(const points *p, size_t r, row *const w[R_MAX], row *const
   const double by_zero = 1.0 / p->zero;
   /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): r is 3 or 5 */
   const double *w0 = *w[0], *w1 = *w[1], *w2 = *w[2], *w3 = r > 3 ? *w[3] : none, *w4 = r > 3 ? *w[4] : none;
+  if (p->bordered) {
+    for (size_t j = 0; j < columns; j++) {
+      (*u[0])[j] = w2[j] - w1[j];
+      (*u[1])[j] = w1[j];
+      (*u[3])[j] = w1[j] - w0[j];
+    }
+    return;
+  }
   double *restrict first = *u[0];
   for (size_t j = 0; j < columns; j++) first[j] = by_zero * w0[j];
   for (size_t i = 0; i < p->pairs; i++) {
@@ -86,7 +95,7 @@ static void transform_line(const points *p, size_t r, row taps[R_MAX * R_MAX],
 rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *argument) {
   const rg_winograd_weights *self = argument;
   const size_t r = self->r, side = self->m + r - 1, kernel = self->line ? r : r * r;
-  const points p = points_of(side);
+  const points p = points_of(side, self->bordered);
   const size_t count = self->line ? side : side * side, nr = self->kernels->nr,
                panels = rg_pack_panels(self->kernels, self->out);
   const char *from = weight->data;
@@ -94,7 +103,7 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
   for (size_t panel = 0; panel < panels; panel++) {
     const size_t first = panel * nr, width = rg_pack_width(self->kernels, self->out, panel);
     const size_t columns = self->out - first < width ? self->out - first : width;
-    float *at = (float *)to + count * rg_pack_offset(self->kernels, self->in, panel);
+    float *at = (float *)to + self->matrices * rg_pack_offset(self->kernels, self->in, panel);
     for (size_t c = 0; c < self->in; c++, at += width) {
       for (size_t j = 0; j < columns; j++) {
         float w[R_MAX * R_MAX];
@@ -103,8 +112,12 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
         for (size_t t = 0; t < kernel; t++) taps[t][j] = (double)w[t];
       }
       (self->line ? transform_line : transform_taps)(&p, r, taps, u, columns);
-      for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < columns; j++) at[i * self->in * width + j] = (float)u[i][j];
+      float *matrix = at;
+      for (size_t i = 0; i < count; i++) {
+        if (!rg_winograd_needs(self->bordered, i)) continue;
+        for (size_t j = 0; j < columns; j++) matrix[j] = (float)u[i][j];
+        matrix += self->in * width;
+      }
     }
   }
   return RANGO_OK;

@@ -199,18 +199,24 @@ static void test_winograd(void **state) {
                                        {1, 96, 40, 14, 30, 3, 3, 0, 2, 2, 0}, {8, 72, 70, 2, 2, 3, 3, 1, 1, 1, 1},
                                        {1, 20, 50, 12, 12, 5, 5, 0, 0, 0, 0}, {2, 24, 16, 7, 9, 5, 5, 2, 2, 2, 2},
                                        {1, 64, 64, 16, 15, 3, 1, 1, 0, 1, 0}, {2, 48, 70, 11, 16, 1, 3, 0, 1, 0, 1},
-                                       {1, 64, 33, 18, 5, 5, 1, 2, 0, 2, 0},  {1, 70, 64, 1, 41, 1, 5, 0, 2, 0, 0}};
-  enum { SQUARE3, SQUARE5, LINE };
-  bool seen[3][7] = {{false}}; /* [kernel][side of a tile] */
+                                       {1, 64, 33, 18, 5, 5, 1, 2, 0, 2, 0},  {1, 70, 64, 1, 41, 1, 5, 0, 2, 0, 0},
+                                       {6, 64, 48, 2, 7, 3, 1, 1, 0, 1, 0},   {9, 48, 33, 5, 2, 1, 3, 0, 1, 0, 1},
+                                       {8, 64, 64, 4, 4, 3, 3, 0, 0, 0, 0},   {8, 64, 40, 2, 2, 3, 3, 2, 2, 0, 0},
+                                       {8, 40, 64, 2, 7, 3, 3, 1, 0, 1, 1}};
+  enum { SQUARE3, SQUARE5, LINE, TWO_PIXELS };
+  bool seen[4][7] = {{false}}; /* [kernel][side of a tile] */
   (void)state;
-  for (int turn = 1; turn < 25; turn++) {
-    const conv_case c = plain_case(shapes[turn % 12]);
-    const int kind = c.kernel[1] != c.kernel[2] ? LINE : c.kernel[1] == 5 ? SQUARE5 : SQUARE3;
+  for (int turn = 1; turn < 35; turn++) {
+    const conv_case c = plain_case(shapes[turn % 17]);
+    const int kind = output_size(&c, 1) == 2 && output_size(&c, 2) == 2 ? TWO_PIXELS
+                     : c.kernel[1] != c.kernel[2]                       ? LINE
+                     : c.kernel[1] == 5                                 ? SQUARE5
+                                                                        : SQUARE3;
     for (const char *const *isa = node_isas(); *isa != NULL; isa++) seen[kind][winograd_side(*isa, &c)] = true;
     check_conv(&c, turn, unbounded[turn / 2 % 4], RG_CHANNELS_LAST, RG_CHANNELS_LAST);
   }
   for (int m = 2; m <= 6; m += 2) assert_true(seen[SQUARE3][m]); /* the method did run, with all tiles */
-  assert_true(seen[SQUARE5][4]);
+  assert_true(seen[SQUARE5][4] && seen[TWO_PIXELS][2]);
   assert_true(seen[LINE][2] || seen[LINE][4] || seen[LINE][6]);
 }
 
