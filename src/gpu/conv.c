@@ -51,11 +51,12 @@ static rango_status take_conv(rg_gpu_prepare *prepare, int weight, const rg_conv
   return rg_gpu_right_get(prepare, weight, &right, out);
 }
 
-/* The side of Winograd's tiles, or 0: the product over windows, which `direct` describes. */
+/* The side of Winograd's tiles, or 0: the product over windows, which `direct` describes. *cost: of what it is. */
 static int64_t tile_of(const rg_gpu_prepare *prepare, const rg_conv_geometry *g, rg_gpu_conv_form form,
-                       const rg_gpu_product *direct) {
+                       const rg_gpu_product *direct, double *cost) {
+  *cost = rg_gpu_product_cost(prepare, direct);
   if (form == RG_GPU_CONV_DIRECT || !rg_gpu_winograd_applies(g)) return 0;
-  return form == RG_GPU_CONV_FASTEST ? rg_gpu_winograd_choose(prepare, g, direct) : (int64_t)form;
+  return form == RG_GPU_CONV_FASTEST ? rg_gpu_winograd_choose(prepare, g, cost) : (int64_t)form;
 }
 
 /* One convolution, described, whose operands but for the weight are bound. */
@@ -130,8 +131,9 @@ static rango_status prepare_single(rg_gpu_prepare *prepare, rg_gpu_conv_form for
   RG_TRY(rg_gpu_optional(prepare, residual, &product.residual));
   if (geometry.groups > 1 && geometry.group_in == 1 && geometry.group_out == 1 && is_last(&geometry.x))
     return add_depthwise(prepare, W1, &geometry, &product);
+  double cost;
   describe(&geometry, &product);
-  return add_conv(prepare, W1, &geometry, tile_of(prepare, &geometry, form, &product), &product);
+  return add_conv(prepare, W1, &geometry, tile_of(prepare, &geometry, form, &product, &cost), &product);
 }
 
 /* One of a pair. */
@@ -139,6 +141,7 @@ typedef struct factor {
   rg_conv_geometry geometry;
   rg_gpu_product product;
   int64_t tile; /* as of tile_of */
+  double cost;
 } factor;
 
 /* One after the other; what lies between goes through scratch. */
@@ -172,8 +175,11 @@ static rango_status prepare_pair(rg_gpu_prepare *prepare, rg_gpu_conv_form form)
   if (!fits(g1) || !fits(g2) || !is_last(&g2->y)) return RANGO_OK;
   describe(g1, &first.product);
   describe(g2, &second.product);
-  first.tile = tile_of(prepare, g1, form, &first.product);
-  second.tile = tile_of(prepare, g2, form, &second.product);
+  first.tile = tile_of(prepare, g1, form, &first.product, &first.cost);
+  second.tile = tile_of(prepare, g2, form, &second.product, &second.cost);
+  if (form == RG_GPU_CONV_FASTEST &&
+      rg_gpu_pair_cost(prepare, &first.product, &second.product) <= first.cost + second.cost)
+    first.tile = second.tile = 0;
   RG_TRY(rg_gpu_operand_of(prepare, X, &first.product.x));
   RG_TRY(rg_gpu_optional(prepare, B1, &first.product.bias));
   RG_TRY(rg_gpu_optional(prepare, B2, &second.product.bias));

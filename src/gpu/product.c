@@ -218,22 +218,34 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
 
 /* ---- pairs ---- */
 
-/* Both products by one task, where there are rows enough for all multiprocessors and the second reads what the first
- * makes row by row. */
+/* Both products by one task, in tiles as large as the second of `tiles`, where there are rows enough for all
+ * multiprocessors and the second reads what the first makes row by row. */
 static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
-                        int64_t *tile_rows) {
-  static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0, 0};
-  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 16, 0, 0};
+                        const tile **chosen) {
+  static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53};
+  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 16, 0.95, 0.53};
   const tile *t = first->n <= narrow.columns ? &narrow : &wide;
   const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
   const bool aligned = is_multiple(first->n, second->n, second->y_row, second->w_row);
-  *tile_rows = t->rows;
+  *chosen = t;
   if (!aligned || first->n > t->columns || first->matrices > 1 || second->matrices > 1 || second->conv ||
       first->by_columns || first->m < 2 * units * t->rows || first->m > 65535 * t->rows)
     return -1;
   rg_gpu_product whole = *first;
   whole.y_row = second->y_row;
   return shader_of(t, &whole);
+}
+
+double rg_gpu_pair_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second) {
+  const tile *t;
+  if (!is_countable(first) || !is_countable(second)) return INFINITY;
+  if (fused_shader(prepare, first, second, &t) < 0)
+    return rg_gpu_product_cost(prepare, first) + rg_gpu_product_cost(prepare, second);
+  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  const int64_t steps = (first->k + t->depth - 1) / t->depth +
+                        (second->n + t->columns - 1) / t->columns * ((first->n + t->depth - 1) / t->depth);
+  const int64_t groups = (first->m + t->rows - 1) / t->rows;
+  return (double)steps * t->busy * (double)groups / (double)units;
 }
 
 static rango_status add_fused(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
@@ -261,10 +273,10 @@ static rango_status add_fused(rg_gpu_prepare *prepare, const rg_gpu_product *fir
 
 rango_status rg_gpu_pair_add(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second) {
   rg_gpu_product a = *first, b = *second;
-  int64_t tile_rows;
+  const tile *t;
   if (!is_countable(first) || !is_countable(second)) return RANGO_OK;
-  const int fused = fused_shader(prepare, first, second, &tile_rows);
-  if (fused >= 0) return add_fused(prepare, first, second, fused, tile_rows);
+  const int fused = fused_shader(prepare, first, second, &t);
+  if (fused >= 0) return add_fused(prepare, first, second, fused, t->rows);
   a.y = rg_gpu_scratch(prepare, rg_gpu_bytes(prepare, RANGO_FLOAT32, a.matrices * a.m * a.n), true);
   b.x = a.y;
   b.x.written = false;

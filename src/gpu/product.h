@@ -29,6 +29,7 @@ uint32_t rg_gpu_product_flags(const rg_gpu_product *product);
 
 /* Two products of which the second's x is the first's y: `first->y`, `second->x` are the function's to choose. */
 rango_status rg_gpu_pair_add(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second);
+double rg_gpu_pair_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second);
 
 /* The constant input `input` as w [matrices][k][n rounded up to 4], and product->w_... to fit. Element (matrix, k, n)
  * of the weight is at matrix * matrix_step + k * row + n * column; with `taps` > 1, k is tap * channels + channel and

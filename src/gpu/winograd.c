@@ -85,15 +85,13 @@ static double cost_of(const rg_gpu_prepare *prepare, const plan *p) {
   return (double)p->pieces * (transform + multiply);
 }
 
-int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry,
-                               const rg_gpu_product *direct) {
-  double least = rg_gpu_product_cost(prepare, direct);
+int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry, double *cost) {
   int64_t best = 0;
   for (int64_t tile = 2; tile <= 4; tile += 2) {
     const plan p = plan_of(prepare, geometry, tile);
-    const double cost = cost_of(prepare, &p);
-    if (cost >= least) continue;
-    least = cost;
+    const double one = cost_of(prepare, &p);
+    if (one >= *cost) continue;
+    *cost = one;
     best = tile;
   }
   return best;

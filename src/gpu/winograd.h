@@ -9,10 +9,9 @@
 /* Whether the method applies: one group, both images channels-last. */
 bool rg_gpu_winograd_applies(const rg_conv_geometry *geometry);
 
-/* The side of the tiles by which a convolution that it applies to takes the least time, 2 or 4; 0: the product `direct`
- * over its windows takes less. */
-int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry,
-                               const rg_gpu_product *direct);
+/* The side of the tiles, 2 or 4, by which a convolution that it applies to takes less than `*cost`, and what it takes
+ * then (as rg_gpu_product_cost); 0: none does. */
+int64_t rg_gpu_winograd_choose(const rg_gpu_prepare *prepare, const rg_conv_geometry *geometry, double *cost);
 
 /* Adds the tasks for tiles of that side. The input `weight` is the node's constant; of `finish` x, bias, residual, y
  * and activation are read. Adds none where sizes are beyond what shaders count. */
