@@ -74,6 +74,8 @@ static void print_change(const char *what, int64_t before, int64_t after, const 
 static void print_text(const compress_options *o, const rango_compression *result, const rango_compress_summary *s) {
   if (o->quiet) return;
   print_layers(result);
+  const rango_left_alone *left;
+  for (size_t i = 0; (left = rango_compression_left_alone(result, i)); i++) print_left_alone(left);
   printf("\n");
   print_change("parameters", s->params_before, s->params_after, text_count);
   print_change("MACs", s->macs_before, s->macs_after, text_count);
@@ -115,8 +117,9 @@ static cJSON *layer_json(const rango_compressed_layer *layer) {
 
 static void print_json(const compress_options *o, rango_budget budget, double value, const rango_compression *result,
                        const rango_compress_summary *s) {
-  cJSON *root = json_object(), *layers = json_array();
+  cJSON *root = json_object(), *layers = json_array(), *left_alone = json_array();
   const rango_compressed_layer *layer;
+  const rango_left_alone *left;
   json_text(root, "input", o->model);
   json_text(root, "output", o->output);
   json_text(root, "budget", budget_keys[budget]);
@@ -141,6 +144,9 @@ static void print_json(const compress_options *o, rango_budget budget, double va
   json_integer(root, "layers_compressed", s->layers_compressed);
   for (size_t i = 0; (layer = rango_compression_layer(result, i)); i++) json_add(layers, NULL, layer_json(layer));
   json_add(root, "layers", layers);
+  for (size_t i = 0; (left = rango_compression_left_alone(result, i)); i++)
+    json_add(left_alone, NULL, left_alone_json(left));
+  json_add(root, "left_alone", left_alone);
   json_integer(root, "calib_rows", s->calib_rows);
   json_add(root, "val_from_calib", cJSON_CreateBool(s->val_from_calib));
   json_add(root, "labels", cJSON_CreateBool(s->labels));

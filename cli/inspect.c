@@ -205,6 +205,8 @@ static void print_spectra(const rango_spectra *spectra) {
     spectrum_table_add(t, layer->name, layer->op, &layer->output);
   putchar('\n');
   spectrum_table_print(t);
+  const rango_left_alone *left;
+  for (size_t i = 0; (left = rango_spectra_left_alone(spectra, i)); i++) print_left_alone(left);
 }
 
 static cJSON *spectrum_json(const char *name, const char *op, const rango_portrait *portrait) {
@@ -216,12 +218,16 @@ static cJSON *spectrum_json(const char *name, const char *op, const rango_portra
 }
 
 static cJSON *spectra_json(const rango_spectra *spectra) {
-  cJSON *root = json_object(), *list = json_array();
+  cJSON *root = json_object(), *list = json_array(), *left_alone = json_array();
   const rango_layer_spectrum *layer;
+  const rango_left_alone *left;
   json_add(root, "input", spectrum_json(NULL, NULL, rango_spectra_data(spectra)));
   for (size_t i = 0; (layer = rango_spectra_layer(spectra, i)); i++)
     json_add(list, NULL, spectrum_json(layer->name, layer->op, layer->portrait));
   json_add(root, "layers", list);
+  for (size_t i = 0; (left = rango_spectra_left_alone(spectra, i)); i++)
+    json_add(left_alone, NULL, left_alone_json(left));
+  json_add(root, "left_alone", left_alone);
   return root;
 }
 

@@ -1,5 +1,6 @@
 /* Facts of a report, beside the page that the library writes. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,21 @@ cJSON *portrait_json(const rango_portrait *portrait) {
   cJSON *item = json_object();
   add_portrait(item, portrait);
   return item;
+}
+
+cJSON *left_alone_json(const rango_left_alone *item) {
+  cJSON *json = json_object();
+  json_text(json, "name", item->name);
+  json_text(json, "op", item->op);
+  json_text(json, "shape", item->shape);
+  json_integer(json, "params", item->params);
+  json_text(json, "reason", item->reason);
+  return json;
+}
+
+void print_left_alone(const rango_left_alone *item) {
+  printf("left alone: %s (%s %s, %s parameters): %s\n", item->name, item->op, item->shape, text_count(item->params),
+         item->reason);
 }
 
 cJSON *curve_json(const rango_compression *result) {

@@ -13,6 +13,9 @@ int check_folder(const char *path);
 /* Spectrum, dimensions and leading directions, added to an object or as one (NULL: null). */
 void add_portrait(cJSON *to, const rango_portrait *portrait);
 cJSON *portrait_json(const rango_portrait *portrait);
+/* A weight that isn't factored, and as a line of text. */
+cJSON *left_alone_json(const rango_left_alone *item);
+void print_left_alone(const rango_left_alone *item);
 /* The search's curve. */
 cJSON *curve_json(const rango_compression *result);
 

@@ -257,6 +257,15 @@ typedef struct rango_compressed_layer {
   const rango_portrait *portrait; /* NULL unless asked for */
 } rango_compressed_layer;
 
+/* A weight of a layer that isn't factored at all: recurrent weights, layers inside of If, Loop and Scan, shared
+ * weights, depthwise convolutions ... */
+typedef struct rango_left_alone {
+  const char *name, *op;
+  const char *shape; /* of the weight */
+  int64_t params;
+  const char *reason;
+} rango_left_alone;
+
 /* A network that the search looked at. */
 typedef struct rango_curve_point {
   double params, macs; /* what remains, as fractions of the whole model */
@@ -296,6 +305,8 @@ RANGO_API const rango_model *rango_compression_model(const rango_compression *re
 RANGO_API rango_status rango_compression_summary(const rango_compression *result, rango_compress_summary *out);
 RANGO_API const rango_compressed_layer *rango_compression_layer(const rango_compression *result,
                                                                 size_t index); /* or NULL */
+RANGO_API const rango_left_alone *rango_compression_left_alone(const rango_compression *result,
+                                                               size_t index); /* or NULL */
 /* The search's networks, the least compressed first. */
 RANGO_API const rango_curve_point *rango_compression_curve(const rango_compression *result, size_t index); /* or NULL */
 /* The calibration data's own; NULL unless asked for. */
@@ -317,7 +328,8 @@ RANGO_API rango_status rango_spectra_create(const rango_model *model, const rang
                                             rango_spectra **out);
 RANGO_API void rango_spectra_free(rango_spectra *spectra);
 RANGO_API const rango_spectrum *rango_spectra_input(const rango_spectra *spectra);
-RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index); /* or NULL */
+RANGO_API const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index);  /* or NULL */
+RANGO_API const rango_left_alone *rango_spectra_left_alone(const rango_spectra *spectra, size_t index); /* or NULL */
 RANGO_API const rango_portrait *rango_spectra_data(const rango_spectra *spectra);
 
 /* --------------------------------------------------------------------------------------------------- reports --- */

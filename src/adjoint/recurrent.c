@@ -216,7 +216,7 @@ static void scan_end(rg_backward *b, scan *s, rg_value *const *outputs, int coun
 }
 
 static rg_value *scan_output(const rg_backward *b, const scan *s, int index) {
-  return b->status == RANGO_OK ? s->node->outputs[index] : NULL;
+  return b->status == RANGO_OK && s->node ? s->node->outputs[index] : NULL;
 }
 
 /* The gradient of the state after a step, from the next one and from Y. */

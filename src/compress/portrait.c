@@ -214,9 +214,11 @@ static rango_status portray_layers(gallery *g, rg_sites *sites, const rg_statist
     const rg_site *site = &sites->items[i];
     rg_components components;
     RG_TRY_DONE(rg_calibration_progress(calibration, (double)i / (double)sites->count, "taking portraits of layers"));
-    int64_t rows = statistics[i].outputs ? statistics[i].rows : 0; /* some sites have none to look at */
-    status = portray_rows(g, statistics[i].outputs, rows, site->outputs, &layers[i], &components);
-    if (status == RANGO_OK && rows > 0) status = rg_probe_create(site, &components, &probes[i]);
+    bool table = site->kind == RG_SITE_EMBEDDING; /* whose rows are its outputs, and pictures of nothing */
+    const float *outputs = table ? site->weight->data : statistics[i].outputs;
+    int64_t rows = table ? site->inputs : outputs ? statistics[i].rows : 0;
+    status = portray_rows(g, outputs, rows, site->outputs, &layers[i], &components);
+    if (status == RANGO_OK && rows > 0 && !table) status = rg_probe_create(site, &components, &probes[i]);
     rg_components_free(&components);
     if (status != RANGO_OK) {
       rg_fail_context(status, "node '%s' (%s)", site->name, site->op);

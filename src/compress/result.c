@@ -15,6 +15,7 @@ void rango_compression_free(rango_compression *result) {
   rango_model_free(result->model);
   rg_arena_free(result->arena);
   rg_free(result->curve);
+  rg_free(result->left_alone.items);
   rg_free(result);
 }
 
@@ -31,6 +32,10 @@ rango_status rango_compression_summary(const rango_compression *result, rango_co
 
 const rango_compressed_layer *rango_compression_layer(const rango_compression *result, size_t index) {
   return result && index < result->layer_count ? &result->layers[index] : NULL;
+}
+
+const rango_left_alone *rango_compression_left_alone(const rango_compression *result, size_t index) {
+  return result && index < result->left_alone.count ? &result->left_alone.items[index] : NULL;
 }
 
 const rango_curve_point *rango_compression_curve(const rango_compression *result, size_t index) {
@@ -152,6 +157,7 @@ rango_status rg_result_create(rg_job *job, rg_trial *trial, rango_compression **
     RG_TRY_DONE(fill_layer(job, trial, i, result->arena, &result->layers[i]));
     result->summary.layers_compressed += !result->layers[i].kept_dense;
   }
+  RG_TRY_DONE(rg_left_alone_find(job->model, &job->sites, result->arena, &result->left_alone));
   RG_TRY_DONE(take_portraits(job, result));
   RG_TRY_DONE(rg_curve_finish(job, trial));
   take_curve(job, result);

@@ -3,6 +3,7 @@
 #define RG_COMPRESS_RESULT_H
 
 #include "compress/job.h"
+#include "compress/left_alone.h"
 #include "compress/portrait.h"
 
 struct rango_compression {
@@ -11,6 +12,7 @@ struct rango_compression {
   rango_compress_summary summary;
   rango_compressed_layer *layers; /* in the arena */
   size_t layer_count;
+  rg_left_alone left_alone; /* texts in the arena */
   rango_curve_point *curve;
   size_t curve_count;
   rg_portraits portraits; /* in the arena; layers NULL: not asked for */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compress/job.h"
+#include "compress/left_alone.h"
 #include "compress/portrait.h"
 #include "manifold/manifold.h"
 
@@ -14,11 +15,13 @@ struct rango_spectra {
   rango_portrait data;
   rango_layer_spectrum *layers; /* in the arena */
   size_t count;
+  rg_left_alone left_alone; /* texts in the arena */
 };
 
 void rango_spectra_free(rango_spectra *spectra) {
   if (!spectra) return;
   rg_arena_free(spectra->arena);
+  rg_free(spectra->left_alone.items);
   rg_free(spectra);
 }
 
@@ -30,6 +33,10 @@ const rango_portrait *rango_spectra_data(const rango_spectra *spectra) { return 
 
 const rango_layer_spectrum *rango_spectra_layer(const rango_spectra *spectra, size_t index) {
   return spectra && index < spectra->count ? &spectra->layers[index] : NULL;
+}
+
+const rango_left_alone *rango_spectra_left_alone(const rango_spectra *spectra, size_t index) {
+  return spectra && index < spectra->left_alone.count ? &spectra->left_alone.items[index] : NULL;
 }
 
 static rango_status fill_layers(const rg_sites *sites, const rango_portrait *portraits, rango_spectra *spectra) {
@@ -63,6 +70,7 @@ static rango_status collect(const rango_model *model, rg_calibration *calibratio
   RG_TRY_DONE(rg_portraits_collect(copy, &sites, calibration, spectra->arena, &portraits));
   spectra->data = portraits.data;
   RG_TRY_DONE(fill_layers(&sites, portraits.layers, spectra));
+  RG_TRY_DONE(rg_left_alone_find(copy, &sites, spectra->arena, &spectra->left_alone));
 done:
   rg_sites_free(&sites);
   rango_model_free(copy);

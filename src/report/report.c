@@ -36,6 +36,7 @@ static void write_compression(rg_report *report) {
   rg_section_gains(report);
   rg_section_curve(report);
   rg_section_layers(report);
+  rg_section_left_alone(report);
   rg_section_depth(report);
   rg_section_spectra(report);
   rg_section_pictures(report);
@@ -55,13 +56,14 @@ rango_status rango_compression_write_report(const rango_compression *result, con
   return close_page(&report, status);
 }
 
-static void write_spectra(rg_report *report, const rango_spectra *spectra) {
+static void write_spectra(rg_report *report) {
   const rango_layer_spectrum *from;
-  for (size_t i = 0; (from = rango_spectra_layer(spectra, i)); i++)
+  for (size_t i = 0; (from = rango_spectra_layer(report->spectra, i)); i++)
     report->layers[i] = (rg_report_layer){.name = from->name, .op = from->op, .portrait = from->portrait};
   rg_page_begin(report, "A network’s dimensions");
   rg_section_depth(report);
   rg_section_dimensions(report);
+  rg_section_left_alone(report);
   rg_section_spectra(report);
   rg_section_pictures(report);
   rg_page_end(report);
@@ -70,10 +72,10 @@ static void write_spectra(rg_report *report, const rango_spectra *spectra) {
 rango_status rango_spectra_write_report(const rango_spectra *spectra, const char *path,
                                         const rango_report_options *options) {
   RG_FAIL_IF(!spectra, RANGO_ERROR_ARGUMENT, "report: NULL argument");
-  rg_report report = {.data = rango_spectra_data(spectra)};
+  rg_report report = {.spectra = spectra, .data = rango_spectra_data(spectra)};
   while (rango_spectra_layer(spectra, report.layer_count)) report.layer_count++;
   rango_status status = open_page(&report, path, options);
-  if (status == RANGO_OK) write_spectra(&report, spectra);
+  if (status == RANGO_OK) write_spectra(&report);
   return close_page(&report, status);
 }
 

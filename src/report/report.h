@@ -21,6 +21,7 @@ typedef struct rg_report {
   const rango_portrait *data; /* NULL: none was taken */
   rg_report_layer *layers;
   size_t layer_count;
+  const rango_spectra *spectra;    /* of spectra alone; NULL otherwise */
   const rango_compression *result; /* NULL: of spectra or samples alone */
   const rango_manifold *manifold;  /* of samples alone; NULL otherwise */
   rango_compress_summary summary;
@@ -45,6 +46,7 @@ void rg_section_curve(rg_report *report);      /* what else the search looked at
 void rg_section_depth(rg_report *report);      /* dimensions, layer by layer */
 void rg_section_layers(rg_report *report);     /* the table of a compression */
 void rg_section_dimensions(rg_report *report); /* the table of spectra */
+void rg_section_left_alone(rg_report *report); /* the table of what is no layer to compression */
 void rg_section_spectra(rg_report *report);
 void rg_section_samples(rg_report *report);    /* what samples are */
 void rg_section_estimates(rg_report *report);  /* their intrinsic dimension by estimator */

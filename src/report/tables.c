@@ -158,3 +158,29 @@ void rg_section_dimensions(rg_report *report) {
     dimension_row(html, report->layers[i].name, report->layers[i].op, &report->layers[i].portrait->spectrum, i + 1);
   rg_html_put(html, "</tbody></table></div></section>\n");
 }
+
+static const rango_left_alone *left_alone(const rg_report *report, size_t index) {
+  return report->result ? rango_compression_left_alone(report->result, index)
+                        : rango_spectra_left_alone(report->spectra, index);
+}
+
+void rg_section_left_alone(rg_report *report) {
+  static const char *const heads[] = {"layer", "operator", "weight", "params", "why"};
+  const rango_left_alone *item;
+  rg_html *html = &report->html;
+  if (!left_alone(report, 0)) return;
+  rg_html_put(html,
+              "<section id=\"left\" class=\"long\"><h2>Left alone</h2>\n<p class=\"soft\">Weights for which there "
+              "is no smaller form: they stay as they are.</p>\n");
+  begin_table(html, heads, "tttnt");
+  for (size_t i = 0; (item = left_alone(report, i)); i++) {
+    rg_html_put(html, "<tr>");
+    text_cell(html, item->name, true);
+    text_cell(html, item->op, false);
+    text_cell(html, item->shape, false);
+    count_cell(html, item->params);
+    text_cell(html, item->reason, false);
+    rg_html_put(html, "</tr>\n");
+  }
+  rg_html_put(html, "</tbody></table></div></section>\n");
+}

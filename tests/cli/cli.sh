@@ -108,7 +108,7 @@ expect 0 "TwoNN" inspect "$tiny" --calib calib.npy
 expect 0 "" inspect "$tiny" --calib calib.npy --json --dim batch=4
 has spectra.input.dimension=4096 spectra.input.pca99 spectra.layers.0.name spectra.layers.0.two_nn layers.0.input.0=4
 expect 0 "" inspect "$tiny" --calib calib.npy --json
-has spectra.input.intrinsic.value spectra.input.estimator spectra.input.whitney_linear spectra.input.estimates.angles.low \
+has spectra.left_alone spectra.input.intrinsic.value spectra.input.estimator spectra.input.whitney_linear spectra.input.estimates.angles.low \
   spectra.layers.0.decimation.0.local_pca
 expect 0 "" manifold x.npy --project 5 --method whitney -o y5.npy --json
 has spectrum.intrinsic.high spectrum.gap projection.method=whitney projection.kappa projection.profile.4.pca \
