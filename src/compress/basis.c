@@ -20,6 +20,7 @@ void rg_basis_free(rg_basis *basis) {
   if (!basis->scratch) rg_free(basis->first);
   rg_buffer_release(basis->scratch);
   rg_free(basis->second);
+  rg_free(basis->parts);
   rg_free(basis->tail);
   rg_free(basis->grid);
   rg_free(basis->grid_tails);
@@ -48,8 +49,7 @@ rango_status rg_basis_tail(const double *values, int64_t count, rg_basis *basis)
   return RANGO_OK;
 }
 
-/* Covariance of the sampled outputs. */
-static rango_status output_covariance(const rg_site *site, const rg_statistics *statistics, double *covariance) {
+rango_status rg_output_covariance(const rg_site *site, const rg_statistics *statistics, double *covariance) {
   rg_moments moments;
   RG_TRY(rg_moments_create(&moments, site->outputs, true));
   rango_status status = rg_moments_add(&moments, statistics->outputs, statistics->rows);
@@ -105,7 +105,7 @@ static rango_status basis_of_outputs(const rg_site *site, const rg_statistics *s
   rango_status status;
   RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *vectors, RG_OUT(&vectors)));
   RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
-  RG_TRY_DONE(output_covariance(site, statistics, vectors));
+  RG_TRY_DONE(rg_output_covariance(site, statistics, vectors));
   rg_metric_apply(statistics->metric, n, n, vectors);
   rg_metric_apply_right(statistics->metric, n, n, vectors);
   RG_TRY_DONE(rg_eigen_symmetric(vectors, n, values));

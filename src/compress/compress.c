@@ -260,6 +260,7 @@ static rango_status make_bases(void *user, size_t begin, size_t end) {
     if (job->method->sequential)
       RG_TRY(rg_basis_convolution(site, statistics, &bases[RG_FORM_SPATIAL], &bases[RG_FORM_POINTWISE],
                                   &bases[RG_FORM_TUCKER]));
+    if (job->method->sequential) RG_TRY(rg_basis_split(site, statistics, &bases[RG_FORM_SPLIT]));
     int64_t bytes = site->inputs * site->inputs * (int64_t)sizeof(float);
     bool keep = statistics->input_covariance && bytes <= job->calibration.memory_bytes / 3 - job->kept_bytes;
     if (keep) job->kept_bytes += bytes;

@@ -20,6 +20,7 @@
  *   pointwise  1 x 1            k x k                       kw * kh
  *   tucker     1 x 1            k x k, 1 x 1                kw * kh
  *   whitney    all of x         a Gemm-Relu-Gemm back       1
+ *   split      all of x         a product for each part     1
  *
  * One-dimensional convolutions have kernel h = 1.
  *
@@ -54,8 +55,10 @@ typedef enum rg_form {
   RG_FORM_POINTWISE,
   RG_FORM_TUCKER,
   RG_FORM_WHITNEY, /* no basis: whitney.c */
+  RG_FORM_SPLIT,   /* parts.c */
 } rg_form;
-#define RG_FORM_COUNT 6
+#define RG_FORM_COUNT 7
+#define RG_PARTS_MAX  4
 
 typedef struct rg_site {
   rg_site_kind kind;
@@ -71,6 +74,7 @@ typedef struct rg_site {
   int64_t inputs, outputs;
   int64_t channels, kernel_h, kernel_w; /* convolutions */
   int64_t groups;                       /* of a convolution, `channels` of all of them together; 1 otherwise */
+  int64_t parts;                        /* that the outputs are cut in behind, each of as many; 1: they aren't */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
   rg_window window;
   const float *matrix; /* [outputs][inputs], Gemm's alpha folded in: the weight itself where it lies like this */
@@ -186,7 +190,8 @@ typedef struct rg_basis {
   int64_t taps, inner; /* inputs = taps * inner */
   float *first;        /* [max_rank][inner]: leading rows serve any rank. Tucker: NULL, the pointwise form's serves */
   rg_buffer *scratch;  /* that `first` lies in, where it is large; NULL: it is memory of its own */
-  float *second;       /* pair: [max_rank][outputs]; others NULL: fitted for each rank */
+  float *second;       /* pair, split: [max_rank][outputs]; others NULL: fitted for each rank */
+  int *parts;          /* split: [max_rank], whose part of the outputs a direction is, `second` is 0 elsewhere */
   double *tail;        /* [max_rank + 1]: the layer's squared error in the metric at each rank */
   int64_t grid_count;  /* Tucker: first ranks looked at, ascending */
   int64_t *grid;       /* [grid_count] */
@@ -201,6 +206,12 @@ rango_status rg_basis_convolution(const rg_site *site, const rg_statistics *stat
 /* The pair form of a convolution of several groups, of one rank for each: `first` and `second`, and factors made
  * of them, have groups rows (columns) a rank. Without statistics, of its weight alone. */
 rango_status rg_basis_grouped(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+/* How many parts, next to each other, a layer's outputs are cut in by what reads them; 1: none are seen. */
+int64_t rg_parts_of(const rg_value *output, int64_t outputs);
+/* The split form of a layer whose outputs are cut in parts. */
+rango_status rg_basis_split(const rg_site *site, const rg_statistics *statistics, rg_basis *basis);
+/* Covariance of the sampled outputs: [outputs][outputs]. */
+rango_status rg_output_covariance(const rg_site *site, const rg_statistics *statistics, double *covariance);
 void rg_basis_free(rg_basis *basis);
 /* After `first` was read, as rg_site_forget_pages. */
 void rg_basis_forget_pages(const rg_basis *basis);
@@ -245,6 +256,7 @@ typedef struct rg_factors {
   float *offset; /* [outputs]; dense: the corrected bias, or NULL to leave it alone */
   double error;  /* relative error of the output on the calibration rows, ||y - target|| / ||target - mean|| */
   float *first_offset, *middle_offset; /* Whitney: [rank], [rank2] */
+  int *parts;                          /* split: [rank], whose part of the outputs a direction is */
 } rg_factors;
 
 void rg_factors_free(rg_factors *factors);
@@ -268,8 +280,10 @@ void rg_regression_close(rg_regression *r);
 void rg_regression_free(rg_regression *r);
 /* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0); `ridge` of the mean variance of z. */
 rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge);
-/* The same where the outputs are in groups that each depend on their own z alone: column i * groups + g on group g. */
-rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const double *prior, double ridge);
+/* The same where the outputs are in `groups` of as many that each depend on their own z alone: group_of [columns] says
+ * whose a column is; NULL: column i is of group i % groups. */
+rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const int *group_of, const double *prior,
+                                        double ridge);
 /* Sets the error of the solution in `b`. */
 rango_status rg_regression_measure(rg_regression *r);
 /* Replaces the solution by its best approximation of a rank, in the metric: b' = second first with first

@@ -28,6 +28,7 @@ void rg_factors_free(rg_factors *factors) {
   rg_free(factors->offset);
   rg_free(factors->first_offset);
   rg_free(factors->middle_offset);
+  rg_free(factors->parts);
   *factors = (rg_factors){0};
 }
 
@@ -215,6 +216,10 @@ static rango_status make_rest(const fitting *f, rg_regression *r, rg_factors *ou
   int64_t size = out->rank * f->site->groups * f->basis->inner;
   RG_TRY(rg_alloc((size_t)size * sizeof(float), RG_OUT(&out->first)));
   memcpy(out->first, f->basis->first, (size_t)size * sizeof(float));
+  if (out->form == RG_FORM_SPLIT) {
+    RG_TRY(rg_alloc((size_t)out->rank * sizeof *out->parts, RG_OUT(&out->parts)));
+    memcpy(out->parts, f->basis->parts, (size_t)out->rank * sizeof *out->parts);
+  }
   if (out->form == RG_FORM_TUCKER) return reduce(f, r, out->rank2, &out->middle, &out->second);
   return solution(r, &out->second);
 }
@@ -242,8 +247,10 @@ static rango_status solve(const fitting *f, rg_regression *r) {
   int64_t groups = f->site->groups;
   double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * (r->columns / groups) ? RIDGE_MANY : RIDGE_FEW;
   rango_status status = make_prior(f, &prior);
-  if (status == RANGO_OK && groups > 1)
-    status = rg_regression_solve_groups(r, groups, prior, ridge);
+  if (status == RANGO_OK && f->choice->form == RG_FORM_SPLIT)
+    status = rg_regression_solve_groups(r, f->site->parts, f->basis->parts, prior, ridge);
+  else if (status == RANGO_OK && groups > 1)
+    status = rg_regression_solve_groups(r, groups, NULL, prior, ridge);
   else if (status == RANGO_OK)
     status = rg_regression_solve(r, prior, ridge);
   rg_free(prior);
@@ -255,7 +262,8 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
   bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs;
-  bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns && determined;
+  bool apart = site->groups > 1 || choice->form == RG_FORM_SPLIT; /* outputs that have factors of their own */
+  bool narrow = !apart && site->inputs <= f->calibration->refit_columns && determined;
   rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
   f->whole = dense || narrow;

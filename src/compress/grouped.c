@@ -9,6 +9,7 @@
  * out what errors of different groups do together.
  */
 #include <math.h>
+#include <string.h>
 
 #include "compress/compress.h"
 
@@ -127,40 +128,53 @@ done:
 
 /* ---- the fit ---- */
 
-/* The blocks of one group: from the regression of all groups (`back` false), or its solution into theirs. */
-static void copy_group(rg_regression *all, int64_t groups, int64_t group, bool back, rg_regression *one) {
+/* The blocks of one group, columns [one->columns] of them: from the regression of all groups (`back` false), or its
+ * solution into theirs. */
+static void copy_group(rg_regression *all, const int64_t *columns, int64_t group, bool back, rg_regression *one) {
   int64_t k = one->columns, n = one->outputs;
   for (int64_t i = 0; i < k; i++) {
-    int64_t row = i * groups + group;
     for (int64_t j = 0; j < n; j++) {
-      double *b = &all->b[row * all->outputs + group * n + j];
+      double *b = &all->b[columns[i] * all->outputs + group * n + j];
       if (back)
         *b = one->b[i * n + j];
       else
-        one->cross[i * n + j] = all->cross[row * all->outputs + group * n + j];
+        one->cross[i * n + j] = all->cross[columns[i] * all->outputs + group * n + j];
     }
-    for (int64_t j = 0; j < k && !back; j++) one->gram[i * k + j] = all->gram[row * all->columns + j * groups + group];
+    for (int64_t j = 0; j < k && !back; j++) one->gram[i * k + j] = all->gram[columns[i] * all->columns + columns[j]];
   }
 }
 
-rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const double *prior, double ridge) {
-  int64_t k = r->columns / groups, n = r->outputs / groups;
+static rango_status solve_group(rg_regression *r, const int64_t *columns, int64_t count, int64_t group, int64_t n,
+                                const double *prior, double ridge) {
   rg_regression one = {0};
   double *before = NULL;
   rango_status status;
-  RG_TRY_DONE(rg_regression_open(k, n, &one));
-  RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *before, RG_OUT(&before)));
-  for (int64_t group = 0; group < groups; group++) {
-    for (int64_t i = 0; i < k * n; i++) before[i] = prior[(i / n * groups + group) * r->outputs + group * n + i % n];
-    copy_group(r, groups, group, false, &one);
-    RG_TRY_DONE(rg_regression_solve(&one, before, ridge));
-    copy_group(r, groups, group, true, &one);
-  }
-  status = rg_regression_measure(r);
+  RG_TRY_DONE(rg_regression_open(count, n, &one));
+  RG_TRY_DONE(rg_alloc((size_t)(count * n) * sizeof *before, RG_OUT(&before)));
+  for (int64_t i = 0; i < count * n; i++) before[i] = prior[columns[i / n] * r->outputs + group * n + i % n];
+  copy_group(r, columns, group, false, &one);
+  RG_TRY_DONE(rg_regression_solve(&one, before, ridge));
+  copy_group(r, columns, group, true, &one);
 done:
   rg_regression_free(&one);
   rg_free(before);
   return status;
+}
+
+rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const int *group_of, const double *prior,
+                                        double ridge) {
+  int64_t *columns = NULL;
+  RG_TRY(rg_alloc((size_t)r->columns * sizeof *columns, RG_OUT(&columns)));
+  rango_status status = RANGO_OK;
+  memset(r->b, 0, (size_t)(r->columns * r->outputs) * sizeof *r->b);
+  for (int64_t group = 0; group < groups && status == RANGO_OK; group++) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < r->columns; i++)
+      if ((group_of ? group_of[i] : i % groups) == group) columns[count++] = i;
+    status = solve_group(r, columns, count, group, r->outputs / groups, prior, ridge);
+  }
+  rg_free(columns);
+  return status == RANGO_OK ? rg_regression_measure(r) : status;
 }
 
 /* ---- rewriting ---- */

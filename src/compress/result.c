@@ -48,7 +48,8 @@ const rango_portrait *rango_compression_data(const rango_compression *result) {
 
 static rango_status fill_layer(const rg_job *job, const rg_trial *trial, size_t i, rg_arena *arena,
                                rango_compressed_layer *layer) {
-  static const char *const forms[RG_FORM_COUNT] = {"dense", "pair", "spatial", "pointwise", "tucker", "whitney"};
+  static const char *const forms[RG_FORM_COUNT] = {"dense",  "pair",    "spatial", "pointwise",
+                                                   "tucker", "whitney", "split"};
   const rg_site *site = &job->sites.items[i];
   const rg_factors *factors = &trial->factors[i];
   char text[RG_SHAPE_TEXT];

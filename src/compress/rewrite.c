@@ -188,6 +188,106 @@ static rango_status add_output(rewriting *r, rg_node *node, const char *suffix, 
   return RANGO_OK;
 }
 
+/* Cuts a value along its last axis in pieces of these sizes. */
+static rango_status add_split(rewriting *r, const rg_site *site, rg_value *value, const int64_t *sizes, int count,
+                              rg_value **pieces) {
+  char name[NAME_MAX_LENGTH];
+  const bool sizes_are_input = rg_model_opset(r->graph->model, "") >= 13;
+  rg_node *node;
+  RG_TRY(rg_graph_add_node(r->graph, r->old, "Split", "", (int)rg_model_opset(r->graph->model, ""),
+                           sizes_are_input ? 2 : 1, count, &node));
+  node->definition = rg_op_find("", "Split", node->version);
+  RG_TRY(name_node(node, site->name, "_split"));
+  RG_TRY(rg_node_set_int(node, "axis", -1));
+  RG_TRY(rg_node_set_input(node, 0, value));
+  if (sizes_are_input) {
+    rango_tensor tensor;
+    rg_value *constant;
+    RG_TRY(rg_tensor_init(&tensor, RANGO_INT64, &(rg_shape){1, {count}}));
+    memcpy(tensor.data, sizes, (size_t)count * sizeof *sizes);
+    RG_TRY(rg_graph_add_constant(r->graph, derived_name(name, weight_name(r, site), "_ranks"), &tensor, &constant));
+    RG_TRY(rg_node_set_input(node, 1, constant));
+  } else {
+    RG_TRY(rg_node_set_ints(node, "split", sizes, (size_t)count));
+  }
+  for (int i = 0; i < count; i++) {
+    RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, "_lowrank"), &pieces[i]));
+    rg_node_set_output(node, i, pieces[i]);
+  }
+  return RANGO_OK;
+}
+
+/* first [rank][inputs] with its rows part by part, as a MatMul, and a Split of what it makes. */
+static rango_status add_codes(rewriting *r, const rg_site *site, const rg_factors *f, const int64_t *columns,
+                              const int64_t *ranks, rg_value **codes) {
+  const int64_t m = site->inputs, rank = f->rank;
+  char name[NAME_MAX_LENGTH];
+  float *turned = NULL;
+  RG_TRY(rg_alloc((size_t)(rank * m) * sizeof *turned, RG_OUT(&turned)));
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t c = 0; c < rank; c++) turned[i * rank + c] = f->first[columns[c] * m + i];
+  rango_status status =
+      add_constant(r->graph, weight_name(r, site), "_first", &(rg_shape){2, {m, rank}}, turned, &r->w1);
+  rg_free(turned);
+  RG_TRY(status);
+  RG_TRY(new_node(r, site, "MatMul", "_first", &r->first));
+  RG_TRY(rg_graph_add_value(r->graph, derived_name(name, r->old->outputs[0]->name, "_codes"), &r->between));
+  RG_TRY(rg_node_set_input(r->first, 0, r->old->inputs[0]));
+  RG_TRY(rg_node_set_input(r->first, 1, r->w1));
+  rg_node_set_output(r->first, 0, r->between);
+  return add_split(r, site, r->between, ranks, (int)site->parts, codes);
+}
+
+/* One part's product with its bias: columns [rank] of `second`. */
+static rango_status add_part(rewriting *r, const rg_site *site, const rg_factors *f, int64_t part,
+                             const int64_t *columns, int64_t rank, rg_value *code, rg_value **out) {
+  const int64_t each = site->outputs / site->parts;
+  char suffix[24];
+  float *block = NULL;
+  rg_node *node;
+  snprintf(suffix, sizeof suffix, "_part%lld", (long long)part);
+  RG_TRY(rg_alloc((size_t)(each * rank) * sizeof *block, RG_OUT(&block)));
+  for (int64_t j = 0; j < each; j++)
+    for (int64_t c = 0; c < rank; c++) block[j * rank + c] = f->second[(part * each + j) * f->rank + columns[c]];
+  rango_status status = add_affine(r, site, suffix, block, f->offset + part * each, rank, each, code, &node);
+  rg_free(block);
+  return status == RANGO_OK ? add_output(r, node, suffix, out) : status;
+}
+
+/* The directions of a part, in order: their number. */
+static int64_t list_part(const rg_factors *f, int part, int64_t *columns) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < f->rank; i++)
+    if (f->parts[i] == part) columns[count++] = i;
+  return count;
+}
+
+/* A first product for all parts, one behind for each, and a Concat that makes the layer's output of them. */
+static rango_status rewrite_split(rewriting *r, const rg_site *site, const rg_factors *f) {
+  rg_node *add = site->add >= 0 ? find_node(r->graph->model, site->add) : NULL, *concat;
+  int64_t *columns = NULL, ranks[RG_PARTS_MAX], from = 0;
+  rg_value *pieces[RG_PARTS_MAX];
+  int parts = (int)site->parts;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)f->rank * sizeof *columns, RG_OUT(&columns)));
+  for (int i = 0; i < parts; from += ranks[i++]) ranks[i] = list_part(f, i, columns + from);
+  RG_TRY_DONE(add_codes(r, site, f, columns, ranks, pieces));
+  from = 0;
+  for (int i = 0; i < parts; from += ranks[i++])
+    RG_TRY_DONE(add_part(r, site, f, i, columns + from, ranks[i], pieces[i], &pieces[i]));
+  RG_TRY_DONE(new_node(r, site, "Concat", "_parts", &concat));
+  RG_TRY_DONE(rg_node_set_input_count(concat, parts));
+  for (int i = 0; i < parts; i++) RG_TRY_DONE(rg_node_set_input(concat, i, pieces[i]));
+  RG_TRY_DONE(rg_node_set_int(concat, "axis", -1));
+  rg_value *output = add ? add->outputs[0] : r->old->outputs[0];
+  if (add) rg_node_remove(add);
+  rg_node_remove(r->old);
+  rg_node_set_output(concat, 0, output);
+done:
+  rg_free(columns);
+  return status;
+}
+
 /* Coordinates of the layer's output, and a network of one hidden layer that leads back. */
 static rango_status rewrite_whitney(rewriting *r, const rg_site *site, const rg_factors *f) {
   rg_node *add = site->add >= 0 ? find_node(r->graph->model, site->add) : NULL, *node, *relu;
@@ -435,6 +535,7 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   RG_FAIL_IF(!r.old, RANGO_ERROR_INTERNAL, "node '%s' (%s): not in the copy", site->name, site->op);
   if (factors->form == RG_FORM_DENSE) return correct_dense(&r, site, factors);
   if (factors->form == RG_FORM_WHITNEY) return rewrite_whitney(&r, site, factors);
+  if (factors->form == RG_FORM_SPLIT) return rewrite_split(&r, site, factors);
   if (site->kind == RG_SITE_GEMM) return rewrite_gemm(&r, site, factors);
   if (site->kind == RG_SITE_MATMUL) return rewrite_matmul(&r, site, factors);
   if (site->kind == RG_SITE_EMBEDDING) return rewrite_embedding(&r, site, factors);

@@ -198,7 +198,7 @@ static rango_status read_embedding(const rg_node *node, rg_site *site, bool *fou
 }
 
 static rango_status read_site(rg_node *node, rg_site *site, bool *found) {
-  *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op, .groups = 1};
+  *site = (rg_site){.node = node->id, .add = -1, .skip = -1, .op = node->op, .groups = 1, .parts = 1};
   *found = false;
   if (node->input_count < 2 || node->output_count < 1 || !node->inputs[0]) return RANGO_OK;
   site->input = node->inputs[0]->id;
@@ -242,6 +242,12 @@ static void find_skip(const rango_model *model, rg_site *site) {
   if (place >= 0 && place < site->begin) site->skip = other->id;
 }
 
+static void find_parts(const rango_model *model, rg_site *site) {
+  const rg_value *output = rg_find_value(model->graph, site->output);
+  if (output && (site->kind == RG_SITE_GEMM || site->kind == RG_SITE_MATMUL))
+    site->parts = rg_parts_of(output, site->outputs);
+}
+
 static void drop_site(rg_site *site) {
   rg_free(site->own_matrix);
   rg_free(site->offset);
@@ -272,6 +278,7 @@ rango_status rg_sites_find(rango_model *model, rg_sites *out) {
     if (node->id != out->items[next].node) continue;
     out->items[next].begin = place;
     out->items[next].end = place + (out->items[next].add >= 0 ? 2 : 1);
+    find_parts(model, &out->items[next]);
     find_skip(model, &out->items[next++]);
   }
   if (status != RANGO_OK) rg_sites_free(out);

@@ -20,6 +20,21 @@ static rg_cost whitney_cost(const rg_job *job, const rg_site *site, int64_t rank
   return cost;
 }
 
+/* A product for all parts and one for each, of equal ranks: how the sum is dealt out hardly changes the time. Codes and
+ * outputs are copied once more each, by a Split and a Concat. */
+static rg_cost split_cost(const rg_job *job, const rg_site *site, double rank) {
+  double m = (double)site->inputs, n = (double)site->outputs, parts = (double)site->parts;
+  double weights = rank * (m + n / parts);
+  rg_cost_query query = {.kind = RG_COST_DENSE, .rows = site->positions, .in = site->inputs, .out = (int64_t)rank};
+  rg_cost cost = {weights + n, weights * (double)site->positions, milliseconds(job, query)};
+  query.in = (int64_t)ceil(rank / parts);
+  query.out = site->outputs / site->parts;
+  cost.milliseconds += parts * milliseconds(job, query);
+  query.in = query.out = 1;
+  cost.milliseconds += 2 * milliseconds(job, query);
+  return cost;
+}
+
 /* Parameters with the bias that a factored layer has; multiplications for one row of data. */
 static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form form, double rank) {
   double m = (double)site->inputs, n = (double)site->outputs, positions = (double)site->positions;
@@ -27,6 +42,7 @@ static rg_cost dense_layer_cost(const rg_job *job, const rg_site *site, rg_form 
   if (form == RG_FORM_DENSE)
     return (rg_cost){m * n + (site->bias ? n : 0), m * n * positions, milliseconds(job, query)};
   double bias = site->biased ? 0 : n; /* what recurrent ones have already isn't counted */
+  if (form == RG_FORM_SPLIT) return split_cost(job, site, rank);
   query.out = (int64_t)rank;
   double first = milliseconds(job, query);
   query.in = (int64_t)rank;
@@ -152,6 +168,11 @@ static rango_status fill_table(const rg_job *job, size_t site, double dense_mill
       rg_candidate c = {.form = (rg_form)form, .rank = (int)rank};
       if (rg_rank_is_useful(rank)) RG_TRY(consider(job, site, c, bases[form].tail[rank], dense_milliseconds));
     }
+  const rg_basis *split = &bases[RG_FORM_SPLIT];
+  for (int64_t rank = job->sites.items[site].parts; rank <= split->max_rank; rank++) {
+    rg_candidate c = {.form = RG_FORM_SPLIT, .rank = (int)rank};
+    if (rg_rank_is_useful(rank)) RG_TRY(consider(job, site, c, split->tail[rank], dense_milliseconds));
+  }
   const rg_basis *tucker = &bases[RG_FORM_TUCKER];
   for (int64_t i = 0; i < tucker->grid_count; i++)
     for (int64_t rank2 = 1; rank2 <= n && rank2 <= tucker->grid[i] * tucker->taps; rank2++) {

@@ -87,6 +87,7 @@ static inline void bench_open_rows(bench *b, rango_model *model, rango_tensor *r
     check_ok(rg_basis_pair(&b->sites.items[i], &b->statistics[i], &bases[RG_FORM_PAIR]));
     check_ok(rg_basis_convolution(&b->sites.items[i], &b->statistics[i], &bases[RG_FORM_SPATIAL],
                                   &bases[RG_FORM_POINTWISE], &bases[RG_FORM_TUCKER]));
+    check_ok(rg_basis_split(&b->sites.items[i], &b->statistics[i], &bases[RG_FORM_SPLIT]));
     check_ok(rg_statistics_settle(&b->sites.items[i], true, &b->statistics[i]));
   }
 }
