@@ -10,15 +10,14 @@
  * factor's solve of z's covariance with the outputs, F' F is the covariance of what z explains: its leading eigenvalues
  * say what Tucker's second cut keeps.
  */
-#include <math.h>
 #include <string.h>
 
 #include "compress/unfolding.h"
 
-#define EIGENVALUE_FLOOR 1e-7 /* of the largest eigenvalue of the averaged covariance */
-#define RIDGE            1e-7 /* of the mean diagonal of the covariance of z */
-#define MAX_UNKNOWNS     2560 /* rank * taps: beyond, larger ranks aren't looked at */
-#define TUCKER_CHANNELS  16   /* fewer input channels leave a third convolution nothing to save */
+#define VARIANCE_FLOOR  1e-6 /* of the mean diagonal of the averaged covariance, added to it */
+#define RIDGE           1e-7 /* of the mean diagonal of the covariance of z */
+#define MAX_UNKNOWNS    1536 /* rank * taps: beyond, larger ranks aren't looked at */
+#define TUCKER_CHANNELS 16   /* fewer input channels leave a third convolution nothing to save */
 
 /* First ranks that Tucker's form is looked at, as shares of the input channels. */
 static const double tucker_shares[] = {0.03, 0.04, 0.055, 0.075, 0.1,  0.13, 0.17, 0.21,
@@ -43,40 +42,34 @@ void rg_unfolding_average(const rg_unfolding *u, double *c) {
     }
 }
 
-static void scale_rows(double *q, const double *values, int64_t n, double power) {
-  for (int64_t i = 0; i < n; i++) {
-    double scale = pow(values[i] > EIGENVALUE_FLOOR * values[0] ? values[i] : EIGENVALUE_FLOOR * values[0], power);
-    for (int64_t j = 0; j < n; j++) q[i * n + j] *= scale;
-  }
-}
-
-/* V [rank][inner]: with C = Q S Q' and s = S^1/2 Q' (rows), G the weight's Gram matrix over outputs and taps, the
- * eigenvectors U of s G s' give V = U' S^-1/2 Q'. */
+/* V [rank][inner]: with C = R R' the averaged covariance, R lower triangular, and G the weight's Gram matrix over
+ * outputs and taps, the eigenvectors U (rows) of R' G R give V = U R^-1. */
 rango_status rg_unfolding_directions(const rg_unfolding *u, double *v) {
   int64_t n = u->inner;
-  double *q = NULL, *g = NULL, *t = NULL, *e = NULL, *values = NULL;
+  double *root = NULL, *g = NULL, *values = NULL, *turned = NULL, trace = 0;
   rango_status status;
-  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *q, RG_OUT(&q)));
+  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *root, RG_OUT(&root)));
   RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *g, RG_OUT(&g)));
-  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *t, RG_OUT(&t)));
-  RG_TRY_DONE(rg_alloc((size_t)(n * n) * sizeof *e, RG_OUT(&e)));
-  RG_TRY_DONE(rg_alloc((size_t)(2 * n) * sizeof *values, RG_OUT(&values)));
-  rg_unfolding_average(u, q);
+  RG_TRY_DONE(rg_alloc((size_t)(n * u->rank) * sizeof *turned, RG_OUT(&turned)));
+  RG_TRY_DONE(rg_alloc((size_t)n * sizeof *values, RG_OUT(&values)));
+  rg_unfolding_average(u, root);
+  for (int64_t i = 0; i < n; i++) trace += root[i * n + i];
+  for (int64_t i = 0; i < n; i++) root[i * n + i] += VARIANCE_FLOOR * (trace > 0 ? trace / (double)n : 1);
+  RG_TRY_DONE(rg_cholesky(root, n));
   rg_matmul(true, false, n, n, u->site->outputs * u->taps, 1.0, u->weight, u->weight, 0.0, g);
-  RG_TRY_DONE(rg_eigen_symmetric(q, n, values));
-  if (!(values[0] > 0)) values[0] = 1; /* a constant input: any directions do */
-  scale_rows(q, values, n, 0.5);
-  rg_matmul(false, false, n, n, n, 1.0, q, g, 0.0, t);
-  rg_matmul(false, true, n, n, n, 1.0, t, q, 0.0, e);
-  RG_TRY_DONE(rg_eigen_symmetric(e, n, values + n));
-  scale_rows(q, values, n, -1.0);
-  rg_matmul(false, false, u->rank, n, n, 1.0, e, q, 0.0, v);
+  rg_lower_multiply_transposed(root, n, g, n);
+  rg_lower_multiply_right(root, n, g, n);
+  RG_TRY_DONE(rg_eigen_symmetric(g, n, values));
+  for (int64_t i = 0; i < u->rank; i++)
+    for (int64_t j = 0; j < n; j++) turned[j * u->rank + i] = g[i * n + j];
+  rg_lower_solve_transposed(root, n, turned, u->rank);
+  for (int64_t i = 0; i < u->rank; i++)
+    for (int64_t j = 0; j < n; j++) v[i * n + j] = turned[j * u->rank + i];
 done:
-  rg_free(q);
+  rg_free(root);
   rg_free(g);
-  rg_free(t);
-  rg_free(e);
   rg_free(values);
+  rg_free(turned);
   return status;
 }
 

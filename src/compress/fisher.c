@@ -300,11 +300,14 @@ rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, 
   RG_TRY_DONE(prepare(&g, possible));
   if (!*possible) goto done;
   int64_t batch = calibration->batch * (g.parts && !calibration->data->fixed_batch ? 2 : 1); /* packing takes time */
-  for (int64_t begin = 0; begin < rows; begin += batch) {
-    int64_t end = begin + batch < calibration->data->rows ? begin + batch : calibration->data->rows;
-    for (int64_t draw = 0; draw < calibration->gradient_draws; draw++) RG_TRY_DONE(run_batch(&g, begin, end));
-    RG_TRY_DONE(rg_calibration_progress(calibration, (double)end / (double)rows, "differentiating"));
-  }
+  /* Draws one after the other, so that random numbers don't depend on the batch. */
+  for (int64_t draw = 0, draws = calibration->gradient_draws; draw < draws; draw++)
+    for (int64_t begin = 0; begin < rows; begin += batch) {
+      int64_t end = begin + batch < calibration->data->rows ? begin + batch : calibration->data->rows;
+      RG_TRY_DONE(run_batch(&g, begin, end));
+      double done = ((double)draw + (double)end / (double)rows) / (double)draws;
+      RG_TRY_DONE(rg_calibration_progress(calibration, done, "differentiating"));
+    }
   rango_session_free(g.backward);
   g.backward = NULL;
   int64_t last = (rows + batch - 1) / batch * batch;

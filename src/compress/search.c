@@ -5,14 +5,20 @@
 #include "compress/method.h"
 
 /* What a network loses doesn't grow evenly with what is removed. Where a try is quick: first the cheapest price of a
- * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise bisection alone. */
+ * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise a secant search:
+ * what is lost is taken to be a power of the price, between the closest networks on both sides of the budget. */
 #define QUICK_MACS   5e11 /* of the original on the rows that a try runs on */
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
-#define SCALE_PROBES 3    /* bisections between two of the scale */
-#define PROBES       6    /* bisections of the whole range: to 1/64 of it */
-#define WHOLE_PROBES 2    /* then with wide layers fitted whole too, which takes longer */
-#define WHOLE_REACH  0.2  /* these look for so much less than what was found, of the price above the cheapest */
+#define SCALE_PROBES 5    /* bisections between two of the scale */
+#define PROBES       6    /* networks that a secant search looks at */
+#define FIRST_PRICE  0.3  /* of the dense price */
+#define POWER        2.5  /* of the price that what is lost falls with, until two networks say it */
+#define AIM          0.95 /* share of the budget that the next network is meant to use */
+#define ENOUGH       0.9  /* a network that uses this share is not far from the best */
+#define FARTHEST     1.8  /* between one network's price and the next, where no other one bounds it */
+#define PART_LEAST   0.2  /* of the way between two networks, on a logarithmic scale */
+#define SHARE_LEAST  0.1  /* of the budget: a network that uses less says little about where all of it is used */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -98,9 +104,10 @@ static rango_status nothing_within(const rg_job *job, double closest) {
           what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
 }
 
-/* Prices between which the next network is looked for, and how close to the budget one came. */
+/* Prices between which the next network is looked for; the share of the budget that their networks use, INFINITY and 0
+ * where none was measured; and how close to the budget one came. */
 typedef struct bracket {
-  double low, high, closest;
+  double low, high, low_share, high_share, closest;
 } bracket;
 
 /* Tries a price; *kept when its network keeps the budget and becomes the best. */
@@ -108,26 +115,55 @@ static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best,
   rg_trial trial;
   bool fits;
   RG_TRY(try_price(job, limit, &trial, &fits));
-  double use = fits ? budget_use(job, &trial) : INFINITY;
+  double use = fits ? budget_use(job, &trial) : INFINITY, allowed = budget_limit(job->options);
+  double none = job->options->budget == RANGO_BUDGET_MAX_ERROR_RATIO ? 1 : 0; /* what the original uses */
+  double share = allowed > none ? (use - none) / (allowed - none) : use > allowed ? INFINITY : 0;
   b->closest = fmin(b->closest, use);
-  *kept = use <= budget_limit(job->options) + 1e-9 && trial.price < rg_dense_price(job);
+  *kept = use <= allowed + 1e-9 && trial.price < rg_dense_price(job);
   if (*kept) {
     b->high = fmin(trial.price, limit);
+    b->high_share = share;
     rg_trial_free(job, best);
     *best = trial;
   } else {
     b->low = limit;
+    b->low_share = share;
     rg_trial_free(job, &trial);
   }
   return RANGO_OK;
 }
 
-static rango_status bisect(rg_job *job, int probes, bracket *b, rg_trial *best) {
-  double dense = rg_dense_price(job), first = job->low, part = (job->high - job->low) / probes;
-  for (int i = 0; i < probes && b->high - b->low > 1e-4 * dense; i++) {
+static rango_status bisect(rg_job *job, bracket *b, rg_trial *best) {
+  double dense = rg_dense_price(job), first = job->low, part = (job->high - job->low) / SCALE_PROBES;
+  for (int i = 0; i < SCALE_PROBES && b->high - b->low > 1e-4 * dense; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
     RG_TRY(probe(job, 0.5 * (b->low + b->high), b, best, &kept));
+  }
+  return RANGO_OK;
+}
+
+/* Where AIM of the budget is taken to be used: between two networks by interpolation, from one by POWER. */
+static double next_price(const bracket *b, double cheapest, double dense) {
+  double share = fmax(b->high_share, SHARE_LEAST), price = FIRST_PRICE * dense;
+  bool below = b->low > cheapest, above = b->high < dense; /* was one measured? */
+  if (below && above) {
+    double part = log(AIM / share) / log(b->low_share / share);
+    price = b->high * pow(b->low / b->high, fmin(fmax(part, PART_LEAST), 1 - PART_LEAST));
+  } else if (above) {
+    price = b->high * fmax(pow(share / AIM, 1 / POWER), 1 / FARTHEST);
+  } else if (below) {
+    price = b->low * fmin(pow(b->low_share / AIM, 1 / POWER), FARTHEST);
+  }
+  return price > b->low && price < b->high ? price : 0.5 * (b->low + b->high);
+}
+
+static rango_status close_in(rg_job *job, bracket *b, rg_trial *best) {
+  double cheapest = b->low, dense = b->high, first = job->low, part = (job->high - job->low) / PROBES;
+  for (int i = 0; i < PROBES && b->high - b->low > 1e-4 * dense && b->high_share < ENOUGH; i++) {
+    bool kept;
+    rg_job_stage(job, first + part * i, first + part * (i + 1));
+    RG_TRY(probe(job, next_price(b, cheapest, dense), b, best, &kept));
   }
   return RANGO_OK;
 }
@@ -148,29 +184,17 @@ static bool is_quick(const rg_job *job) {
   return (double)job->canonical_macs * rows <= QUICK_MACS;
 }
 
-static bool has_wide_sites(const rg_job *job) {
-  for (size_t i = 0; i < job->sites.count; i++)
-    if (job->sites.items[i].inputs > job->calibration.refit_columns && rg_site_wants_covariance(&job->sites.items[i]))
-      return true;
-  return false;
-}
-
 static rango_status search_metric(rg_job *job, rg_trial *best) {
-  double cheapest = rg_cheapest_price(job), low = job->low, high = job->high;
-  bracket b = {.low = cheapest, .high = rg_dense_price(job), .closest = INFINITY};
-  bool twice = has_wide_sites(job);
-  rango_status status;
-  bool quick = is_quick(job);
-  double climbed = quick ? low + 0.5 * (high - low) : low;
-  rg_job_stage(job, low, climbed);
-  if (quick) RG_TRY_DONE(climb(job, &b, best));
-  rg_job_stage(job, climbed, twice ? low + 0.7 * (high - low) : high);
-  RG_TRY_DONE(bisect(job, quick ? SCALE_PROBES : PROBES, &b, best));
-  if (twice) {
-    b.low = b.high - WHOLE_REACH * (b.high - cheapest);
-    job->calibration.refit_columns = RG_COVARIANCE_MAX;
-    rg_job_stage(job, low + 0.7 * (high - low), high);
-    RG_TRY_DONE(bisect(job, WHOLE_PROBES, &b, best));
+  double low = job->low, high = job->high, middle = 0.5 * (low + high);
+  bracket b = {.low = rg_cheapest_price(job), .high = rg_dense_price(job), .low_share = INFINITY, .closest = INFINITY};
+  rango_status status = RANGO_OK;
+  if (is_quick(job)) {
+    rg_job_stage(job, low, middle);
+    RG_TRY_DONE(climb(job, &b, best));
+    rg_job_stage(job, middle, high);
+    RG_TRY_DONE(bisect(job, &b, best));
+  } else {
+    RG_TRY_DONE(close_in(job, &b, best));
   }
   if (!best->model) status = nothing_within(job, b.closest);
 done:
@@ -185,7 +209,6 @@ static rango_status search_cut(rg_job *job, rg_trial *best) {
          now = (double)(params ? job->canonical_params : job->canonical_macs);
   RG_FAIL_IF(!(whole > 0), RANGO_ERROR_BUDGET, "the model's %s aren't known", params ? "parameters" : "MACs");
   double others = now / whole - rg_dense_price(job), limit = 1 - options->budget_value / 100 - others;
-  job->calibration.refit_columns = RG_COVARIANCE_MAX;
   RG_TRY(try_price(job, limit, best, &fits));
   RG_FAIL_IF(!fits, RANGO_ERROR_BUDGET, "%.4g %% of the %s can't be removed: at most %.4g %% by low rank",
              options->budget_value, params ? "parameters" : "MACs", 100 * (1 - others - rg_cheapest_price(job)));
