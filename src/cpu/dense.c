@@ -3,7 +3,7 @@
 #include "cpu/families.h"
 #include "cpu/product.h"
 
-/* y = activation(x w + b + r). */
+/* y = activation(scale x w + b + r). */
 typedef struct dense_state {
   rg_right right;
   rg_gemm gemm;
@@ -73,6 +73,7 @@ static rango_status prepare_dense(rg_prepare *prepare) {
   dense_state *state;
   RG_TRY(rg_arena_alloc(prepare->arena, sizeof *state, RG_OUT(&state)));
   state->right = rg_right_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0);
+  state->right.scale = rg_node_float(prepare->node, "scale", 1.0f);
   state->a_row = state->right.k;
   state->a_column = 1;
   state->bias = has(prepare, 2) ? 2 : -1;

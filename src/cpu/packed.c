@@ -62,7 +62,7 @@ static rango_status packed_create(const rango_tensor *weight, const char *key, s
   packed->bytes = bytes;
   RG_TRY_DONE(rg_alloc(strlen(key) + 1, RG_OUT(&packed->key)));
   strcpy(packed->key, key);
-  RG_TRY_DONE(rg_calloc(bytes, 1, &packed->data));
+  RG_TRY_DONE(rg_alloc(bytes, &packed->data));
   packed->buffer = weight->buffer != NULL ? rg_buffer_retain(weight->buffer) : NULL;
   *out = packed;
 done:

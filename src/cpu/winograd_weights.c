@@ -43,10 +43,11 @@ static void transform(const points *p, size_t r, row *const w[R_MAX], row *const
   /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): r is 3 or 5 */
   const double *w0 = *w[0], *w1 = *w[1], *w2 = *w[2], *w3 = r > 3 ? *w[3] : none, *w4 = r > 3 ? *w[4] : none;
   if (p->bordered) {
+    double *zero = *u[0], *one = *u[1], *last = *u[2 * p->pairs + 1];
     for (size_t j = 0; j < columns; j++) {
-      (*u[0])[j] = w2[j] - w1[j];
-      (*u[1])[j] = w1[j];
-      (*u[3])[j] = w1[j] - w0[j];
+      zero[j] = w2[j] - w1[j];
+      one[j] = w1[j];
+      last[j] = w1[j] - w0[j];
     }
     return;
   }
@@ -116,6 +117,7 @@ rango_status rg_winograd_pack(void *to, const rango_tensor *weight, const void *
       for (size_t i = 0; i < count; i++) {
         if (!rg_winograd_needs(self->bordered, i)) continue;
         for (size_t j = 0; j < columns; j++) matrix[j] = (float)u[i][j];
+        for (size_t j = columns; j < width; j++) matrix[j] = 0.0f;
         matrix += self->in * width;
       }
     }

@@ -41,8 +41,8 @@ static rango_status prepare_dense(rg_gpu_prepare *prepare) {
   const rg_fact *x = prepare->inputs[0];
   if (!is_plain(prepare) || !is_weight(prepare->inputs[1])) return RANGO_OK;
   rg_gpu_product product = {.y = rg_gpu_out(0), .activation = rg_activation_read(prepare->node)};
-  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0, 1.0f, count_of(x, 0, x->rank - 1),
-                     &product));
+  RG_TRY(take_matrix(prepare, 1, rg_node_int(prepare->node, "trans", 0) != 0,
+                     rg_node_float(prepare->node, "scale", 1.0f), count_of(x, 0, x->rank - 1), &product));
   RG_TRY(rg_gpu_operand_of(prepare, 0, &product.x));
   RG_TRY(rg_gpu_optional(prepare, 2, &product.bias));
   RG_TRY(rg_gpu_optional(prepare, 3, &product.residual));

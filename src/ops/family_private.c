@@ -74,15 +74,16 @@ static rango_status infer_low_rank_dense(rg_infer *infer) {
                           rg_node_int(infer->node, "trans2", 0) != 0);
 }
 
-/* y [rows, n] = x [rows, k] · W + bias, with the inputs `weight` and `bias` of the node. */
-static rango_status dense(rg_exec *exec, int weight_input, int bias_input, bool trans, const rango_tensor *like,
-                          int64_t rows, int64_t inner, const float *x, float *y) {
+/* y [rows, n] = scale x [rows, k] · W + bias, with the inputs `weight` and `bias` of the node. */
+static rango_status dense(rg_exec *exec, int weight_input, int bias_input, bool trans, float scale,
+                          const rango_tensor *like, int64_t rows, int64_t inner, const float *x, float *y) {
   const rango_tensor *w, *bias;
   RG_TRY(need_f32(exec, weight_input, 2, &w));
   int64_t columns = dense_outer(w->shape.dims, trans);
   RG_TRY(rg_optional_vector(exec, bias_input, like, columns, &bias));
+  const bool plain = scale == 1.0f;
   for (int64_t i = 0; i < rows; i++) {
-    if (bias)
+    if (bias && plain)
       memcpy(y + i * columns, bias->data, (size_t)columns * sizeof *y);
     else
       memset(y + i * columns, 0, (size_t)columns * sizeof *y);
@@ -95,6 +96,8 @@ static rango_status dense(rg_exec *exec, int weight_input, int bias_input, bool 
                       .b_row = trans ? 1 : columns,
                       .b_column = trans ? inner : 1};
   rg_product_f32(&shape, x, w->data, y);
+  for (int64_t i = 0; !plain && i < rows * columns; i++)
+    y[i] = scale * y[i] + (bias ? ((const float *)bias->data)[i % columns] : 0);
   return RANGO_OK;
 }
 
@@ -118,7 +121,7 @@ static rango_status compute_dense(rg_exec *exec) {
   rango_tensor *y;
   RG_TRY(rg_exec_output(exec, 0, RANGO_FLOAT32, &out, &y));
   if (!y) return RANGO_OK;
-  RG_TRY(dense(exec, 1, 2, trans, x, rows, inner, x->data, y->data));
+  RG_TRY(dense(exec, 1, 2, trans, rg_node_float(exec->node, "scale", 1), x, rows, inner, x->data, y->data));
   return finish(exec, 3, y);
 }
 
@@ -137,8 +140,8 @@ static rango_status compute_low_rank_dense(rg_exec *exec) {
   float *between = NULL;
   if (!rg_mul_i64(rows, rank, &middle)) return rg_exec_fail(exec, RANGO_ERROR_LIMIT, "too many rows");
   RG_TRY(rg_scratch_array(exec, middle, sizeof *between, RG_OUT(&between)));
-  RG_TRY(dense(exec, 1, 2, trans1, x, rows, inner, x->data, between));
-  RG_TRY(dense(exec, 3, 4, trans2, x, rows, rank, between, y->data));
+  RG_TRY(dense(exec, 1, 2, trans1, 1, x, rows, inner, x->data, between));
+  RG_TRY(dense(exec, 3, 4, trans2, 1, x, rows, rank, between, y->data));
   return finish(exec, 5, y);
 }
 

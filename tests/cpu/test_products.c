@@ -14,10 +14,12 @@ static void test_dense(void **state) {
     const size_t m = rows_of[turn % 9], n = columns_of[turn % 12], k = inner_of[turn % 7];
     const bool trans = turn % 2 != 0, bias = turn % 3 != 0, residual = turn % 4 == 0;
     const rg_activation activation = {(rg_activation_kind)(turn % 11), turn % 11 == RG_ACT_CLIP ? -0.5f : 0.2f, 0.5f};
+    const float scale = turn % 7 < 2 ? 0.25f : 1.0f;
     node_host host;
     char what[80];
     node_begin(&host, RG_PRIVATE_DOMAIN, "Dense", 4, turn);
     check_ok(rg_node_set_int(host.node, "trans", trans));
+    check_ok(rg_node_set_float(host.node, "scale", scale));
     check_ok(rg_activation_write(host.node, activation));
     if (turn % 5 == 0 && m > 1)
       node_input(&host, 0, false, RG_ROW_MAJOR, SHAPE(1, (int64_t)m, (int64_t)k));
@@ -30,8 +32,8 @@ static void test_dense(void **state) {
     if (bias) node_input(&host, 2, true, RG_ROW_MAJOR, SHAPE((int64_t)n));
     if (residual) node_input(&host, 3, false, RG_ROW_MAJOR, &y);
     double *truth = malloc(m * n * sizeof *truth);
-    multiply(&(matrix){values(&host, 0), k, 1}, &(matrix){values(&host, 1), trans ? 1 : n, trans ? k : 1}, m, n, k, 1.0,
-             truth);
+    multiply(&(matrix){values(&host, 0), k, 1}, &(matrix){values(&host, 1), trans ? 1 : n, trans ? k : 1}, m, n, k,
+             (double)scale, truth);
     for (size_t i = 0; i < m * n; i++) {
       if (bias) truth[i] += (double)values(&host, 2)[i % n];
       if (residual) truth[i] += (double)values(&host, 3)[i];

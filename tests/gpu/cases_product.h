@@ -27,6 +27,7 @@ static void test_dense(void **state) {
       if (i % 3 != 1) op_floats(&c, 2, true, SHAPE(n), -1, 1);
       if (residual) op_floats(&c, 3, false, i == 4 ? SHAPE(1, rows, n) : SHAPE(rows, n), -1, 1);
       check_ok(rg_node_set_int(c.node, "trans", trans));
+      check_ok(rg_node_set_float(c.node, "scale", i % 2 == 0 ? 0.25f : 1.0f));
       check_ok(rg_activation_write(c.node, product_activations[(i + (size_t)turn) % 4]));
       gpu_check(&c, GPU_ROW_MAJOR, GPU_FLOAT);
     }

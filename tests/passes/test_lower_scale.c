@@ -67,6 +67,9 @@ static void check_scale(const scale_case *c) {
   rg_steps left = {0};
   if (model_find(low, "Elementwise")) assert_true(rg_steps_read(model_find(low, "Elementwise"), &left));
   assert_int_equal(model_count(low, "Div") + model_count(low, "Sub") + left.count, c->left);
+  const rg_node *dense = model_find(low, "Dense");
+  if (dense && c->bytes) /* one scale is an attribute, and the weights stay as they are */
+    assert_int_equal(rg_node_float(dense, "scale", 1) != 1, !c->channels);
   rango_tensor *image = tensor_random(type, rank, sizes, 3);
   for (int64_t i = 0; c->bytes && i < rango_tensor_count(image); i++) ((uint8_t *)image->data)[i] = (uint8_t)(i * 37);
   model_check_devices(model, (const rango_tensor *[]){image}, 1);
@@ -116,7 +119,23 @@ static void test_steps(void **state) {
   check_step("Mul", false, INFINITY, false, 1);
 }
 
+/* A scale in front of x W1 W2, which still are a pair. */
+static void test_pair(void **state) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 2, DIMS(-1, 8));
+  (void)state;
+  x = op2(g, "Div", x, model_scalar(g, 2.5));
+  x = op2(g, "MatMul", x, model_weights(g, "w1", 0.2, 2, DIMS(8, 3)));
+  check_ok(rg_graph_add_output(g, op2(g, "MatMul", x, model_weights(g, "w2", 0.2, 2, DIMS(3, 8)))));
+  assert_int_equal(lowered_count(model, "Div"), 0);
+  assert_int_equal(lowered_count(model, "LowRankDense"), 1);
+  check_same(model, 2, DIMS(3, 8));
+  rango_model_free(model);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_images), cmocka_unit_test(test_steps)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_images), cmocka_unit_test(test_steps),
+                                     cmocka_unit_test(test_pair)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

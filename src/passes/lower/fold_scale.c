@@ -133,18 +133,38 @@ static bool map_weight(const rg_node *node, const rango_tensor *w, int64_t chann
   return map->group_outs > 0 && group * d[1] == channels;
 }
 
+/* In a mapped file weights may lie at any address. */
+static double load(const float *from) {
+  float weight;
+  memcpy(&weight, from, sizeof weight);
+  return (double)weight;
+}
+
 /* One channel's weights of one output, `step` apart: to = w times its scale. Returns the sum of w. */
 static double scale_run(const float *w, float *to, int64_t count, int64_t step, double scale) {
   double even = 0, odd = 0; /* two sums: an addition waits for the one before */
   for (int64_t i = 0; i < count; i++, w += step, to += step) {
-    float weight; /* in a mapped file it may lie at any address */
-    memcpy(&weight, w, sizeof weight);
+    const double weight = load(w);
     *to = (float)(weight * scale);
     const double swap = even + weight;
     even = odd;
     odd = swap;
   }
   return even + odd;
+}
+
+/* The sum alone, in four chains: an addition waits for the one before. */
+static double sum_run(const float *w, int64_t count, int64_t step) {
+  double a = 0, b = 0, c = 0, d = 0;
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4, w += 4 * step) {
+    a += load(w);
+    b += load(w + step);
+    c += load(w + 2 * step);
+    d += load(w + 3 * step);
+  }
+  for (; i < count; i++, w += step) a += load(w);
+  return a + b + (c + d);
 }
 
 /* to = w times its channels' scales; sums[out] = w times their shifts. A channel's weights are one behind the other but
@@ -160,6 +180,14 @@ static void scale_weight(const weight_map *map, const affine *f, const float *w,
   }
 }
 
+/* The sums alone. */
+static void add_shifts(const weight_map *map, const affine *f, const float *w, double *sums) {
+  const int64_t run = map->each * map->rest, step = map->in_step / map->rest;
+  for (int64_t out = 0; out < map->outs; out++)
+    for (int64_t in = 0; in < map->ins; in += map->each)
+      sums[out] += f->shift[in / map->each] * sum_run(w + out * map->out_step + in * map->in_step, run, step);
+}
+
 static rango_status replace_input(rg_node *node, int input, const char *name, rango_tensor *tensor) {
   rg_value *value;
   rango_status status = rg_graph_add_constant(node->graph, name, tensor, &value);
@@ -171,24 +199,32 @@ static rango_status replace_input(rg_node *node, int input, const char *name, ra
   return rg_node_set_input(node, input, value);
 }
 
-static rango_status rewrite(rg_node *node, const weight_map *map, const affine *f) {
-  const rango_tensor *w = rg_value_constant(node->inputs[1]), *bias = NULL;
-  const char *name = node->inputs[1]->name;
-  if (rg_lower_input(node, 2)) bias = rg_value_constant(node->inputs[2]);
-  rango_tensor scaled = {0}, shifted = {0};
+static rango_status scaled_copy(rg_node *node, const weight_map *map, const affine *f, double *sums) {
+  const rango_tensor *w = rg_value_constant(node->inputs[1]);
+  rango_tensor scaled = {0};
+  RG_TRY(rg_tensor_init(&scaled, RANGO_FLOAT32, &w->shape));
+  scale_weight(map, f, w->data, scaled.data, sums);
+  rg_buffer_forget_pages(w->buffer, w->data, w->bytes); /* the file's are needed no more */
+  return replace_input(node, 1, node->inputs[1]->name, &scaled);
+}
+
+static rango_status rewrite(rg_node *node, const weight_map *map, const affine *f, bool in_place) {
+  const rango_tensor *bias = rg_lower_input(node, 2) ? rg_value_constant(node->inputs[2]) : NULL;
+  rango_tensor shifted = {0};
   double *sums;
   RG_TRY(rg_calloc((size_t)map->outs, sizeof *sums, RG_OUT(&sums)));
   rango_status status;
-  RG_TRY_DONE(rg_tensor_init(&scaled, RANGO_FLOAT32, &w->shape));
   RG_TRY_DONE(rg_tensor_init(&shifted, RANGO_FLOAT32, &(rg_shape){1, {map->outs}}));
-  scale_weight(map, f, w->data, scaled.data, sums);
-  rg_buffer_forget_pages(w->buffer, w->data, w->bytes); /* the file's are needed no more */
+  if (in_place) {
+    if (f->shifts) add_shifts(map, f, rg_value_constant(node->inputs[1])->data, sums);
+    RG_TRY_DONE(rg_node_set_float(node, "scale", (float)f->scale[0]));
+  } else {
+    RG_TRY_DONE(scaled_copy(node, map, f, sums));
+  }
   for (int64_t i = 0; i < map->outs; i++)
     ((float *)shifted.data)[i] = (float)(sums[i] + (bias ? rg_tensor_get_double(bias, i) : 0));
-  RG_TRY_DONE(replace_input(node, 1, name, &scaled));
-  if (f->shifts) RG_TRY_DONE(replace_input(node, 2, name, &shifted));
+  if (f->shifts) RG_TRY_DONE(replace_input(node, 2, node->inputs[1]->name, &shifted));
 done:
-  rg_tensor_clear(&scaled);
   rg_tensor_clear(&shifted);
   rg_free(sums);
   return status;
@@ -223,6 +259,15 @@ static bool is_weight(const rg_value *value) {
   return tensor && tensor->type == RANGO_FLOAT32 && tensor->bytes <= MOST_WEIGHTS;
 }
 
+/* One scale for all of a dense layer's weights is its attribute: no copy of them. A pair's first half has none. */
+static bool is_in_place(const rg_node *node, const affine *f) {
+  const rg_node *next = rg_lower_only_user(node->outputs[0]);
+  if (!rg_lower_is_private(node, "Dense") || (next && rg_lower_is_private(next, "Dense"))) return false;
+  for (int64_t i = 1; i < f->channels; i++)
+    if (f->scale[i] != f->scale[0]) return false;
+  return true;
+}
+
 static rango_status fold(rg_node *node, const rg_facts *facts, affine *f, int *changes) {
   const bool conv = rg_lower_is_private(node, "Conv");
   const rango_tensor *w = rg_value_constant(node->inputs[1]);
@@ -232,7 +277,7 @@ static rango_status fold(rg_node *node, const rg_facts *facts, affine *f, int *c
   weight_map map;
   if (!conv && !view && rg_facts_of(facts, x)->rank != 2) return RANGO_OK;
   if (!find_affine(x, facts, !conv || !is_padded(node), f) || !map_weight(node, w, f->channels, &map)) return RANGO_OK;
-  RG_TRY(rewrite(node, &map, f));
+  RG_TRY(rewrite(node, &map, f, is_in_place(node, f)));
   ++*changes;
   return rg_node_set_input(view ? view : node, 0, f->source);
 }

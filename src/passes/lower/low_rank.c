@@ -32,7 +32,7 @@ static rango_status merge_inputs(rg_node *first, rg_node *second) {
 
 static rango_status merge_dense(rg_node *second, int *changes) {
   rg_node *first = first_of_pair(second, "Dense");
-  if (!first) return RANGO_OK;
+  if (!first || rg_node_float(first, "scale", 1) != 1 || rg_node_float(second, "scale", 1) != 1) return RANGO_OK;
   int64_t trans1 = rg_node_int(first, "trans", 0), trans2 = rg_node_int(second, "trans", 0);
   const int64_t *w1 = rg_value_constant(first->inputs[1])->shape.dims;
   const int64_t *w2 = rg_value_constant(second->inputs[1])->shape.dims;

@@ -63,7 +63,8 @@ static rango_status rewrite(rg_node *node, rg_value *x, int64_t n, int64_t colum
 }
 
 static rango_status visit(rg_node *node, const rg_facts *facts, int *changes) {
-  if (!rg_lower_is_private(node, "Dense") || rg_lower_input(node, 3)) return RANGO_OK;
+  if (!rg_lower_is_private(node, "Dense") || rg_lower_input(node, 3) || rg_node_float(node, "scale", 1) != 1)
+    return RANGO_OK;
   const rango_tensor *w = rg_value_constant(node->inputs[1]);
   if (!w || w->type != RANGO_FLOAT32 || (rg_lower_input(node, 2) && !rg_value_constant(node->inputs[2])))
     return RANGO_OK;
