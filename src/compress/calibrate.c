@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "compress/calibrate.h"
-#include "compress/job.h"
+#include "compress/method.h"
 #include "compress/stats_file.h"
 
 #define INTERVAL 10 /* seconds between two checkpoints */
@@ -105,7 +105,7 @@ rango_status rg_calibrate(const rango_model *model, const rango_dataset *calib, 
   how.memory_bytes = options->memory_bytes;
   how.progress = options->progress;
   how.user = options->user;
-  calibration_run run = {.job = {.options = &how, .original = model}};
+  calibration_run run = {.job = {.options = &how, .method = rg_method_of(RANGO_METHOD_FISHER), .original = model}};
   int before = rg_linalg_set_threads(options->threads);
   rango_status status = prepare(&run, path, interval);
   if (status == RANGO_OK) status = collect(&run, path);

@@ -226,7 +226,10 @@ rango_status rg_job_prepare_model(rg_job *job, const rango_dataset *data) {
   job->session = (rango_session_options){.struct_size = sizeof job->session, .pool = job->pool};
   RG_TRY(rg_canonical_copy(job->original, &job->model));
   RG_TRY(rg_count_model(job->model, data, &job->canonical_params, &job->canonical_macs));
+  if (job->method->sequential || job->options->stats) RG_TRY(rg_merge_products(job->model, &job->merged));
   RG_TRY(rg_sites_find(job->model, &job->sites));
+  for (size_t i = 0; i < job->sites.count; i++)
+    job->sites.items[i].merged = rg_is_merged(&job->merged, job->sites.items[i].node);
   RG_FAIL_IF(job->sites.count == 0, RANGO_ERROR_BUDGET,
              "the model has no layer to factor: no Gemm, MatMul, Conv, embedding table or recurrent layer "
              "with a float32 weight of its own");
@@ -367,6 +370,7 @@ void rg_job_free(rg_job *job) {
   rg_free(job->tables);
   rg_free(job->codes);
   rg_sites_free(&job->sites);
+  rg_merged_free(&job->merged);
   rg_costs_free(job->costs);
   rg_outputs_free(&job->reference);
   rg_scores_free(&job->before);

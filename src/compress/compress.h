@@ -40,6 +40,17 @@
 /* A canonical, resolved copy of a model: what every step works on. */
 rango_status rg_canonical_copy(const rango_model *model, rango_model **out);
 
+/* ---- products of one input, next to each other ---- */
+typedef struct rg_merged {
+  int *items; /* node ids of products that were several */
+  size_t count, capacity;
+} rg_merged;
+
+/* Makes MatMuls of one input, whose weights are of one shape, one MatMul with a Split behind: two to RG_PARTS_MAX. */
+rango_status rg_merge_products(rango_model *model, rg_merged *out);
+void rg_merged_free(rg_merged *merged);
+bool rg_is_merged(const rg_merged *merged, int node);
+
 /* ---- sites ---- */
 typedef enum rg_site_kind {
   RG_SITE_GEMM,
@@ -74,6 +85,7 @@ typedef struct rg_site {
   int64_t inputs, outputs;
   int64_t channels, kernel_h, kernel_w; /* convolutions */
   int64_t groups;                       /* of a convolution, `channels` of all of them together; 1 otherwise */
+  bool merged;                          /* was several layers: rg_merge_products */
   int64_t parts;                        /* that the outputs are cut in behind, each of as many; 1: they aren't */
   int spatial;                          /* axes of the convolution: 1 or 2; 0 otherwise */
   rg_window window;
@@ -94,6 +106,10 @@ typedef struct rg_sites {
  * weights of LSTM, GRU and RNN; float32, weight used once, both sides (of each group) at least 2. */
 rango_status rg_sites_find(rango_model *model, rg_sites *out);
 void rg_sites_free(rg_sites *sites);
+/* A constant float32 weight of that many axes that this node alone uses, or NULL. */
+const rango_tensor *rg_own_weight(const rg_node *node, int input, int rank_low, int rank_high);
+/* The Add of a constant bias that alone uses a MatMul's output, or NULL. */
+rg_node *rg_bias_add(const rg_node *matmul, int64_t outputs, const rango_tensor **bias);
 #define RG_WEIGHT_LARGE (INT64_C(32) << 20) /* bytes */
 bool rg_site_is_large(const rg_site *site);
 /* After a large weight was read: its pages, where they are a file's, needn't stay in memory. */
@@ -305,6 +321,10 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
 rango_status rg_grouped_kernels(const rg_site *site, const rg_factors *factors, float **first, float **second);
 /* Puts factors in place of a site's nodes in a copy of the canonical model (same node and value ids). */
 rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_factors *factors);
+/* In such a copy: parts that are joined to be cut again go straight to who reads them; and a merged layer that stayed
+ * dense becomes several again. */
+void rg_connect_parts(rango_model *copy, const rg_site *site);
+rango_status rg_unmerge(rango_model *copy, const rg_site *site);
 /* A copy with every site rewritten (factors of form dense only correct their bias), dead constants removed. */
 rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors,
                               rango_model **out);

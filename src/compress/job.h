@@ -18,6 +18,7 @@ typedef struct rg_job {
   rango_dataset *calib_part, *val_part, *probe; /* owned, where calib is split; rows that sensitivity is measured on */
   const rango_dataset *val;
   rg_calibration calibration;
+  rg_merged merged;
   rg_sites sites;
   rg_statistics *statistics;        /* [sites] */
   int64_t kept_bytes;               /* of covariances */

@@ -110,7 +110,9 @@ static rango_status find_targets(trainer *t) {
   t->targets[t->target_count++] = (target){.id = output, .weight = 1, .classes = t->job->calibration.class_scores};
   for (size_t i = 0; i < sites->count; i++) {
     const rg_site *site = &sites->items[i];
-    if (site->output == output || !t->job->statistics[i].metric) continue;
+    if (site->output == output || !t->job->statistics[i].metric || site->kind == RG_SITE_RECURRENT) continue;
+    const rg_value *value = rg_find_value(t->model->graph, site->output);
+    if (!value || !value->producer) continue; /* parts that go straight to who reads them */
     target *to = &t->targets[t->target_count++];
     *to = (target){.id = site->output,
                    .channels = site->outputs,

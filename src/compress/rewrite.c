@@ -543,13 +543,20 @@ rango_status rg_rewrite_site(rango_model *copy, const rg_site *site, const rg_fa
   return rewrite_conv(&r, site, factors);
 }
 
+/* In the whole model, where what reads the parts is there, too. */
+static rango_status rewrite_whole(rango_model *copy, const rg_site *site, const rg_factors *factors) {
+  RG_TRY(rg_rewrite_site(copy, site, factors));
+  if (factors->form == RG_FORM_SPLIT) rg_connect_parts(copy, site);
+  return factors->form == RG_FORM_DENSE && site->merged ? rg_unmerge(copy, site) : RANGO_OK;
+}
+
 rango_status rg_rewrite_model(const rango_model *model, const rg_sites *sites, const rg_factors *factors,
                               rango_model **out) {
   int changes = 0;
   RG_TRY(rg_model_copy(model, out));
   rango_status status = RANGO_OK;
   for (size_t i = 0; i < sites->count && status == RANGO_OK; i++)
-    status = rg_rewrite_site(*out, &sites->items[i], &factors[i]);
+    status = rewrite_whole(*out, &sites->items[i], &factors[i]);
   if (status == RANGO_OK) status = rg_ops_resolve(*out, false);
   if (status == RANGO_OK) status = rg_pass_remove_dead(*out, &changes);
   if (status != RANGO_OK) {

@@ -22,8 +22,7 @@ void rg_site_forget_pages(const rg_site *site) {
   if (rg_site_is_large(site)) rg_buffer_forget_pages(site->weight->buffer, site->weight->data, site->weight->bytes);
 }
 
-/* A constant weight that this node alone uses. */
-static const rango_tensor *own_weight(const rg_node *node, int input, int rank_low, int rank_high) {
+const rango_tensor *rg_own_weight(const rg_node *node, int input, int rank_low, int rank_high) {
   if (input >= node->input_count || !node->inputs[input]) return NULL;
   const rg_value *value = node->inputs[input];
   const rango_tensor *weight = rg_value_constant(value);
@@ -84,7 +83,7 @@ static rango_status fill_conv_matrix(rg_site *site) {
 static rango_status read_gemm(const rg_node *node, rg_site *site, bool *found) {
   bool transposed = rg_node_int(node, "transB", 0) != 0;
   site->kind = RG_SITE_GEMM;
-  site->weight = own_weight(node, 1, 2, 2);
+  site->weight = rg_own_weight(node, 1, 2, 2);
   if (!site->weight || rg_node_int(node, "transA", 0) || node->version < 7) return RANGO_OK;
   site->inputs = site->weight->shape.dims[transposed];
   site->outputs = site->weight->shape.dims[!transposed];
@@ -97,8 +96,7 @@ static rango_status read_gemm(const rg_node *node, rg_site *site, bool *found) {
   return fill_offset(site, rg_node_float(node, "beta", 1));
 }
 
-/* The Add of a constant bias that alone uses a MatMul's output, or NULL. */
-static rg_node *bias_add(const rg_node *matmul, int64_t outputs, const rango_tensor **bias) {
+rg_node *rg_bias_add(const rg_node *matmul, int64_t outputs, const rango_tensor **bias) {
   const rg_value *product = matmul->outputs[0];
   if (!product || product->uses.count != 1 || product->output_uses) return NULL;
   rg_node *add = product->uses.items[0].node;
@@ -111,11 +109,11 @@ static rg_node *bias_add(const rg_node *matmul, int64_t outputs, const rango_ten
 
 static rango_status read_matmul(const rg_node *node, rg_site *site, bool *found) {
   site->kind = RG_SITE_MATMUL;
-  site->weight = own_weight(node, 1, 2, 2);
+  site->weight = rg_own_weight(node, 1, 2, 2);
   if (!site->weight) return RANGO_OK;
   site->inputs = site->weight->shape.dims[0];
   site->outputs = site->weight->shape.dims[1];
-  rg_node *add = bias_add(node, site->outputs, &site->bias);
+  rg_node *add = rg_bias_add(node, site->outputs, &site->bias);
   if (!add) site->bias = NULL;
   if (add) {
     site->add = add->id;
@@ -136,7 +134,7 @@ static bool groups_are_factored(const rg_site *site) {
 
 static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
   site->kind = RG_SITE_CONV;
-  site->weight = own_weight(node, 1, 3, 4);
+  site->weight = rg_own_weight(node, 1, 3, 4);
   if (!site->weight) return RANGO_OK;
   const int64_t *dims = site->weight->shape.dims;
   site->groups = rg_node_int(node, "group", 1);
@@ -163,7 +161,7 @@ static rango_status read_conv(const rg_node *node, rg_site *site, bool *found) {
 /* W [directions][gates * hidden][inputs], and a bias that can be corrected: constant, or none. */
 static rango_status read_recurrent(const rg_node *node, rg_site *site, bool *found) {
   site->kind = RG_SITE_RECURRENT;
-  site->weight = own_weight(node, 1, 3, 3);
+  site->weight = rg_own_weight(node, 1, 3, 3);
   if (!site->weight) return RANGO_OK;
   const int64_t *dims = site->weight->shape.dims;
   const rango_tensor *bias = node->input_count > 3 && node->inputs[3] ? rg_value_constant(node->inputs[3]) : NULL;
@@ -186,7 +184,7 @@ static rango_status read_recurrent(const rg_node *node, rg_site *site, bool *fou
 static rango_status read_embedding(const rg_node *node, rg_site *site, bool *found) {
   int64_t axis = rg_node_int(node, "axis", 0);
   site->kind = RG_SITE_EMBEDDING;
-  site->weight = own_weight(node, 0, 2, 2);
+  site->weight = rg_own_weight(node, 0, 2, 2);
   if (!site->weight || (axis != 0 && axis != -2) || rg_value_constant(node->inputs[1])) return RANGO_OK;
   site->inputs = site->weight->shape.dims[0];
   site->outputs = site->weight->shape.dims[1];

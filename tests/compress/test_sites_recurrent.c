@@ -168,11 +168,37 @@ static void sensitivity_is_measured(void **state) {
   bench_close(&b);
 }
 
+/* The whole way with training at the end: gates are no values that could be met. */
+static void recurrent_layers_are_compressed_and_refined(void **state) {
+  (void)state;
+  rango_model *model = recurrent_model(&cases[1], STEPS);
+  rango_tensor *rows = tensor_random(RANGO_FLOAT32, 3, DIMS(96, STEPS, WIDTH), 5);
+  rango_dataset *data;
+  rango_compression *result;
+  rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
+  options.calib = data;
+  options.budget = RANGO_BUDGET_CUT_PARAMS;
+  options.budget_value = 10;
+  options.threads = 1;
+  options.refine = 2;
+  check_ok(rango_compress(model, &options, &result));
+  const rango_compressed_layer *layer = rango_compression_layer(result, 0);
+  assert_string_equal(layer->op, "LSTM");
+  assert_string_equal(layer->form, "pair");
+  assert_non_null(strstr(rango_compression_left_alone(result, 0)->reason, "recurrent"));
+  rango_compression_free(result);
+  rango_dataset_free(data);
+  rango_tensor_free(rows);
+  rango_model_free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(input_weights_are_exact_at_full_rank),
       cmocka_unit_test(gates_have_a_metric),
       cmocka_unit_test(sensitivity_is_measured),
+      cmocka_unit_test(recurrent_layers_are_compressed_and_refined),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static void check_exact(bool gemm, cut kind) {
     rango_tensor *after = model_run(small, RANGO_DEVICE_CPU, (const rango_tensor *const[]){b.rows}, 1);
     double error = tensor_distance(after, before);
     if ((error < 1e-4) != (rank == OUTPUTS)) fail_msg("%d, %d: %g at rank %d", gemm, (int)kind, error, rank);
-    assert_int_equal(model_count(small, "Concat"), 1);
+    assert_int_equal(model_count(small, "Concat"), kind != CUT_SPLIT); /* a Split is what the parts are made for */
     assert_int_equal(model_count(small, "MatMul"), 1 + PARTS);
     rango_tensor_free(before);
     rango_tensor_free(after);
@@ -182,12 +182,129 @@ static void the_better_form_is_chosen(void **state) {
   }
 }
 
+/* ---- products of one input ---- */
+
+/* x -> three MatMuls, each with its bias or (biased false) none. */
+static rango_model *three_products(const float *w, bool biased) {
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 2, DIMS(-1, INPUTS)), *parts[PARTS];
+  for (int part = 0; part < PARTS; part++) {
+    float own[INPUTS * EACH];
+    for (int i = 0; i < INPUTS * EACH; i++) own[i] = w[i / EACH * OUTPUTS + part * EACH + i % EACH];
+    parts[part] = model_node(g, "MatMul", x, constant(g, "w", 2, DIMS(INPUTS, EACH), own), NULL, NULL);
+    if (biased) parts[part] = model_node(g, "Add", model_weights(g, "b", 0.5, 1, DIMS(EACH)), parts[part], NULL, NULL);
+  }
+  finish(model, model_node(g, "Add", model_node(g, "Mul", parts[0], parts[1], NULL, NULL), parts[2], NULL, NULL));
+  return model;
+}
+
+static rango_model *run_choice(bench *b, rg_candidate choice, const rango_tensor *truth) {
+  rg_factors factors;
+  rango_model *small = bench_compress(b, &choice, &factors);
+  rango_tensor *after = model_run(small, RANGO_DEVICE_CPU, (const rango_tensor *const[]){b->rows}, 1);
+  double error = tensor_distance(after, truth);
+  if (!(error < 1e-4)) fail_msg("form %d: %g", (int)choice.form, error);
+  rango_tensor_free(after);
+  rg_factors_free(&factors);
+  return small;
+}
+
+/* Merged, factored without a loss in either form, and taken apart again: always the same function. */
+static void products_of_one_input_are_one_layer(void **state) {
+  (void)state;
+  for (int biased = 0; biased < 2; biased++) {
+    float *w = low_rank_matrix(INPUTS, OUTPUTS, INPUTS, 3);
+    rango_model *model = three_products(w, biased);
+    rango_tensor *rows = tensor_random(RANGO_FLOAT32, 2, DIMS(ROWS, INPUTS), 17);
+    rango_tensor *truth = model_run(model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){rows}, 1);
+    rg_merged merged;
+    check_ok(rg_merge_products(model, &merged));
+    assert_int_equal(merged.count, 1);
+    assert_int_equal(model_count(model, "MatMul"), 1);
+    bench b;
+    bench_open_rows(&b, model, rows, false);
+    assert_int_equal(b.sites.count, 1);
+    assert_int_equal(b.sites.items[0].parts, PARTS);
+    assert_true(rg_is_merged(&merged, b.sites.items[0].node));
+    b.sites.items[0].merged = true;
+    rango_model *split = run_choice(&b, (rg_candidate){.form = RG_FORM_SPLIT, .rank = OUTPUTS}, truth);
+    rango_model *pair = run_choice(&b, (rg_candidate){.form = RG_FORM_PAIR, .rank = INPUTS}, truth);
+    rango_model *dense = run_choice(&b, (rg_candidate){.form = RG_FORM_DENSE}, truth);
+    assert_int_equal(model_count(split, "Concat"), 0); /* the parts go straight to who reads them */
+    assert_int_equal(model_count(split, "Split"), 1);
+    assert_int_equal(model_count(pair, "MatMul"), 2);
+    assert_int_equal(model_count(dense, "MatMul"), PARTS);
+    assert_int_equal(model_count(dense, "Split"), 0);
+    rango_model_free(split);
+    rango_model_free(pair);
+    rango_model_free(dense);
+    rg_merged_free(&merged);
+    rango_tensor_free(truth);
+    bench_close(&b);
+    free(w);
+  }
+}
+
+/* Not where there are many, shapes differ, or a weight is shared. */
+static void others_are_not_merged(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 3; kind++) {
+    rango_model *model = model_new();
+    rg_graph *g = model->graph;
+    rg_value *x = model_input(g, "x", RANGO_FLOAT32, 2, DIMS(-1, 12)), *sum = NULL;
+    rg_value *w = model_weights(g, "w", 0.3, 2, DIMS(12, 8));
+    for (int i = 0; i < (kind == 0 ? RG_PARTS_MAX + 1 : 2); i++) {
+      if (kind < 2) w = model_weights(g, "w", 0.3, 2, DIMS(12, kind == 1 && i ? 1 : 8));
+      rg_value *y = model_node(g, "MatMul", x, w, NULL, NULL);
+      sum = sum ? model_node(g, "Add", sum, y, NULL, NULL) : y;
+    }
+    finish(model, sum);
+    rg_merged merged;
+    check_ok(rg_merge_products(model, &merged));
+    assert_int_equal(merged.count, 0);
+    rango_model_free(model);
+  }
+}
+
+/* The whole way: one layer with a name of all, and only what pays. */
+static void shared_factors_are_found(void **state) {
+  (void)state;
+  for (int shared = 0; shared < 2; shared++) {
+    float *w = planted(shared);
+    rango_model *model = three_products(w, true);
+    rango_tensor *rows = tensor_random(RANGO_FLOAT32, 2, DIMS(ROWS, INPUTS), 17);
+    rango_dataset *data;
+    rango_compression *result;
+    rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
+    check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
+    options.calib = data;
+    options.budget = RANGO_BUDGET_MAX_OUTPUT_ERROR;
+    options.budget_value = 1e-3;
+    options.objective = RANGO_OBJECTIVE_PARAMS;
+    options.threads = 1;
+    options.refine = 1;
+    check_ok(rango_compress(model, &options, &result));
+    assert_string_equal(rango_compression_layer(result, 0)->form, shared ? "pair" : "split");
+    assert_non_null(strstr(rango_compression_layer(result, 0)->name, " + "));
+    assert_null(rango_compression_layer(result, 1));
+    rango_compression_free(result);
+    rango_dataset_free(data);
+    rango_tensor_free(rows);
+    rango_model_free(model);
+    free(w);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(parts_are_exact_at_full_rank),
       cmocka_unit_test(other_layers_have_no_parts),
       cmocka_unit_test(errors_are_as_predicted),
       cmocka_unit_test(the_better_form_is_chosen),
+      cmocka_unit_test(products_of_one_input_are_one_layer),
+      cmocka_unit_test(others_are_not_merged),
+      cmocka_unit_test(shared_factors_are_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
