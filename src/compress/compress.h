@@ -306,6 +306,10 @@ rango_status rg_regression_measure(rg_regression *r);
  * [rank][columns] and second [outputs][rank] (reduced-rank regression; Izenman 1975). */
 rango_status rg_regression_reduce(rg_regression *r, const double *metric, int64_t rank, double *first, double *second);
 
+/* The same in the split form: each part's columns of the solution by the rank it has among the basis's first ones. */
+rango_status rg_split_reduce(const rg_site *site, const rg_basis *basis, const double *metric, rg_regression *r,
+                             rg_factors *out);
+
 /* A convolution's factors in one of its forms other than the pair, from the covariance [inputs][inputs] of its inputs
  * and a weight b [inputs][outputs], which becomes what the factors together are. */
 rango_status rg_convolution_factors(const rg_site *site, const double *covariance, const double *metric, double *b,

@@ -207,6 +207,7 @@ done:
 static rango_status make_whole(const fitting *f, rg_regression *r, rg_factors *out) {
   if (out->form == RG_FORM_DENSE) return solution(r, &out->first);
   if (out->form == RG_FORM_PAIR) return reduce(f, r, out->rank, &out->first, &out->second);
+  if (out->form == RG_FORM_SPLIT) return rg_split_reduce(f->site, f->basis, f->statistics->metric, r, out);
   RG_TRY(rg_convolution_factors(f->site, r->gram, f->statistics->metric, r->b, out));
   return rg_regression_measure(r);
 }
@@ -247,7 +248,7 @@ static rango_status solve(const fitting *f, rg_regression *r) {
   int64_t groups = f->site->groups;
   double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * (r->columns / groups) ? RIDGE_MANY : RIDGE_FEW;
   rango_status status = make_prior(f, &prior);
-  if (status == RANGO_OK && f->choice->form == RG_FORM_SPLIT)
+  if (status == RANGO_OK && f->choice->form == RG_FORM_SPLIT && !f->whole)
     status = rg_regression_solve_groups(r, f->site->parts, f->basis->parts, prior, ridge);
   else if (status == RANGO_OK && groups > 1)
     status = rg_regression_solve_groups(r, groups, NULL, prior, ridge);
@@ -262,8 +263,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
   bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs;
-  bool apart = site->groups > 1 || choice->form == RG_FORM_SPLIT; /* outputs that have factors of their own */
-  bool narrow = !apart && site->inputs <= f->calibration->refit_columns && determined;
+  bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns && determined;
   rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
   f->whole = dense || narrow;

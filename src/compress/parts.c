@@ -231,3 +231,65 @@ done:
   rg_basis_free(basis);
   return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);
 }
+
+/* ---- the fit ---- */
+
+/* Columns [from, from + count) of [rows][columns]. */
+static void copy_columns(const double *from, int64_t rows, int64_t columns, int64_t begin, int64_t count, double *to) {
+  for (int64_t i = 0; i < rows; i++) memcpy(to + i * count, from + i * columns + begin, (size_t)count * sizeof *to);
+}
+
+/* The factor of a part's own block of the metric L L'. */
+static rango_status part_metric(const double *metric, int64_t n, int64_t begin, int64_t count, double **out) {
+  *out = NULL;
+  if (!metric) return RANGO_OK;
+  const double *rows = metric + begin * n;
+  RG_TRY(rg_alloc((size_t)(count * count) * sizeof **out, RG_OUT(out)));
+  rg_matmul(false, true, count, count, n, 1.0, rows, rows, 0.0, *out);
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = i + 1; j < count; j++) (*out)[i * count + j] = 0;
+  return rg_cholesky(*out, count);
+}
+
+/* A part's solution as two factors, directions [at, at + rank) of all. */
+static rango_status reduce_part(rg_regression *r, const double *metric, int64_t part, int64_t each, int64_t at,
+                                int64_t rank, rg_factors *out) {
+  const int64_t k = r->columns, begin = part * each;
+  rg_regression one = {.columns = k, .outputs = each, .gram = r->gram};
+  double *own = NULL, *a = NULL, *b = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(k * each) * sizeof *one.b, RG_OUT(&one.b)));
+  RG_TRY_DONE(rg_alloc((size_t)(k * each) * sizeof *one.cross, RG_OUT(&one.cross)));
+  RG_TRY_DONE(rg_alloc((size_t)(rank * k) * sizeof *a, RG_OUT(&a)));
+  RG_TRY_DONE(rg_alloc((size_t)(each * rank) * sizeof *b, RG_OUT(&b)));
+  copy_columns(r->b, k, r->outputs, begin, each, one.b);
+  copy_columns(r->cross, k, r->outputs, begin, each, one.cross);
+  RG_TRY_DONE(part_metric(metric, r->outputs, begin, each, &own));
+  RG_TRY_DONE(rg_regression_reduce(&one, own, rank, a, b));
+  for (int64_t i = 0; i < rank * k; i++) out->first[at * k + i] = (float)a[i];
+  for (int64_t j = 0; j < each; j++)
+    for (int64_t i = 0; i < rank; i++) out->second[(begin + j) * out->rank + at + i] = (float)b[j * rank + i];
+  for (int64_t i = 0; i < k; i++) memcpy(r->b + i * r->outputs + begin, one.b + i * each, (size_t)each * sizeof *one.b);
+done:
+  rg_free(one.b);
+  rg_free(one.cross);
+  rg_free(own);
+  rg_free(a);
+  rg_free(b);
+  return status;
+}
+
+rango_status rg_split_reduce(const rg_site *site, const rg_basis *basis, const double *metric, rg_regression *r,
+                             rg_factors *out) {
+  RG_TRY(rg_alloc((size_t)(out->rank * r->columns) * sizeof(float), RG_OUT(&out->first)));
+  RG_TRY(rg_calloc((size_t)(out->rank * r->outputs), sizeof(float), RG_OUT(&out->second)));
+  RG_TRY(rg_alloc((size_t)out->rank * sizeof *out->parts, RG_OUT(&out->parts)));
+  for (int64_t part = 0, at = 0; part < site->parts; part++) {
+    int64_t rank = 0;
+    for (int64_t i = 0; i < out->rank; i++) rank += basis->parts[i] == part;
+    for (int64_t i = 0; i < rank; i++) out->parts[at + i] = (int)part;
+    RG_TRY(reduce_part(r, metric, part, site->outputs / site->parts, at, rank, out));
+    at += rank;
+  }
+  return rg_regression_measure(r);
+}
