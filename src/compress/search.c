@@ -11,14 +11,14 @@
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
 #define SCALE_PROBES 5    /* bisections between two of the scale */
-#define PROBES       6    /* networks that a secant search looks at */
+#define PROBES       5    /* networks that a secant search looks at */
 #define FIRST_PRICE  0.3  /* of the dense price */
 #define POWER        2.5  /* of the price that what is lost falls with, until two networks say it */
 #define AIM          0.95 /* share of the budget that the next network is meant to use */
 #define ENOUGH       0.9  /* a network that uses this share is not far from the best */
 #define FARTHEST     1.8  /* between one network's price and the next, where no other one bounds it */
 #define PART_LEAST   0.2  /* of the way between two networks, on a logarithmic scale */
-#define SHARE_LEAST  0.1  /* of the budget: a network that uses less says little about where all of it is used */
+#define SHARE_LEAST  0.3  /* of the budget: a network that uses less says little about where all of it is used */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
