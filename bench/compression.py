@@ -109,7 +109,7 @@ def measure(options, row, folder):
             "params_off": 100 * (1 - facts["params_after"] / facts["params_before"]),
             "macs_off": 100 * (1 - facts["macs_after"] / facts["macs_before"]),
             "val": facts["metric_after"] / facts["metric_before"] if ratio else facts["metric_after"] - facts["metric_before"],
-            "test": change, "test_se": error, "test_within": bool(change <= allowed if ratio else change >= allowed),
+            "test": float(change), "test_se": float(error), "test_within": bool(change <= allowed if ratio else change >= allowed),
             "difference": difference(options, small, test[:CHECKED_ROWS], compressed[:CHECKED_ROWS]),
             "time_1": time_ratio(options, model, small, data / "val_x.npy", 1),
             "time_32": time_ratio(options, model, small, data / "val_x.npy", 32),
