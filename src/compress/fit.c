@@ -3,7 +3,7 @@
  * layer's outputs: errors made before are answered, not handed on (asymmetric fit; Zhang, Zou, He, Sun 2016). Where a
  * residual connection is added to the output, what that connection lost is part of the target.
  *
- * Layers of moderate width, and all when asked, are fitted whole: the least-squares weight for these inputs, shrunk to
+ * Layers of moderate width are fitted whole: the least-squares weight for these inputs, shrunk to
  * the original's, then its best factors. In wider ones the first factor is the basis's leading rows and what follows is
  * fitted, which costs a regression in `rank` unknowns instead of `inputs`; it shrinks to what the statistics of the
  * original network say.
