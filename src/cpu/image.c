@@ -95,3 +95,22 @@ bool rg_conv_is_pointwise(const rg_conv_geometry *geometry) {
       return false;
   return true;
 }
+
+bool rg_pool_geometry_read(const rg_node *node, const rg_fact *x, const rg_fact *y, rg_pool_geometry *out) {
+  const int spatial = x->rank - 2;
+  rg_window window;
+  if (rg_window_read(node, spatial, NULL, &window) != RANGO_OK) return false;
+  *out = (rg_pool_geometry){.in = {1}, .out = {1}, .kernel = {1}, .stride = {1}, .dilation = {1}};
+  for (int axis = 0; axis < spatial; axis++) {
+    const int i = axis + 2 - spatial;
+    out->in[i] = x->dims[2 + axis];
+    out->out[i] = rg_window_output(&window, axis, out->in[i]);
+    out->kernel[i] = window.kernel[axis];
+    out->stride[i] = window.stride[axis];
+    out->dilation[i] = window.dilation[axis];
+    out->pad[i] = window.pad_begin[axis];
+    out->pad_end[i] = window.pad_end[axis];
+    if (out->out[i] != y->dims[2 + axis]) return false;
+  }
+  return true;
+}

@@ -1,4 +1,5 @@
-/* Convolutions' geometry, with one to three spatial axes written as depth, height, width, and where its pixels lie. */
+/* Geometry of convolutions, with one to three spatial axes written as depth, height, width, and of pools; where pixels
+ * lie. */
 #ifndef RG_CPU_IMAGE_H
 #define RG_CPU_IMAGE_H
 
@@ -26,6 +27,12 @@ rango_status rg_conv_geometry_read(const rg_node *node, const char *suffix, cons
                                    const rg_fact *y, rg_conv_geometry *out);
 /* What lies between the halves of a pair: the first's output. */
 rango_status rg_conv_middle(const rg_node *node, const rg_fact *x, const rg_fact *w1, rg_fact *out);
+/* A pool's over one or two spatial axes. Index 0: height, 1 for one axis alone; 1: width. */
+typedef struct rg_pool_geometry {
+  int64_t in[2], out[2], kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
+} rg_pool_geometry;
+/* False where the attributes can't be read, or don't give the output's sizes. */
+bool rg_pool_geometry_read(const rg_node *node, const rg_fact *x, const rg_fact *y, rg_pool_geometry *out);
 /* One pixel for one pixel, in the same order. */
 bool rg_conv_is_pointwise(const rg_conv_geometry *geometry);
 

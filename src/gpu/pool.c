@@ -1,8 +1,8 @@
 /* MaxPool, AveragePool and LpPool over one or two spatial axes. */
 #include <string.h>
 
+#include "cpu/image.h"
 #include "gpu/families.h"
-#include "ops/support.h"
 
 /* Of shaders/pool.comp. */
 typedef enum kind { KIND_MAX, KIND_AVERAGE, KIND_L1, KIND_L2 } kind;
@@ -13,25 +13,19 @@ typedef struct push {
 } push;
 
 static bool fill(const rg_gpu_prepare *prepare, push *p) {
-  const rg_fact *x = prepare->inputs[0], *y = prepare->outputs[0];
-  const int spatial = x->rank - 2;
-  rg_window window;
-  if (rg_window_read(prepare->node, spatial, NULL, &window) != RANGO_OK) return false;
+  rg_pool_geometry g;
+  if (!rg_pool_geometry_read(prepare->node, prepare->inputs[0], prepare->outputs[0], &g)) return false;
   for (int i = 0; i < 2; i++) {
-    const int axis = i - 2 + spatial;
-    p->in[i] = p->out[i] = p->kernel[i] = p->stride[i] = p->dilation[i] = 1;
-    if (axis < 0) continue;
-    const int64_t in = x->dims[2 + axis], out = rg_window_output(&window, axis, in);
     /* Places in a window's reach stay in 32 bits. */
-    const int64_t reach = (out - 1) * window.stride[axis] + window.kernel[axis] * window.dilation[axis] + in;
-    if (out != y->dims[2 + axis] || reach + window.pad_begin[axis] + window.pad_end[axis] > INT32_MAX) return false;
-    p->in[i] = (int32_t)in;
-    p->out[i] = (int32_t)out;
-    p->kernel[i] = (int32_t)window.kernel[axis];
-    p->stride[i] = (int32_t)window.stride[axis];
-    p->dilation[i] = (int32_t)window.dilation[axis];
-    p->pad[i] = (int32_t)window.pad_begin[axis];
-    p->pad_end[i] = (int32_t)window.pad_end[axis];
+    const int64_t reach = (g.out[i] - 1) * g.stride[i] + g.kernel[i] * g.dilation[i] + g.in[i];
+    if (reach + g.pad[i] + g.pad_end[i] > INT32_MAX) return false;
+    p->in[i] = (int32_t)g.in[i];
+    p->out[i] = (int32_t)g.out[i];
+    p->kernel[i] = (int32_t)g.kernel[i];
+    p->stride[i] = (int32_t)g.stride[i];
+    p->dilation[i] = (int32_t)g.dilation[i];
+    p->pad[i] = (int32_t)g.pad[i];
+    p->pad_end[i] = (int32_t)g.pad_end[i];
   }
   return true;
 }
