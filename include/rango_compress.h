@@ -246,7 +246,8 @@ typedef struct rango_compressed_layer {
   const char *name, *op;
   int64_t rows_in, columns_out; /* the weight as a matrix: inputs (with kernel taps) and outputs */
   const char *shape;            /* the weight's shape, "[64, 3, 3, 3]" */
-  const char *form;             /* "dense", "pair" (k x k then 1 x 1, or two matrices), "spatial" (k x 1 then 1 x k) */
+  const char *form;             /* "dense", "pair" (k x k then 1 x 1, or two matrices), "spatial" (k x 1 then 1 x k),
+                                   "pointwise", "tucker", "whitney", "split" (a pair for each part of the outputs) */
   int ranks[4];
   int rank_count;
   bool kept_dense;

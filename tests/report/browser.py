@@ -117,6 +117,7 @@ def check_hostile(browser, path, out):
     assert page.column(LAYER)[0].startswith("<script>document.title='broken'</script>\"'&")
     assert len(page.all("figure", "spectrum")) == 3
     assert len(page.all("circle", "ring")) == 4
+    assert "recurrent weights" in page.text_of("left") and "[1, 32, 8]" in page.text_of("left")
     browser.screenshot(path, f"{out}/report-by-hand.png", 2800)
 
 

@@ -40,6 +40,9 @@ static const rango_portrait page_portrait = {.spectrum = {.struct_size = sizeof(
                                              .directions = page_directions,
                                              .direction_count = 2};
 
+static rango_left_alone page_left[] = {
+    {.name = "lstm" HOSTILE_NAME, .op = "LSTM", .shape = "[1, 32, 8]", .params = 256, .reason = "recurrent weights"}};
+
 /* Layers: a pair, a slower spatial one, a dense one without a portrait. */
 static inline void page_fill(rango_compression *result, rango_compressed_layer *layers, rango_curve_point *curve) {
   layers[0] = (rango_compressed_layer){.name = HOSTILE_NAME,
@@ -79,6 +82,7 @@ static inline void page_fill(rango_compression *result, rango_compressed_layer *
                                    .bound = NAN,
                                    .chosen = i == 3};
   *result = (rango_compression){.layers = layers, .layer_count = 3, .curve = curve, .curve_count = 6};
+  result->left_alone = (rg_left_alone){.items = page_left, .count = 1};
   result->summary = (rango_compress_summary){.struct_size = sizeof result->summary,
                                              .metric = RANGO_METRIC_TOP1,
                                              .metric_before = 98.5,

@@ -62,7 +62,10 @@ static void figures_are_the_results(void **state) {
                                       "about 32.8 k rows",
                                       "1024 calibration rows",
                                       "spatial <span class=\"tag slow\">slower</span></td>",
-                                      "spatial 8"};
+                                      "spatial 8",
+                                      "Left alone",
+                                      "<td class=\"t\">[1, 32, 8]</td>",
+                                      "<td class=\"t\">recurrent weights</td>"};
   char *text = page_text(*state);
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (!strstr(text, texts[i])) fail_msg("the page says nothing about \"%s\"", texts[i]);
