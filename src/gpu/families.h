@@ -45,6 +45,7 @@ RG_GPU_FAMILIES(RG_GPU_DECLARE)
 
 /* A shader has a twin for half storage right behind it where the list of variants says so. */
 static inline int rg_gpu_variant(const rg_gpu_prepare *prepare, int shader) { return shader + (prepare->half ? 1 : 0); }
+int64_t rg_gpu_units(const rg_gpu_prepare *prepare); /* multiprocessors; a guess where the driver tells nothing */
 /* The next task of the node: groups 1, no operands. */
 rg_gpu_task *rg_gpu_add(rg_gpu_prepare *prepare, int shader);
 /* One group for each `threads` of `count`, spread over two axes where one can't hold them: shaders see the flat group

@@ -37,6 +37,13 @@ rango_status rg_gpu_prepare_node(rg_gpu_prepare *prepare) {
 
 /* ---- tasks ---- */
 
+#define UNITS_USUAL 16
+
+int64_t rg_gpu_units(const rg_gpu_prepare *prepare) {
+  const uint32_t units = prepare->device->info.units;
+  return units ? units : UNITS_USUAL;
+}
+
 rg_gpu_task *rg_gpu_add(rg_gpu_prepare *prepare, int shader) {
   rg_gpu_task *task = &prepare->tasks[prepare->task_count++];
   *task = (rg_gpu_task){.shader = shader, .groups = {1, 1, 1}};

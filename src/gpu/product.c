@@ -18,7 +18,7 @@ typedef struct tile {
 } tile;
 
 static const tile tiles[] = {
-    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 16, 1.97, 1.92},
+    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 8, 0.77, 0.75},
     {RG_SHADER_product_64, RG_SHADER_product_64_s, RG_SHADER_conv_64, RG_SHADER_conv_64_g, RG_SHADER_conv_64_s, 64, 64,
      16, 0.95, 0.53},
     {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 1.02, 0.76},
@@ -29,7 +29,6 @@ static const tile tiles[] = {
 #define SUM_MICROSECONDS 4.0
 #define SUM_BYTES        2e6 /* a microsecond */
 
-#define UNITS_USUAL 16 /* multiprocessors, where the driver tells nothing */
 #define SPLITS_MOST 64
 
 typedef struct choice {
@@ -70,7 +69,7 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
 }
 
 static choice choose(const rg_gpu_prepare *prepare, const rg_gpu_product *product) {
-  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  const int64_t units = rg_gpu_units(prepare);
   choice best = {0};
   for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
     for (int64_t splits = 1; splits <= SPLITS_MOST; splits *= 2) weigh(&tiles[i], product, units, splits, &best);
@@ -81,7 +80,7 @@ static choice choose(const rg_gpu_prepare *prepare, const rg_gpu_product *produc
 
 /* As product.comp's push constants, but for a convolution's. */
 typedef struct push {
-  uint32_t m, n, k, x_row, w_row, y_row, x_batch, w_batch, y_batch, w_rows, w_columns, splits, split_k, flags, act;
+  uint32_t m, n, k, x_row, w_row, y_row, x_batch, w_batch, y_batch, w_columns, splits, split_k, flags, act;
   float alpha, beta;
   uint32_t height, width, channels, x_image, x_channel, out_width, out_pixels, kernel_width, stride, pad, dilation;
 } push;
@@ -106,7 +105,6 @@ static push push_of(const rg_gpu_product *p, const choice *chosen) {
               .x_batch = (uint32_t)p->x_matrix,
               .w_batch = (uint32_t)p->w_matrix,
               .y_batch = (uint32_t)p->y_matrix,
-              .w_rows = (uint32_t)p->k,
               .w_columns = (uint32_t)p->w_columns,
               .splits = (uint32_t)chosen->splits,
               .split_k = (uint32_t)chosen->split_k,
@@ -225,7 +223,7 @@ static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *fir
   static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53};
   static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 16, 0.95, 0.53};
   const tile *t = first->n <= narrow.columns ? &narrow : &wide;
-  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  const int64_t units = rg_gpu_units(prepare);
   const bool aligned = is_multiple(first->n, second->n, second->y_row, second->w_row);
   *chosen = t;
   if (!aligned || first->n > t->columns || first->matrices > 1 || second->matrices > 1 || second->conv ||

@@ -21,7 +21,7 @@ typedef float4 store4;
 #define SLICES 1
 #endif
 #define THREADS (SLICES * (TM / RM) * (TN / RN))
-#define DEPTH   (SLICES * TK) // columns of x and rows of w at a time: what the slices of product.comp hold together
+#define DEPTH   (SLICES * TK > 16 ? SLICES * TK : 16) // columns of x and rows of w at a time
 #define A_QUADS (DEPTH / 4)   // of a row
 #define B_QUADS (TN / 4)
 #define A_EACH  (TM * A_QUADS / THREADS)
@@ -51,7 +51,7 @@ struct Push {
     uint m, n, k;
     uint x_row, w_row, y_row;
     uint x_batch, w_batch, y_batch;
-    uint w_rows, w_columns;
+    uint w_columns;
     uint splits, split_k;
     uint flags;
     uint act;
@@ -96,8 +96,8 @@ inline float4 read_x(constant Push& p, const device store4* x, uint row, uint ba
 }
 #endif
 
-inline float4 read_w(constant Push& p, const device store4* w, uint base, uint at, uint column) {
-    if (at >= p.w_rows || column >= p.w_columns) return float4(0.0);
+inline float4 read_w(constant Push& p, const device store4* w, uint base, uint at, uint column, uint end) {
+    if (at >= end || column >= p.w_columns) return float4(0.0);
     return float4(w[(base + at * p.w_row + column) >> 2]);
 }
 
@@ -146,7 +146,7 @@ kernel void main0(constant Push& p [[buffer(0)]], const device store4* x [[buffe
         UNROLL_ALL
         for (uint i = 0; i < B_EACH; i++) {
             const uint unit = t + i * THREADS, quad = unit % B_QUADS, row = unit / B_QUADS;
-            tiles[B_FIRST + row * B_LINE + quad] = read_w(p, w, w_base, at + row, first_column + quad * 4);
+            tiles[B_FIRST + row * B_LINE + quad] = read_w(p, w, w_base, at + row, first_column + quad * 4, end);
         }
         threadgroup_barrier(mem_flags::mem_threadgroup);
         for (uint s = 0; s < DEPTH; s += 8) {

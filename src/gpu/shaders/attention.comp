@@ -5,6 +5,7 @@
 // columns.
 //
 // -DWIDTH: the most columns of q, k, v. -DROWS, -DKEYS, -DEACH. All operands are strided; a batch is up to two axes.
+// -DSCALAR: any steps; otherwise columns lie together, and their counts and all steps are multiples of four.
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
@@ -12,16 +13,23 @@
 #define DOWN     (ROWS / EACH) // along rows: a thread's are DOWN apart
 #define THREADS  (ACROSS * DOWN)
 #define SCORES   (KEYS / ACROSS)
+#define LINE     (WIDTH / 4)
 #define VECTORS  (WIDTH / 32) // of a thread's columns
+#define PART     (KEYS * LINE / THREADS) // vectors of a tile that a thread brings
 #define CAUSAL   1u
 #define MASKED   2u
 
 layout(local_size_x = THREADS) in;
-layout(binding = 1) readonly buffer Q { STORE q[]; };
-layout(binding = 2) readonly buffer K { STORE k[]; };
-layout(binding = 3) readonly buffer V { STORE v[]; };
+#ifdef SCALAR
+#define ELEMENT STORE
+#else
+#define ELEMENT STORE4
+#endif
+layout(binding = 1) readonly buffer Q { ELEMENT q[]; };
+layout(binding = 2) readonly buffer K { ELEMENT k[]; };
+layout(binding = 3) readonly buffer V { ELEMENT v[]; };
 layout(binding = 4) readonly buffer M { STORE mask[]; };
-layout(binding = 5) writeonly buffer Y { STORE y[]; };
+layout(binding = 5) writeonly buffer Y { ELEMENT y[]; };
 layout(push_constant) uniform Push {
   uint rows, keys, inner, columns, flags, blocks, items; // blocks of ROWS rows of each item
   float scale;
@@ -31,44 +39,61 @@ layout(push_constant) uniform Push {
   uint q_at, k_at, v_at;
 };
 
+// Columns d to d + 3 of the row that begins at `at`; zeros beyond the last.
+#ifdef SCALAR
+#define READER(name, array)                                                                                            \
+  vec4 name(uint at, uint column_step, uint d, uint count) {                                                           \
+    vec4 value = vec4(0.0);                                                                                            \
+    [[unroll]] for (int i = 0; i < 4; i++)                                                                             \
+      if (d + i < count) value[i] = float(array[at + (d + i) * column_step]);                                          \
+    return value;                                                                                                      \
+  }
+#else
+#define READER(name, array)                                                                                            \
+  vec4 name(uint at, uint column_step, uint d, uint count) {                                                           \
+    return d < count ? vec4(array[(at + d) >> 2]) : vec4(0.0);                                                         \
+  }
+#endif
+READER(read_q, q)
+READER(read_k, k)
+READER(read_v, v)
+
 // The vectors of a row change places by the row's number, so that threads that read neighbouring rows meet different
 // banks of memory.
 #define PLACE(row, vector)  ((vector) ^ ((row) & 7u))
 #define WEIGHT(row, vector) ((vector) ^ ((row) & (KEYS / 4 < 8 ? KEYS / 4 - 1 : 7)))
-shared vec4 queries[ROWS][WIDTH / 4];
-shared vec4 tile[KEYS][WIDTH / 4]; // keys, then values
+shared vec4 queries[ROWS][LINE];
+shared vec4 tile[KEYS][LINE];        // keys, then values
 shared vec4 weights[ROWS][KEYS / 4]; // before, the first two vectors are eight threads' parts of a row's maximum
 
-void load_queries(uint first, uint base) {
-  for (uint n = gl_LocalInvocationID.x; n < ROWS * WIDTH; n += THREADS) {
-    const uint r = n / WIDTH, d = n % WIDTH;
-    const bool inside = first + r < rows && d < inner;
-    queries[r][PLACE(r, d >> 2)][d & 3u] = inside ? scale * float(q[base + (first + r) * q_row + d * q_column]) : 0.0;
-  }
-}
-
-// A tile on its way from one memory to the other, so that nobody waits for it.
-#define PART (KEYS * WIDTH / THREADS)
-float ahead[PART];
+vec4 ahead[PART]; // a tile on its way from one memory to the other, so that nobody waits for it
 
 void fetch_keys(uint first, uint base) {
   [[unroll]] for (uint p = 0; p < PART; p++) {
-    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / WIDTH, d = n % WIDTH;
-    ahead[p] = r < keys && d < inner ? float(k[base + r * k_row + d * k_column]) : 0.0;
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / LINE;
+    ahead[p] = r < keys ? read_k(base + r * k_row, k_column, n % LINE * 4, inner) : vec4(0.0);
   }
 }
 
 void fetch_values(uint first, uint base) {
   [[unroll]] for (uint p = 0; p < PART; p++) {
-    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / WIDTH, d = n % WIDTH;
-    ahead[p] = r < keys && d < columns ? float(v[base + r * v_row + d * v_column]) : 0.0;
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = first + n / LINE;
+    ahead[p] = r < keys ? read_v(base + r * v_row, v_column, n % LINE * 4, columns) : vec4(0.0);
   }
 }
 
 void put_tile() {
   [[unroll]] for (uint p = 0; p < PART; p++) {
-    const uint n = gl_LocalInvocationID.x + p * THREADS, r = n / WIDTH, d = n % WIDTH;
-    tile[r][PLACE(r, d >> 2)][d & 3u] = ahead[p];
+    const uint n = gl_LocalInvocationID.x + p * THREADS, r = n / LINE;
+    tile[r][PLACE(r, n % LINE)] = ahead[p];
+  }
+}
+
+void load_queries(uint first, uint base) {
+  for (uint n = gl_LocalInvocationID.x; n < ROWS * LINE; n += THREADS) {
+    const uint r = n / LINE;
+    const vec4 value = first + r < rows ? read_q(base + (first + r) * q_row, q_column, n % LINE * 4, inner) : vec4(0.0);
+    queries[r][PLACE(r, n % LINE)] = scale * value;
   }
 }
 
@@ -102,15 +127,16 @@ void main() {
     float score[EACH][SCORES];
     [[unroll]] for (uint r = 0; r < EACH; r++)
       [[unroll]] for (uint s = 0; s < SCORES; s++) score[r][s] = 0.0;
-    for (uint d = 0; d < vectors; d++) {
-      vec4 b[SCORES];
-      [[unroll]] for (uint s = 0; s < SCORES; s++) b[s] = tile[across + ACROSS * s][PLACE(across, d)];
-      [[unroll]] for (uint r = 0; r < EACH; r++) {
-        const vec4 a = queries[down + DOWN * r][PLACE(down + DOWN * r, d)];
-        [[unroll]] for (uint s = 0; s < SCORES; s++)
-          score[r][s] = fma(a.x, b[s].x, fma(a.y, b[s].y, fma(a.z, b[s].z, fma(a.w, b[s].w, score[r][s]))));
+    for (uint d = 0; d < vectors; d += 4)
+      [[unroll]] for (uint e = 0; e < 4; e++) {
+        vec4 b[SCORES];
+        [[unroll]] for (uint s = 0; s < SCORES; s++) b[s] = tile[across + ACROSS * s][PLACE(across, d + e)];
+        [[unroll]] for (uint r = 0; r < EACH; r++) {
+          const vec4 a = queries[down + DOWN * r][PLACE(down + DOWN * r, d + e)];
+          [[unroll]] for (uint s = 0; s < SCORES; s++)
+            score[r][s] = fma(a.x, b[s].x, fma(a.y, b[s].y, fma(a.z, b[s].z, fma(a.w, b[s].w, score[r][s]))));
+        }
       }
-    }
     [[unroll]] for (uint r = 0; r < EACH; r++) {
       const uint row = min(first + down + DOWN * r, rows - 1);
       float largest = lowest;
@@ -168,11 +194,15 @@ void main() {
     const uint row = first + down + DOWN * r;
     const vec4 sums = weights[down + DOWN * r][0] + weights[down + DOWN * r][1];
     const float inverse = 1.0 / ((sums.x + sums.y) + (sums.z + sums.w));
-    [[unroll]] for (uint c = 0; c < VECTORS; c++)
-      [[unroll]] for (uint e = 0; e < 4; e++) {
-        const uint column = 4 * (across + ACROSS * c) + e;
-        if (row < rows && column < columns)
-          y[y_base + row * y_row + column * y_column] = STORE(result[r][c][e] * inverse);
-      }
+    [[unroll]] for (uint c = 0; c < VECTORS; c++) {
+      const uint column = 4 * (across + ACROSS * c);
+#ifdef SCALAR
+      [[unroll]] for (uint e = 0; e < 4; e++)
+        if (row < rows && column + e < columns)
+          y[y_base + row * y_row + (column + e) * y_column] = STORE(result[r][c][e] * inverse);
+#else
+      if (row < rows && column < columns) y[(y_base + row * y_row + column) >> 2] = STORE4(result[r][c] * inverse);
+#endif
+    }
   }
 }

@@ -9,6 +9,8 @@
 //   SLICES    so many sets of threads take every SLICES-th step of k, each with tiles of its own, and add up at the end:
 //             where there are few groups, more of memory's latency is waited for at once
 //
+//   BUFFERS   tiles that a slice has in shared memory: of two, one is filled while the other is read
+//
 //   PAIR      a layer of two factors, y = activation((x w + first_bias) w2 + bias + residual): w has at most TN columns, and
 //             x w stays in shared memory. One group for each tile of rows.
 //
@@ -21,13 +23,16 @@
 #ifndef SLICES
 #define SLICES 1
 #endif
+#ifndef BUFFERS
+#define BUFFERS 2
+#endif
 #define THREADS ((TM / RM) * (TN / RN)) // of a slice
-#define A_UNITS ((TM / 4) * (TK / 4)) // of 4 x 4
-#define B_UNITS (TK * (TN / 4))       // of 1 x 4
-#define A_EACH  ((A_UNITS + THREADS - 1) / THREADS)
-#define B_EACH  ((B_UNITS + THREADS - 1) / THREADS)
-#define A_LINE  (TM / 4 + 1) // padded against bank conflicts
-#define B_LINE  (TN / 4)
+#define A_EACH (TM * TK / 4 / THREADS) // vectors of x, and of w, that a thread brings: four columns of a row
+#define B_EACH (TN * TK / 4 / THREADS)
+#define A_DOWN (THREADS / (TK / 4)) // rows from one to the next
+#define B_DOWN (THREADS / (TN / 4))
+#define A_LINE (TM / 4 + 1) // padded against bank conflicts
+#define B_LINE (TN / 4)
 
 layout(local_size_x = SLICES * THREADS) in;
 #ifdef A_SCALAR
@@ -59,7 +64,7 @@ layout(push_constant) uniform Push {
   uint m, n, k;
   uint x_row, w_row, y_row;       // elements from row to row
   uint x_batch, w_batch, y_batch; // ... from matrix to matrix
-  uint w_rows, w_columns;         // what may be read of w: k and n, rounded up where it is padded
+  uint w_columns;                 // what may be read of a row of w: n, rounded up where it is padded
   uint splits, split_k;           // parts of k and their size, a multiple of TK
   uint flags;                     // 1: bias, 2: residual, 4: first bias
   uint act;
@@ -76,8 +81,14 @@ layout(push_constant) uniform Push {
 #endif
 };
 
-#define TILES (TK * (A_LINE + B_LINE)) // of a slice: x [k][row / 4], then w [k][column / 4]
-shared vec4 tiles[SLICES * TILES];
+#define TILES (TK * (A_LINE + B_LINE)) // of a step: x [k][row / 4], then w [k][column / 4]
+#define PART_ROWS (TM * 4 / RM) // of results, which pass through the same memory at the end
+#define PART_LINE (TN / RN)
+#define PART      (PART_ROWS * PART_LINE)
+#if PART > BUFFERS * TILES
+#error "results don't fit in the tiles' memory"
+#endif
+shared vec4 tiles[SLICES * BUFFERS * TILES];
 #ifdef PAIR
 shared vec4 middle[TN * A_LINE]; // x w of the tile's rows: [column][row / 4]
 #endif
@@ -93,7 +104,7 @@ Row row_of(uint row) {
   const uint image = row / out_pixels, pixel = row - image * out_pixels, oy = pixel / out_width;
   const int top = int(oy * (stride & 0xffffu)) - int(pad & 0xffffu);
   const int left = int((pixel - oy * out_width) * (stride >> 16)) - int(pad >> 16);
-  return Row(row < m ? top : -0x40000000, left, image * x_image); // beyond m, no pixel of the window is in the image
+  return Row(top, left, image * x_image);
 }
 
 // The first element of the window's pixel at (ky, kx); false where that lies outside.
@@ -104,7 +115,7 @@ bool pixel_of(Row row, uint ky, uint kx, out uint pixel) {
 }
 #endif
 
-// Four columns of a row of x from k on.
+// Four columns of a row of x from column `at` on.
 #ifdef CONV
 vec4 read_x(Row row, uint base, uint at, uint end) {
   vec4 value = vec4(0.0);
@@ -130,55 +141,42 @@ vec4 read_x(uint row, uint base, uint at, uint end) {
   vec4 value = vec4(0.0);
 #ifdef A_SCALAR
   [[unroll]] for (int i = 0; i < 4; i++)
-    if (row < m && at + i < end) value[i] = float(x[base + row * x_row + at + i]);
+    if (at + i < end) value[i] = float(x[base + row * x_row + at + i]);
 #else
-  if (row < m && at < end) value = vec4(x[(base + row * x_row + at) >> 2]);
+  if (at < end) value = vec4(x[(base + row * x_row + at) >> 2]);
 #endif
   return value;
 }
 #endif
 
-vec4 read_w(uint base, uint at, uint column) {
+// Four columns of a row of w; with vectors, `column` is inside.
+vec4 read_w(uint base, uint at, uint column, uint end) {
   vec4 value = vec4(0.0);
 #ifdef C_SCALAR
   [[unroll]] for (int i = 0; i < 4; i++)
-    if (at < w_rows && column + i < w_columns) value[i] = float(w[base + at * w_row + column + i]);
+    if (at < end && column + i < w_columns) value[i] = float(w[base + at * w_row + column + i]);
 #else
-  if (at < w_rows && column < w_columns) value = vec4(w[(base + at * w_row + column) >> 2]);
+  if (at < end) value = vec4(w[(base + at * w_row + column) >> 2]);
 #endif
   return value;
 }
 
-// Four columns of a row: their sum, finished. ACTIVATE makes one of the two functions do without the long activations.
+// Four columns of a row of the result from element `at` of y on, finished.
+void write_y(uint at, uint column, uint bias_at, vec4 value) {
 #ifdef C_SCALAR
-#define WRITE_Y(name, ACTIVATE)                                                                                        \
-  void name(uint base, uint row, uint column, vec4 value) {                                                            \
-    for (uint i = 0u; i < 4u && column + i < Y_COLUMNS; i++) {                                                                 \
-      float v = value[i];                                                                                              \
-      if ((flags & 1u) != 0u) v += float(bias[base % y_row + column + i]);                                             \
-      if ((flags & 2u) != 0u) v += float(residual[base + row * y_row + column + i]);                                   \
-      y[base + row * y_row + column + i] = STORE(ACTIVATE(vec4(v)).x);                                                 \
-    }                                                                                                                  \
+  for (uint i = 0u; i < 4u && column + i < Y_COLUMNS; i++) {
+    float v = value[i];
+    if ((flags & 1u) != 0u) v += float(bias[bias_at + i]);
+    if ((flags & 2u) != 0u) v += float(residual[at + i]);
+    y[at + i] = STORE(activate(act, alpha, beta, vec4(v)).x);
   }
 #else
-#define WRITE_Y(name, ACTIVATE)                                                                                        \
-  void name(uint base, uint row, uint column, vec4 value) {                                                            \
-    if (column < Y_COLUMNS) {                                                                                                  \
-      const uint at = (base + row * y_row + column) >> 2;                                                              \
-      if ((flags & 1u) != 0u) value += vec4(bias[(base % y_row + column) >> 2]);                                       \
-      if ((flags & 2u) != 0u) value += vec4(residual[at]);                                                             \
-      y[at] = STORE4(ACTIVATE(value));                                                                                 \
-    }                                                                                                                  \
-  }
+  if (column >= Y_COLUMNS) return;
+  if ((flags & 1u) != 0u) value += vec4(bias[bias_at >> 2]);
+  if ((flags & 2u) != 0u) value += vec4(residual[at >> 2]);
+  y[at >> 2] = STORE4(activate(act, alpha, beta, value));
 #endif
-vec4 relu_or_none(vec4 v) { return act == ACT_RELU ? mix(v, vec4(0.0), lessThan(v, vec4(0.0))) : v; }
-vec4 any_activation(vec4 v) { return activate(act, alpha, beta, v); }
-#if SLICES > 1
-WRITE_Y(write_y, any_activation)
-#else
-WRITE_Y(write_y, relu_or_none)
-WRITE_Y(write_y_by, any_activation)
-#endif
+}
 
 #ifndef PAIR
 void write_part(uint split, uint matrix, uint row, uint column, vec4 value) {
@@ -188,28 +186,43 @@ void write_part(uint split, uint matrix, uint row, uint column, vec4 value) {
 }
 #endif
 
+// Vector v of the tile in shared memory, columns `column` to `column` + 3 of row `row`: of the result or of a part of it.
+void finish(uint v, uint matrix, uint split, uint row, uint column) {
+  vec4 sum = tiles[v];
+  [[unroll]] for (uint other = 1u; other < SLICES; other++) sum += tiles[other * PART + v];
+  if (row >= m) return;
+#ifndef PAIR
+  if (splits > 1u) {
+    write_part(split, matrix, row, column, sum);
+    return;
+  }
+#endif
+  write_y(matrix * y_batch + row * y_row + column, column, matrix * y_batch % y_row + column, sum);
+}
+
 void main() {
   const uint slice = gl_LocalInvocationID.x / THREADS, t = gl_LocalInvocationID.x - slice * THREADS;
-  const uint as = slice * TILES, bs = as + TK * A_LINE;
+  const uint own = slice * BUFFERS * TILES; // the slice's tiles
   const uint first_column = gl_WorkGroupID.x * TN, first_row = gl_WorkGroupID.y * TM;
   const uint matrix = gl_WorkGroupID.z / splits, split = gl_WorkGroupID.z - matrix * splits;
   const uint begin = split * split_k, end = min(k, begin + split_k);
   const uint x_base = matrix * x_batch, w_base = matrix * w_batch;
 
-  // Which parts of the tiles this thread brings: two neighbours in k for a group of rows, so that whole sectors of memory
-  // are read and shared memory is written without conflicts.
-  uint a_k[A_EACH], a_rows[A_EACH];
-#ifdef CONV
-  Row rows[A_EACH][4];
+  // Which vectors of the tiles this thread brings. Rows beyond m and columns beyond n are never written: any will do.
+  const uint a_k = t % (TK / 4) * 4, a_row = t / (TK / 4);
+  const uint b_k = t / (TN / 4), b_column = first_column + t % (TN / 4) * 4;
+#ifdef C_SCALAR
+#define COLUMN_OF_W b_column
+#else
+#define COLUMN_OF_W min(b_column, w_columns - 4)
 #endif
-  [[unroll]] for (int i = 0; i < A_EACH; i++) {
-    const uint unit = t + i * THREADS, pair = unit >> 1;
-    a_rows[i] = pair % (TM / 4);
-    a_k[i] = ((pair / (TM / 4)) << 1 | (unit & 1u)) << 2;
 #ifdef CONV
-    [[unroll]] for (int j = 0; j < 4; j++) rows[i][j] = row_of(first_row + a_rows[i] * 4 + j);
+  Row rows[A_EACH];
+#else
+  uint rows[A_EACH];
+#define row_of(row) (row)
 #endif
-  }
+  [[unroll]] for (int i = 0; i < A_EACH; i++) rows[i] = row_of(min(first_row + a_row + i * A_DOWN, m - 1));
 
   vec4 sums[RM][RN / 4];
   [[unroll]] for (int i = 0; i < RM; i++)
@@ -224,88 +237,70 @@ void main() {
   const uint tx = t % columns, ty = t / columns;
 #endif
 
-  vec4 a_next[A_EACH][4], b_next[B_EACH];
-#ifdef CONV
-#define ROW_OF_X(i, j) rows[i][j]
-#else
-#define ROW_OF_X(i, j) (first_row + a_rows[i] * 4 + j)
-#endif
-#define READ_X(from)                                                                                                   \
+  vec4 a_next[A_EACH], b_next[B_EACH];
+// Beyond the end nothing counts. Behind a branch around it all, fewer loads would run ahead.
+#define READ(from)                                                                                                     \
+  [[unroll]] for (int i = 0; i < A_EACH; i++) a_next[i] = read_x(rows[i], x_base, (from) + a_k, end);                  \
+  [[unroll]] for (int i = 0; i < B_EACH; i++) b_next[i] = read_w(w_base, (from) + b_k + i * B_DOWN, COLUMN_OF_W, end);
+#define WRITE_W(to)                                                                                                    \
+  [[unroll]] for (int i = 0; i < B_EACH; i++) tiles[(to) + TK * A_LINE + t + i * THREADS] = b_next[i];
+#define WRITE(to)                                                                                                      \
   [[unroll]] for (int i = 0; i < A_EACH; i++)                                                                          \
-    if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)                                                           \
-      [[unroll]] for (int j = 0; j < 4; j++) a_next[i][j] = read_x(ROW_OF_X(i, j), x_base, (from) + a_k[i], end);
-#define READ_W(from)                                                                                                   \
-  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
-    const uint unit = t + i * THREADS;                                                                                 \
-    if (B_UNITS % THREADS == 0 || unit < B_UNITS)                                                                      \
-      b_next[i] = read_w(w_base, (from) + unit / (TN / 4), first_column + unit % (TN / 4) * 4);                        \
-  }
+    [[unroll]] for (int j = 0; j < 4; j++)                                                                             \
+        tiles[(to) + (a_k + j) * A_LINE + (a_row + i * A_DOWN) / 4][(a_row + i * A_DOWN) % 4] = a_next[i][j];          \
+  WRITE_W(to)
 
 // TK columns of x with as many rows of w, unrolled so far that loads of shared memory run ahead. X: four rows of x.
-#define ADD_STEP(X)                                                                                                    \
+#define ADD_STEP(from, X)                                                                                              \
   for (uint four = 0u; four < TK; four += 4u)                                                                          \
     [[unroll]] for (uint s = 0u; s < 4u; s++) {                                                                        \
       vec4 a[RM / 4], b[RN / 4];                                                                                       \
       [[unroll]] for (int i = 0; i < RM / 4; i++) a[i] = X;                                                            \
-      [[unroll]] for (int j = 0; j < RN / 4; j++) b[j] = tiles[bs + (four + s) * B_LINE + j * (TN / RN) + tx];         \
+      [[unroll]] for (int j = 0; j < RN / 4; j++)                                                                      \
+        b[j] = tiles[(from) + TK * A_LINE + (four + s) * B_LINE + j * (TN / RN) + tx];                                 \
       [[unroll]] for (int i = 0; i < RM; i++)                                                                          \
         [[unroll]] for (int j = 0; j < RN / 4; j++) sums[i][j] = fma(vec4(a[i / 4][i % 4]), b[j], sums[i][j]);         \
     }
-#define WRITE_W                                                                                                        \
-  [[unroll]] for (int i = 0; i < B_EACH; i++) {                                                                        \
-    const uint unit = t + i * THREADS;                                                                                 \
-    if (B_UNITS % THREADS == 0 || unit < B_UNITS) tiles[bs + unit] = b_next[i];                                        \
-  }
+#define ADD_TILES(from) ADD_STEP(from, tiles[(from) + (four + s) * A_LINE + i * (TM / RM) + ty])
 
-  READ_X(begin + slice * TK)
-  READ_W(begin + slice * TK)
-  for (uint at = begin; at < end; at += SLICES * TK) {
-    [[unroll]] for (int i = 0; i < A_EACH; i++)
-      if (A_UNITS % THREADS == 0 || t + i * THREADS < A_UNITS)
-        [[unroll]] for (int j = 0; j < 4; j++)
-            tiles[as + (a_k[i] + j) * A_LINE + a_rows[i]] = vec4(a_next[i][0][j], a_next[i][1][j], a_next[i][2][j], a_next[i][3][j]);
-    WRITE_W
+  const uint step = SLICES * TK, first = begin + slice * TK;
+  READ(first)
+#if BUFFERS == 1
+  for (uint at = 0u; begin + at < end; at += step) {
+    WRITE(own)
     barrier();
-    // Unconditionally: beyond the end nothing counts, and behind a branch fewer loads would run ahead.
-    READ_X(at + (SLICES + slice) * TK)
-    READ_W(at + (SLICES + slice) * TK)
-    ADD_STEP(tiles[as + (four + s) * A_LINE + i * (TM / RM) + ty])
+    READ(first + at + step)
+    ADD_TILES(own)
     barrier();
-  }
-
-#if SLICES > 1
-  // All slices' sums, [slice][row][column / 4]; then each thread finishes one vector of the tile.
-  [[unroll]] for (int i = 0; i < RM; i++)
-    [[unroll]] for (int j = 0; j < RN / 4; j++)
-      tiles[(slice * TM + (i / 4 * (TM / RM) + ty) * 4 + i % 4) * (TN / 4) + j * (TN / RN) + tx] = sums[i][j];
-  barrier();
-  const uint one = gl_LocalInvocationID.x, row = first_row + one / (TN / 4), column = first_column + one % (TN / 4) * 4;
-  vec4 sum = tiles[one];
-  [[unroll]] for (uint other = 1u; other < SLICES; other++) sum += tiles[other * (TM * TN / 4) + one];
-  if (row >= m) return;
-  if (splits > 1u) {
-    write_part(split, matrix, row, column, sum);
-  } else {
-    write_y(matrix * y_batch, row, column, sum);
   }
 #else
-#define ROW(i) (first_row + ((i) / 4 * (TM / RM) + ty) * 4 + (i) % 4)
-// A thread's results from a tile that begins at `column`. The long activations go through a loop, whose array lies in memory, the
-// sums in registers.
-#define WRITE_TILE(column)                                                                                             \
-  if (act <= ACT_RELU) {                                                                                               \
-    [[unroll]] for (int i = 0; i < RM; i++)                                                                            \
-      [[unroll]] for (int j = 0; j < RN / 4; j++)                                                                      \
-        if (ROW(i) < m) write_y(matrix * y_batch, ROW(i), (column) + (j * (TN / RN) + tx) * 4, sums[i][j]);            \
-  } else {                                                                                                             \
-    vec4 results[RM * RN / 4];                                                                                         \
-    [[unroll]] for (int i = 0; i < RM; i++)                                                                            \
-      [[unroll]] for (int j = 0; j < RN / 4; j++) results[i * (RN / 4) + j] = sums[i][j];                              \
-    for (uint i = 0u; i < RM; i++)                                                                                     \
-      for (uint j = 0u; j < RN / 4; j++)                                                                               \
-        if (ROW(i) < m)                                                                                                \
-          write_y_by(matrix * y_batch, ROW(i), (column) + (j * (TN / RN) + tx) * 4, results[i * (RN / 4) + j]);        \
+  WRITE(own)
+  barrier();
+  for (uint at = 0u; begin + at < end; at += 2u * step) { // two steps, so that either tile's place is a constant
+    READ(first + at + step)
+    ADD_TILES(own)
+    WRITE(own + TILES)
+    barrier();
+    READ(first + at + 2u * step)
+    ADD_TILES(own + TILES)
+    WRITE(own)
+    barrier();
   }
+#endif
+
+// The threads' sums through shared memory, 4 x 4 of each at a time, [slice][row][column / 4], so that long runs are written
+// and the activation's code is there once; a tile that begins at `column`.
+#define WRITE_TILE(column)                                                                                             \
+  [[unroll]] for (int i = 0; i < RM / 4; i++)                                                                          \
+    [[unroll]] for (int j = 0; j < RN / 4; j++) {                                                                      \
+      barrier();                                                                                                       \
+      [[unroll]] for (int r = 0; r < 4; r++)                                                                           \
+        tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[i * 4 + r][j];                                      \
+      barrier();                                                                                                       \
+      for (uint v = gl_LocalInvocationID.x; v < PART; v += SLICES * THREADS)                                           \
+        finish(v, matrix, split, first_row + i * PART_ROWS + v / PART_LINE,                                            \
+               (column) + (j * PART_LINE + v % PART_LINE) * 4);                                                        \
+    }
 
 #ifdef PAIR
   const vec4 before = (flags & 4u) != 0u && tx * 4u < n ? vec4(first_bias[tx]) : vec4(0.0);
@@ -317,25 +312,17 @@ void main() {
     [[unroll]] for (int i = 0; i < RM; i++) sums[i][0] = vec4(0.0);
     for (uint at = 0u; at < n; at += TK) {
       [[unroll]] for (int i = 0; i < B_EACH; i++) {
-        const uint unit = t + i * THREADS, row = at + unit / (TN / 4), from = column + unit % (TN / 4) * 4;
-        b_next[i] = vec4(0.0);
-        if (unit < B_UNITS && row < n && from < w2_row) b_next[i] = vec4(w2[(row * w2_row + from) >> 2]);
+        const uint row = at + b_k + i * B_DOWN, from = column + t % (TN / 4) * 4;
+        b_next[i] = row < n && from < w2_row ? vec4(w2[(row * w2_row + from) >> 2]) : vec4(0.0);
       }
       barrier(); // `middle` is whole; the last step's tile has been read
-      WRITE_W
+      WRITE_W(0)
       barrier();
-      ADD_STEP(middle[(at + four + s) * A_LINE + i * (TM / RM) + ty])
+      ADD_STEP(0, middle[(at + four + s) * A_LINE + i * (TM / RM) + ty])
     }
     WRITE_TILE(column)
   }
 #else
-  if (splits > 1u) {
-    [[unroll]] for (int i = 0; i < RM; i++)
-      [[unroll]] for (int j = 0; j < RN / 4; j++)
-        if (ROW(i) < m) write_part(split, matrix, ROW(i), first_column + (j * (TN / RN) + tx) * 4, sums[i][j]);
-  } else {
-    WRITE_TILE(first_column)
-  }
-#endif
+  WRITE_TILE(first_column)
 #endif
 }
