@@ -14,7 +14,7 @@ typedef struct tile {
 } tile;
 static const tile tiles[] = {
     {32, 64, RG_SHADER_attention_32}, {64, 64, RG_SHADER_attention_64}, {128, 32, RG_SHADER_attention_128}};
-static const tile tiles_few[] = {{32, 16, RG_SHADER_attention_32_few}, {64, 16, RG_SHADER_attention_64_few}};
+static const tile tiles_few[] = {{32, 8, RG_SHADER_attention_32_few}, {64, 8, RG_SHADER_attention_64_few}};
 static const tile tile_any = {128, 32, RG_SHADER_attention_s};
 
 typedef struct push {

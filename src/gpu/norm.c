@@ -67,6 +67,32 @@ static bool is_float(const rg_gpu_prepare *prepare) {
 
 /* ---- layer norms ---- */
 
+/* Of shaders/layer_norm.comp, for short rows: threads of a group, vectors that a thread keeps, threads of a row. */
+#define GROUP_THREADS 64
+#define HELD          8
+#define LANES_MOST    32
+
+static bool has_vector_rows(const push *p) {
+  return p->rows.axis % 4 == 0 && p->rows.axis / 4 <= HELD * LANES_MOST && !(p->flags & (WRITE_MEAN | WRITE_INVERSE));
+}
+
+static rango_status add_vector_rows(rg_gpu_prepare *prepare, const push *p) {
+  const uint32_t vectors = p->rows.axis / 4;
+  uint32_t lanes = 8; /* half of what they may keep, where rows are short */
+  while (lanes < LANES_MOST && lanes * HELD / 2 < vectors) lanes *= 2;
+  const uint32_t words[] = {p->rows.rows, vectors, lanes, p->kind, p->flags};
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, RG_SHADER_layer_norm));
+  RG_TRY(rg_gpu_operand_of(prepare, 0, &task->operands[0]));
+  RG_TRY(rg_gpu_operand_of(prepare, 1, &task->operands[1]));
+  if (p->flags & HAS_BIAS) RG_TRY(rg_gpu_operand_of(prepare, 2, &task->operands[2]));
+  task->operands[3] = rg_gpu_out(0);
+  memcpy(task->push, words, sizeof words);
+  memcpy(task->push + sizeof words / sizeof *words, &p->epsilon, sizeof p->epsilon);
+  if (!rg_gpu_groups(prepare, task, p->rows.rows, GROUP_THREADS / lanes)) prepare->task_count = 0;
+  prepare->in_place = !prepare->inputs[0]->constant;
+  return RANGO_OK;
+}
+
 static rango_status prepare_layer(rg_gpu_prepare *prepare) {
   const rg_node *node = prepare->node;
   const rg_fact *x = prepare->inputs[0], *bias = prepare->input_count > 2 ? prepare->inputs[2] : NULL;
@@ -83,7 +109,7 @@ static rango_status prepare_layer(rg_gpu_prepare *prepare) {
   if (bias) p.flags |= HAS_BIAS;
   if (prepare->output_count > 1 && prepare->outputs[1]) p.flags |= WRITE_MEAN;
   if (prepare->output_count > 2 && prepare->outputs[2]) p.flags |= WRITE_INVERSE;
-  return add_task(prepare, &p);
+  return has_vector_rows(&p) ? add_vector_rows(prepare, &p) : add_task(prepare, &p);
 }
 
 /* ---- images: batch, instance, group ---- */

@@ -18,15 +18,15 @@ typedef struct tile {
 } tile;
 
 static const tile tiles[] = {
-    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 8, 0.77, 0.75},
+    {RG_SHADER_product_128, -1, RG_SHADER_conv_128, -1, -1, 128, 128, 8, 0.90, 0.74},
     {RG_SHADER_product_64, RG_SHADER_product_64_s, RG_SHADER_conv_64, RG_SHADER_conv_64_g, RG_SHADER_conv_64_s, 64, 64,
-     16, 0.95, 0.53},
-    {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 1.02, 0.76},
-    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 1.09, 0.54},
+     8, 0.65, 0.215},
+    {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 0.68, 0.76},
+    {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 0.47, 0.50},
 };
 
 /* What k in parts costs beside: another dispatch, and bytes written and read. */
-#define SUM_MICROSECONDS 4.0
+#define SUM_MICROSECONDS 4.5
 #define SUM_BYTES        2e6 /* a microsecond */
 
 #define SPLITS_MOST 64
@@ -221,7 +221,7 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
 static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
                         const tile **chosen) {
   static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53};
-  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 16, 0.95, 0.53};
+  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 8, 0.65, 0.215};
   const tile *t = first->n <= narrow.columns ? &narrow : &wide;
   const int64_t units = rg_gpu_units(prepare);
   const bool aligned = is_multiple(first->n, second->n, second->y_row, second->w_row);
@@ -239,7 +239,7 @@ double rg_gpu_pair_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *fir
   if (!is_countable(first) || !is_countable(second)) return INFINITY;
   if (fused_shader(prepare, first, second, &t) < 0)
     return rg_gpu_product_cost(prepare, first) + rg_gpu_product_cost(prepare, second);
-  const int64_t units = prepare->device->info.units ? prepare->device->info.units : UNITS_USUAL;
+  const int64_t units = rg_gpu_units(prepare);
   const int64_t steps = (first->k + t->depth - 1) / t->depth +
                         (second->n + t->columns - 1) / t->columns * ((first->n + t->depth - 1) / t->depth);
   const int64_t groups = (first->m + t->rows - 1) / t->rows;

@@ -7,8 +7,8 @@
 
 /* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the steps
  * read and write. */
-#define TASK_MICROSECONDS 4.0
-#define MEMORY_BYTES      2e6 /* a microsecond */
+#define TASK_MICROSECONDS 5.0
+#define MEMORY_BYTES      2.4e6 /* a microsecond */
 
 /* Pieces are as many as keep transformed windows and products at so many bytes each, or as a node has tasks for. */
 #define PIECE_BYTES ((size_t)128 << 20)

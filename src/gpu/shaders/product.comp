@@ -289,18 +289,20 @@ void main() {
 #endif
 
 // The threads' sums through shared memory, 4 x 4 of each at a time, [slice][row][column / 4], so that long runs are written
-// and the activation's code is there once; a tile that begins at `column`.
+// and the activation's code is there once; a tile that begins at `column`. Which sums is asked for by constants: a number
+// that isn't one would put them all into memory.
 #define WRITE_TILE(column)                                                                                             \
-  [[unroll]] for (int i = 0; i < RM / 4; i++)                                                                          \
-    [[unroll]] for (int j = 0; j < RN / 4; j++) {                                                                      \
-      barrier();                                                                                                       \
-      [[unroll]] for (int r = 0; r < 4; r++)                                                                           \
-        tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[i * 4 + r][j];                                      \
-      barrier();                                                                                                       \
-      for (uint v = gl_LocalInvocationID.x; v < PART; v += SLICES * THREADS)                                           \
-        finish(v, matrix, split, first_row + i * PART_ROWS + v / PART_LINE,                                            \
-               (column) + (j * PART_LINE + v % PART_LINE) * 4);                                                        \
-    }
+  for (uint part = 0u; part < RM / 4 * (RN / 4); part++) {                                                             \
+    barrier();                                                                                                         \
+    [[unroll]] for (int s = 0; s < RM / 4 * (RN / 4); s++)                                                             \
+      if (part == s)                                                                                                   \
+        [[unroll]] for (int r = 0; r < 4; r++)                                                                         \
+          tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[s / (RN / 4) * 4 + r][s % (RN / 4)];              \
+    barrier();                                                                                                         \
+    for (uint v = gl_LocalInvocationID.x; v < PART; v += SLICES * THREADS)                                             \
+      finish(v, matrix, split, first_row + part / (RN / 4) * PART_ROWS + v / PART_LINE,                                \
+             (column) + (part % (RN / 4) * PART_LINE + v % PART_LINE) * 4);                                            \
+  }
 
 #ifdef PAIR
   const vec4 before = (flags & 4u) != 0u && tx * 4u < n ? vec4(first_bias[tx]) : vec4(0.0);
