@@ -27,7 +27,7 @@ static const tile tiles[] = {
 
 /* What k in parts costs beside: another dispatch, and bytes written and read. */
 #define SUM_MICROSECONDS 4.5
-#define SUM_BYTES        2e6 /* a microsecond */
+#define SUM_BYTES        15e3 /* a microsecond and multiprocessor */
 
 #define SPLITS_MOST 64
 
@@ -63,7 +63,8 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
   const int64_t most = (groups + units - 1) / units; /* that one multiprocessor gets */
   const double share = most > 8 ? (double)groups / (double)units : (double)most;
   double cost = (double)each * (t->alone > share * t->busy ? t->alone : share * t->busy);
-  if (splits > 1) cost += SUM_MICROSECONDS + 8.0 * (double)(p->m * p->n * p->matrices * splits) / SUM_BYTES;
+  if (splits > 1)
+    cost += SUM_MICROSECONDS + 8.0 * (double)(p->m * p->n * p->matrices * splits) / (SUM_BYTES * (double)units);
   if (best->tile && cost >= best->cost) return;
   *best = (choice){.tile = t, .shader = shader, .splits = splits, .split_k = each * t->depth, .cost = cost};
 }

@@ -8,7 +8,7 @@
 /* What is weighed against the direct product (rg_gpu_product_cost): a transform's dispatch, and bytes that the steps
  * read and write. */
 #define TASK_MICROSECONDS 5.0
-#define MEMORY_BYTES      2.4e6 /* a microsecond */
+#define MEMORY_BYTES      18e3 /* a microsecond and multiprocessor */
 
 /* Pieces are as many as keep transformed windows and products at so many bytes each, or as a node has tasks for. */
 #define PIECE_BYTES ((size_t)128 << 20)
@@ -79,9 +79,10 @@ static double cost_of(const rg_gpu_prepare *prepare, const plan *p) {
   const double windows = sizeof(float) * (double)p->points * channels;
   const double images = sizeof(float) * (double)(p->tile * p->tile) * channels;
   const double weights = sizeof(float) * (double)(p->points * product.w_matrix);
-  const double transform = (windows + images) / MEMORY_BYTES + 2.0 * TASK_MICROSECONDS;
+  const double bytes = MEMORY_BYTES * (double)rg_gpu_units(prepare); /* a microsecond */
+  const double transform = (windows + images) / bytes + 2.0 * TASK_MICROSECONDS;
   /* Products of few channels or tiles wait for memory. */
-  const double multiply = fmax(rg_gpu_product_cost(prepare, &product), (windows + weights) / MEMORY_BYTES);
+  const double multiply = fmax(rg_gpu_product_cost(prepare, &product), (windows + weights) / bytes);
   return (double)p->pieces * (transform + multiply);
 }
 
