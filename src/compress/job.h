@@ -62,6 +62,19 @@ rango_status rg_measure_memory(const rango_model *model, const rango_dataset *da
 rg_cost rg_site_cost(const rg_job *job, const rg_site *site, rg_form form, int64_t rank, int64_t rank2);
 rango_status rg_tables_create(rg_job *job);
 
+/* ---- secant.c ---- */
+/* Prices between which the next network is looked for. */
+typedef struct rg_bracket {
+  double cheapest, dense;       /* all that there are: the first low and high */
+  double low, high;             /* of networks beyond the budget and within it */
+  double low_share, high_share; /* of the budget that these use; INFINITY and 0 where none was measured */
+  double closest;               /* to the budget that a network came */
+} rg_bracket;
+
+/* A price strictly between where nearly all of the budget is taken to be used: what is lost is a power of the price,
+ * through both networks or through the one that was measured. */
+double rg_bracket_next(const rg_bracket *b);
+
 /* ---- search.c ---- */
 typedef struct rg_trial {
   rango_model *model;

@@ -5,20 +5,13 @@
 #include "compress/method.h"
 
 /* What a network loses doesn't grow evenly with what is removed. Where a try is quick: first the cheapest price of a
- * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise a secant search:
- * what is lost is taken to be a power of the price, between the closest networks on both sides of the budget. */
+ * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise a secant search. */
 #define QUICK_MACS   5e11 /* of the original on the rows that a try runs on */
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
 #define SCALE_PROBES 5    /* bisections between two of the scale */
 #define PROBES       5    /* networks that a secant search looks at */
-#define FIRST_PRICE  0.3  /* of the dense price */
-#define POWER        2.5  /* of the price that what is lost falls with, until two networks say it */
-#define AIM          0.95 /* share of the budget that the next network is meant to use */
 #define ENOUGH       0.9  /* a network that uses this share is not far from the best */
-#define FARTHEST     1.8  /* between one network's price and the next, where no other one bounds it */
-#define PART_LEAST   0.2  /* of the way between two networks, on a logarithmic scale */
-#define SHARE_LEAST  0.3  /* of the budget: a network that uses less says little about where all of it is used */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -104,14 +97,8 @@ static rango_status nothing_within(const rg_job *job, double closest) {
           what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
 }
 
-/* Prices between which the next network is looked for; the share of the budget that their networks use, INFINITY and 0
- * where none was measured; and how close to the budget one came. */
-typedef struct bracket {
-  double low, high, low_share, high_share, closest;
-} bracket;
-
 /* Tries a price; *kept when its network keeps the budget and becomes the best. */
-static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best, bool *kept) {
+static rango_status probe(rg_job *job, double limit, rg_bracket *b, rg_trial *best, bool *kept) {
   rg_trial trial;
   bool fits;
   RG_TRY(try_price(job, limit, &trial, &fits));
@@ -133,7 +120,7 @@ static rango_status probe(rg_job *job, double limit, bracket *b, rg_trial *best,
   return RANGO_OK;
 }
 
-static rango_status bisect(rg_job *job, bracket *b, rg_trial *best) {
+static rango_status bisect(rg_job *job, rg_bracket *b, rg_trial *best) {
   double dense = rg_dense_price(job), first = job->low, part = (job->high - job->low) / SCALE_PROBES;
   for (int i = 0; i < SCALE_PROBES && b->high - b->low > 1e-4 * dense; i++) {
     bool kept;
@@ -143,32 +130,17 @@ static rango_status bisect(rg_job *job, bracket *b, rg_trial *best) {
   return RANGO_OK;
 }
 
-/* Where AIM of the budget is taken to be used: between two networks by interpolation, from one by POWER. */
-static double next_price(const bracket *b, double cheapest, double dense) {
-  double share = fmax(b->high_share, SHARE_LEAST), price = FIRST_PRICE * dense;
-  bool below = b->low > cheapest, above = b->high < dense; /* was one measured? */
-  if (below && above) {
-    double part = log(AIM / share) / log(b->low_share / share);
-    price = b->high * pow(b->low / b->high, fmin(fmax(part, PART_LEAST), 1 - PART_LEAST));
-  } else if (above) {
-    price = b->high * fmax(pow(share / AIM, 1 / POWER), 1 / FARTHEST);
-  } else if (below) {
-    price = b->low * fmin(pow(b->low_share / AIM, 1 / POWER), FARTHEST);
-  }
-  return price > b->low && price < b->high ? price : 0.5 * (b->low + b->high);
-}
-
-static rango_status close_in(rg_job *job, bracket *b, rg_trial *best) {
-  double cheapest = b->low, dense = b->high, first = job->low, part = (job->high - job->low) / PROBES;
-  for (int i = 0; i < PROBES && b->high - b->low > 1e-4 * dense && b->high_share < ENOUGH; i++) {
+static rango_status close_in(rg_job *job, rg_bracket *b, rg_trial *best) {
+  double first = job->low, part = (job->high - job->low) / PROBES;
+  for (int i = 0; i < PROBES && b->high - b->low > 1e-4 * b->dense && b->high_share < ENOUGH; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, next_price(b, cheapest, dense), b, best, &kept));
+    RG_TRY(probe(job, rg_bracket_next(b), b, best, &kept));
   }
   return RANGO_OK;
 }
 
-static rango_status climb(rg_job *job, bracket *b, rg_trial *best) {
+static rango_status climb(rg_job *job, rg_bracket *b, rg_trial *best) {
   double dense = rg_dense_price(job), price = fmax(SCALE_LEAST * dense, b->low * sqrt(SCALE)), first = job->low;
   double steps = price < dense ? log(dense / price) / log(SCALE) + 1 : 1, part = (job->high - job->low) / steps;
   bool kept = false;
@@ -186,7 +158,8 @@ static bool is_quick(const rg_job *job) {
 
 static rango_status search_metric(rg_job *job, rg_trial *best) {
   double low = job->low, high = job->high, middle = 0.5 * (low + high);
-  bracket b = {.low = rg_cheapest_price(job), .high = rg_dense_price(job), .low_share = INFINITY, .closest = INFINITY};
+  double cheapest = rg_cheapest_price(job), dense = rg_dense_price(job);
+  rg_bracket b = {cheapest, dense, .low = cheapest, .high = dense, .low_share = INFINITY, .closest = INFINITY};
   rango_status status = RANGO_OK;
   if (is_quick(job)) {
     rg_job_stage(job, low, middle);

@@ -1,0 +1,25 @@
+/* A secant search on logarithmic scales for the price that uses the budget. */
+#include <math.h>
+
+#include "compress/job.h"
+
+#define FIRST_PRICE 0.3  /* of the dense price */
+#define POWER       2.5  /* of the price that what is lost falls with, until two networks say it */
+#define AIM         0.95 /* share of the budget that the next network is meant to use */
+#define FARTHEST    1.8  /* between one network's price and the next, where no other one bounds it */
+#define PART_LEAST  0.2  /* of the way between two networks */
+#define SHARE_LEAST 0.3  /* of the budget: a network that uses less says little about where all of it is used */
+
+double rg_bracket_next(const rg_bracket *b) {
+  double share = fmax(b->high_share, SHARE_LEAST), price = FIRST_PRICE * b->dense;
+  bool below = b->low > b->cheapest, above = b->high < b->dense; /* was one measured? */
+  if (below && above) {
+    double part = log(AIM / share) / log(b->low_share / share);
+    price = b->high * pow(b->low / b->high, fmin(fmax(part, PART_LEAST), 1 - PART_LEAST));
+  } else if (above) {
+    price = b->high * fmax(pow(share / AIM, 1 / POWER), 1 / FARTHEST);
+  } else if (below) {
+    price = b->low * fmin(pow(b->low_share / AIM, 1 / POWER), FARTHEST);
+  }
+  return price > b->low && price < b->high ? price : 0.5 * (b->low + b->high);
+}
