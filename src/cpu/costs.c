@@ -94,9 +94,10 @@ static double winograd_seconds(const rg_costs *costs, const rg_cost_query *query
   const double points = winograd_points(query, m);
   const double tiles = (double)query->rows * ceil((double)query->height / tall) * ceil((double)query->width / wide);
   const double bytes = 4.0 * points * in * out, windows = 4.0 * points * in; /* of the weights; of a tile */
-  const double block = fmin(out > tiles ? tiles : tiles / threads, RG_WINOGRAD_BLOCK_MIN);
-  const double read =
-      1e-9 * bytes / (bytes <= costs->l2_bytes ? costs->rates.gbytes_cache : memory_gbytes(costs, query));
+  const bool few = bytes <= costs->l2_bytes;
+  const bool apart = rg_winograd_divides_channels(tiles, out, few, threads, costs->mr);
+  const double block = fmin(apart ? tiles : tiles / threads, RG_WINOGRAD_BLOCK_MIN);
+  const double read = 1e-9 * bytes / (few ? costs->rates.gbytes_cache : memory_gbytes(costs, query));
   const double again = block * windows > CACHE_SHARE * costs->l2_bytes
                            ? 1e-9 * tiles * windows * ceil(out / costs->nr) / costs->rates.gbytes_cache
                            : 0.0;

@@ -1,8 +1,7 @@
 /*
  * See winograd.h. Tiles are taken in blocks: their windows are transformed once, then multiplied and transformed back a
- * panel of output channels at a time, so that what lies between stays in the cache. Threads divide what is larger: the
- * tiles, or, where the weights are, the output channels; each then transforms all windows, and reads its own weights
- * alone. They never wait for each other.
+ * panel of output channels at a time, so that what lies between stays in the cache. Threads divide the tiles, or, where
+ * weights are far larger than windows, the output channels. They never wait for each other.
  */
 #include "cpu/winograd.h"
 
@@ -221,7 +220,10 @@ static rango_status cut(rg_winograd *s, size_t threads) {
   const size_t room = l2 / 2 / (s->points * in * sizeof(float)) / s->kernels->mr * s->kernels->mr;
   const size_t most = room > RG_WINOGRAD_BLOCK_MIN ? room : RG_WINOGRAD_BLOCK_MIN;
   const size_t gaps = 2 * s->points * GAP * sizeof(float);
-  s->panel_parts = out > s->tiles ? rg_min_size(threads, panels) : 1;
+  const bool few = s->matrices * in * out * sizeof(float) <= l2;
+  const bool channels =
+      rg_winograd_divides_channels((double)s->tiles, (double)out, few, (double)threads, (double)s->kernels->mr);
+  s->panel_parts = channels ? rg_min_size(threads, panels) : 1;
   s->tile_parts = rg_min_size(threads / s->panel_parts, s->tiles);
   const size_t own = rg_ceil_div(s->tiles, s->tile_parts);
   s->block = rg_ceil_div(own, rg_ceil_div(own, most));

@@ -13,6 +13,12 @@
 /* Tiles of a block: their transformed windows take half of the second-level cache, but there are at least so many that
  * weights, read once a block, cost little beside the multiply-adds. */
 #define RG_WINOGRAD_BLOCK_MIN 32
+/* Whether threads divide the output channels, not the tiles: each then transforms all windows but reads its own weights
+ * alone. A window's transform takes about as long as reading one channel's weights from memory, or four channels' where
+ * the second-level cache could hold all (`few`); and tiles should fill the rows of register tiles. */
+static inline bool rg_winograd_divides_channels(double tiles, double out, bool few, double threads, double mr) {
+  return out > tiles && (!few || out > 4.0 * tiles || tiles < mr * threads);
+}
 
 typedef struct rg_winograd rg_winograd;
 
