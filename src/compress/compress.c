@@ -227,6 +227,9 @@ rango_status rg_job_prepare_model(rg_job *job, const rango_dataset *data) {
   RG_TRY(rg_canonical_copy(job->original, &job->model));
   RG_TRY(rg_count_model(job->model, data, &job->canonical_params, &job->canonical_macs));
   if (job->method->sequential || job->options->stats) RG_TRY(rg_merge_products(job->model, &job->merged));
+  RG_FAIL_IF(!job->method->sequential && job->merged.count, RANGO_ERROR_ARGUMENT,
+             "statistics take products of one input for one layer, which only the methods fisher and sequential do: "
+             "leave them out");
   RG_TRY(rg_sites_find(job->model, &job->sites));
   for (size_t i = 0; i < job->sites.count; i++)
     job->sites.items[i].merged = rg_is_merged(&job->merged, job->sites.items[i].node);

@@ -31,7 +31,8 @@ static int64_t slices_of(const rg_value *value) {
 
 /* [..., parts, a, b]: as many as the size from whose axis on the numbers are one row of the layer's outputs. */
 static int64_t reshaped(const rg_node *node, int64_t outputs) {
-  const rango_tensor *shape = node->inputs[1] ? rg_value_constant(node->inputs[1]) : NULL;
+  const rg_value *wanted = node->input_count > 1 ? node->inputs[1] : NULL; /* an attribute before opset 5 */
+  const rango_tensor *shape = wanted ? rg_value_constant(wanted) : NULL;
   if (!shape || shape->type != RANGO_INT64) return 1;
   const int64_t *dims = shape->data;
   int64_t behind = 1;
