@@ -51,6 +51,7 @@ static void add_gpu(const char *device, const rango_gpu_info *info, void *list) 
   json_add(gpu, "unified", cJSON_CreateBool(info->unified));
   json_add(gpu, "half", cJSON_CreateBool(info->half));
   json_add(gpu, "timestamps", cJSON_CreateBool(info->timestamps));
+  json_add(gpu, "tuned", cJSON_CreateBool(info->tuned));
   json_integer(gpu, "memory_bytes", (int64_t)info->memory_bytes);
   json_integer(gpu, "binding_bytes", (int64_t)info->binding_bytes);
   for (int i = 0; i < 3; i++) json_integer(axes, NULL, info->group_count[i]);
@@ -98,6 +99,7 @@ static void print_gpu(const char *device, const rango_gpu_info *info, void *user
   printf("  %-14s %u threads, %s shared; %u x %u x %u at once\n", "groups", info->group_threads,
          text_bytes(info->shared_bytes), info->group_count[0], info->group_count[1], info->group_count[2]);
   print_line("float16", info->half ? "yes" : "no");
+  print_line("tuned", info->tuned ? "yes" : info->timestamps ? "no: see 'rango tune --device'" : "no");
 }
 
 int command_devices(int count, char **arguments) {

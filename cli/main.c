@@ -53,8 +53,12 @@ const command commands[] = {
      "the\n"
      "whole batch; memory is what the row's process grew by over an empty one, inputs excluded.",
      "rango bench classifier.onnx --compressed smaller.onnx --threads 1", command_bench},
-    {"tune", "measures this machine's costs, for compress --costs", "[-o FILE] [--threads N]", NULL,
-     "rango tune -o costs.json", command_tune},
+    {"tune", "measures this machine's costs, for compress --costs, or a GPU's tiles",
+     "[-o FILE] [--threads N] | --device DEVICE",
+     "With --device, what each tile of matrix products takes on that GPU is measured and kept in the cache folder, "
+     "for\n"
+     "this kind of device and driver: networks run there by it from then on, until the file is removed.",
+     "rango tune -o costs.json\n  rango tune --device vulkan", command_tune},
     {"manifold", "intrinsic dimension of data, without a model; projects it to few coordinates",
      "X.npy [--project N [--method pca|whitney] -o Y.npy]",
      "Rows are samples; what follows the first axis is flattened. --project takes the leading principal components, "

@@ -339,6 +339,7 @@ typedef struct rango_gpu_info {
   bool unified;            /* its memory is the CPU's */
   bool half;               /* can hold float16: rango_session_options.gpu_half */
   bool timestamps;         /* rango_session_profile tells the GPU's own times */
+  bool tuned;              /* rango_gpu_tune has measured it: sessions choose by that */
   size_t memory_bytes;     /* of its own */
   size_t binding_bytes;    /* largest tensor that a shader sees; the CPU runs nodes with larger ones */
   uint32_t group_count[3]; /* most thread groups of a launch, by axis */
@@ -352,6 +353,31 @@ typedef struct rango_gpu_info {
 RANGO_API rango_status rango_gpu_count(rango_device kind, int *out);
 /* Device `index` of them, real GPUs before software. */
 RANGO_API rango_status rango_gpu_get_info(rango_device kind, int index, rango_gpu_info *out);
+
+/* A tile that the GPU computes matrix products and convolutions by: rows x columns results, of a pair's first product
+ * where a low-rank pair is one. Microseconds for `depth` terms of each: of a tile that has its multiprocessor for
+ * itself, and of one of many; what matters is how tiles compare. */
+typedef struct rango_gpu_tile {
+  const char *name;
+  bool pair;
+  int rows, columns, depth;
+  double alone_us, busy_us;
+  double alone_us_before, busy_us_before; /* what was chosen by until now */
+} rango_gpu_tile;
+
+typedef struct rango_gpu_tuning {
+  size_t struct_size; /* sizeof(rango_gpu_tuning), set by the caller */
+  char file[512];     /* that holds it */
+  size_t tile_count;
+  rango_gpu_tile tiles[16];
+} rango_gpu_tuning;
+
+/* Measures the tiles on the device, which should be idle, for seconds, and keeps the result in the user's cache folder
+ * (`file`), one for each kind of device and driver. Devices opened from then on choose tiles, parts and Winograd's
+ * method by it; remove the file to return to the built-in figures. A file that is damaged or of another version of the
+ * tiles is ignored. Devices that sessions of this process hold stay as they are. RANGO_ERROR_UNSUPPORTED: the device
+ * has no timestamps. */
+RANGO_API rango_status rango_gpu_tune(rango_device kind, int index, rango_gpu_tuning *out);
 
 /* Counts the energy that a device takes, whoever uses it: the CPU's packages by Linux's RAPL counters (often for root
  * alone), an NVIDIA GPU by its driver, on macOS both by the system's powermetrics, for root. */

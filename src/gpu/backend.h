@@ -15,6 +15,7 @@
 #define RG_GPU_PUSH_MAX     32    /* 32-bit words of push constants: what every Vulkan device takes */
 #define RG_GPU_ALIGNMENT    256   /* of buffers' parts: no device asks for more */
 #define RG_GPU_SHARED_BYTES 32768 /* of memory that a group of threads shares, at most: Metal's bound */
+#define RG_GPU_TILES        6     /* that products are made of (product.c) */
 
 /* ---- shaders, made by the build from the folder shaders ---- */
 
@@ -58,14 +59,23 @@ typedef struct rg_gpu_info {
   uint32_t shared_bytes;
   uint32_t units; /* multiprocessors or cores, where the driver tells; 0: unknown */
   bool timestamps;
-  uint8_t uuid[16]; /* the driver's, zeros: none; the maker's other libraries know the device by it */
+  uint8_t uuid[16];    /* the driver's, zeros: none; the maker's other libraries know the device by it */
+  char cache_name[80]; /* of files that are kept for devices of this kind with this driver (cache.h) */
 } rg_gpu_info;
+
+/* Microseconds that a step of a tile takes a group that has its multiprocessor for itself, and one of many: with g
+ * groups on each, a step of all of them takes g * busy. */
+typedef struct rg_gpu_rate {
+  double alone, busy;
+} rg_gpu_rate;
 
 /* Backends embed it as their first member. */
 typedef struct rg_gpu_device {
   const rg_gpu_backend *backend;
   int index;
   rg_gpu_info info;
+  bool tuned; /* set with what follows by who opens devices (device.c): a file holds its rates */
+  rg_gpu_rate rates[RG_GPU_TILES];
 } rg_gpu_device;
 
 /* ---- buffers ---- */

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "gpu/families.h"
+#include "gpu/rates.h"
 #include "gpu/record.h"
+#include "gpu/tune.h"
 #include "gpu/weights.h"
 
 #ifdef RANGO_VULKAN
@@ -54,6 +56,7 @@ static rango_status open_locked(const rg_gpu_backend *backend, int index, rg_gpu
              "there is no device %s:%d: this machine has %s:0 to %s:%d", backend->name, index, backend->name,
              backend->name, count - 1);
   RG_TRY(backend->open(index, out));
+  (*out)->tuned = rg_gpu_rates_read(&(*out)->info, (*out)->rates);
   opened[room].device = *out;
   opened[room].references = 1;
   return RANGO_OK;
@@ -79,11 +82,26 @@ static void close_device(rg_gpu_device *device) {
   pthread_mutex_unlock(&lock);
 }
 
+static rango_status tune_device(const char *name, int index, rango_gpu_tuning *out) {
+  rg_gpu_device *device;
+  RG_TRY(open_device(name, index, &device));
+  const rango_status status = rg_gpu_tune(device, out);
+  close_device(device);
+  return status;
+}
+
+static bool is_tuned(const rg_gpu_info *info) {
+  rg_gpu_rate rates[RG_GPU_TILES];
+  return rg_gpu_rates_read(info, rates);
+}
+
 const rg_gpu_library *rg_gpu_library_get(void) {
   static const rg_gpu_library library = {.version = RG_GPU_LIBRARY_VERSION,
                                          .backend = find_backend,
                                          .open = open_device,
                                          .close = close_device,
+                                         .tune = tune_device,
+                                         .is_tuned = is_tuned,
                                          .weights_create = rg_gpu_weights_create,
                                          .weights_free = rg_gpu_weights_free,
                                          .weights_bytes = rg_gpu_weights_bytes,

@@ -92,7 +92,7 @@ typedef struct rg_gpu_recorder {
 
 /* ---- what librango asks of this library ---- */
 
-#define RG_GPU_LIBRARY_VERSION 1
+#define RG_GPU_LIBRARY_VERSION 2
 
 typedef struct rg_gpu_library {
   int version; /* RG_GPU_LIBRARY_VERSION */
@@ -101,6 +101,8 @@ typedef struct rg_gpu_library {
   /* A device shared by all who open it; the last one to close closes it. RANGO_ERROR_DEVICE names what is missing. */
   rango_status (*open)(const char *backend, int index, rg_gpu_device **out);
   void (*close)(rg_gpu_device *device);
+  rango_status (*tune)(const char *backend, int index, rango_gpu_tuning *out); /* as rango_gpu_tune */
+  bool (*is_tuned)(const rg_gpu_info *info);
   rango_status (*weights_create)(rg_gpu_device *device, rg_gpu_weights **out);
   void (*weights_free)(rg_gpu_weights *weights); /* all references must be released */
   size_t (*weights_bytes)(rg_gpu_weights *weights);

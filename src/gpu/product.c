@@ -23,7 +23,27 @@ static const tile tiles[] = {
      8, 0.65, 0.215},
     {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 0.68, 0.76},
     {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 0.47, 0.50},
+    /* of pairs */
+    {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53},
+    {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 8, 0.65, 0.215},
 };
+enum { PRODUCT_TILES = 4, PAIR_32 = PRODUCT_TILES, PAIR_64 };
+_Static_assert(sizeof tiles / sizeof *tiles == RG_GPU_TILES, "every tile has a place among a device's rates");
+
+rg_gpu_tile rg_gpu_tile_get(int index) {
+  const tile *t = &tiles[index];
+  return (rg_gpu_tile){.shader = t->dense,
+                       .rows = t->rows,
+                       .columns = t->columns,
+                       .depth = t->depth,
+                       .pair = index >= PRODUCT_TILES,
+                       .rate = {t->alone, t->busy}};
+}
+
+/* The device's own where it was tuned. */
+static rg_gpu_rate rate_of(const rg_gpu_prepare *prepare, const tile *t) {
+  return prepare->device->tuned ? prepare->device->rates[t - tiles] : (rg_gpu_rate){t->alone, t->busy};
+}
 
 /* What k in parts costs beside: another dispatch, and bytes written and read. */
 #define SUM_MICROSECONDS 4.5
@@ -53,7 +73,8 @@ static int shader_of(const tile *t, const rg_gpu_product *p) {
 }
 
 /* Keeps the variant and the parts of k as the best if they take the least time. */
-static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t splits, choice *best) {
+static void weigh(const tile *t, rg_gpu_rate rate, const rg_gpu_product *p, int64_t units, int64_t splits,
+                  choice *best) {
   const int shader = shader_of(t, p);
   if (shader < 0) return;
   const int64_t steps = (p->k + t->depth - 1) / t->depth, each = (steps + splits - 1) / splits;
@@ -62,7 +83,7 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
       ((p->m + t->rows - 1) / t->rows) * ((p->n + t->columns - 1) / t->columns) * p->matrices * splits;
   const int64_t most = (groups + units - 1) / units; /* that one multiprocessor gets */
   const double share = most > 8 ? (double)groups / (double)units : (double)most;
-  double cost = (double)each * (t->alone > share * t->busy ? t->alone : share * t->busy);
+  double cost = (double)each * fmax(rate.alone, share * rate.busy);
   if (splits > 1)
     cost += SUM_MICROSECONDS + 8.0 * (double)(p->m * p->n * p->matrices * splits) / (SUM_BYTES * (double)units);
   if (best->tile && cost >= best->cost) return;
@@ -72,8 +93,9 @@ static void weigh(const tile *t, const rg_gpu_product *p, int64_t units, int64_t
 static choice choose(const rg_gpu_prepare *prepare, const rg_gpu_product *product) {
   const int64_t units = rg_gpu_units(prepare);
   choice best = {0};
-  for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
-    for (int64_t splits = 1; splits <= SPLITS_MOST; splits *= 2) weigh(&tiles[i], product, units, splits, &best);
+  for (const tile *t = tiles; t < tiles + PRODUCT_TILES; t++)
+    for (int64_t splits = 1; splits <= SPLITS_MOST; splits *= 2)
+      weigh(t, rate_of(prepare, t), product, units, splits, &best);
   return best;
 }
 
@@ -190,29 +212,33 @@ static rango_status add_gemv(rg_gpu_prepare *prepare, const rg_gpu_product *p) {
   return RANGO_OK;
 }
 
-rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *product) {
-  if (!is_countable(product)) return RANGO_OK;
-  if (product->by_columns) return add_gemv(prepare, product);
-  const choice chosen = choose(prepare, product);
-  const int64_t rows = (product->m + chosen.tile->rows - 1) / chosen.tile->rows;
+static rango_status add_chosen(rg_gpu_prepare *prepare, const rg_gpu_product *product, const choice *chosen) {
+  const int64_t rows = (product->m + chosen->tile->rows - 1) / chosen->tile->rows;
   if (rows > 65535) return RANGO_OK;
-  const push values = push_of(product, &chosen);
-  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, chosen.shader));
-  task->groups[0] = (uint32_t)((product->n + chosen.tile->columns - 1) / chosen.tile->columns);
+  const push values = push_of(product, chosen);
+  rg_gpu_task *task = rg_gpu_add(prepare, rg_gpu_variant(prepare, chosen->shader));
+  task->groups[0] = (uint32_t)((product->n + chosen->tile->columns - 1) / chosen->tile->columns);
   task->groups[1] = (uint32_t)rows;
-  task->groups[2] = (uint32_t)(product->matrices * chosen.splits);
+  task->groups[2] = (uint32_t)(product->matrices * chosen->splits);
   task->operands[0] = product->x;
   task->operands[1] = product->w;
   task->operands[2] = product->bias;
   task->operands[3] = product->residual;
   task->operands[4] = product->y;
   memcpy(task->push, &values, sizeof values);
-  if (chosen.splits == 1) return RANGO_OK;
-  const size_t bytes = (size_t)(chosen.splits * product->matrices * product->m * product->n) * sizeof(float);
+  if (chosen->splits == 1) return RANGO_OK;
+  const size_t bytes = (size_t)(chosen->splits * product->matrices * product->m * product->n) * sizeof(float);
   const rg_gpu_operand partial = rg_gpu_scratch(prepare, bytes, true);
   task->operands[2] = task->operands[3] = task->operands[4] = (rg_gpu_operand){0};
   task->operands[5] = partial;
-  return add_sum(prepare, product, &chosen, partial);
+  return add_sum(prepare, product, chosen, partial);
+}
+
+rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *product) {
+  if (!is_countable(product)) return RANGO_OK;
+  if (product->by_columns) return add_gemv(prepare, product);
+  const choice chosen = choose(prepare, product);
+  return add_chosen(prepare, product, &chosen);
 }
 
 /* ---- pairs ---- */
@@ -221,9 +247,7 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
  * multiprocessors and the second reads what the first makes row by row. */
 static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
                         const tile **chosen) {
-  static const tile narrow = {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53};
-  static const tile wide = {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 8, 0.65, 0.215};
-  const tile *t = first->n <= narrow.columns ? &narrow : &wide;
+  const tile *t = first->n <= tiles[PAIR_32].columns ? &tiles[PAIR_32] : &tiles[PAIR_64];
   const int64_t units = rg_gpu_units(prepare);
   const bool aligned = is_multiple(first->n, second->n, second->y_row, second->w_row);
   *chosen = t;
@@ -244,7 +268,7 @@ double rg_gpu_pair_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *fir
   const int64_t steps = (first->k + t->depth - 1) / t->depth +
                         (second->n + t->columns - 1) / t->columns * ((first->n + t->depth - 1) / t->depth);
   const int64_t groups = (first->m + t->rows - 1) / t->rows;
-  return (double)steps * t->busy * (double)groups / (double)units;
+  return (double)steps * rate_of(prepare, t).busy * (double)groups / (double)units;
 }
 
 static rango_status add_fused(rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
@@ -285,6 +309,26 @@ rango_status rg_gpu_pair_add(rg_gpu_prepare *prepare, const rg_gpu_product *firs
   RG_TRY(rg_gpu_product_add(prepare, &b));
   if (prepare->task_count == tasks) prepare->task_count = 0;
   return RANGO_OK;
+}
+
+/* ---- tuning ---- */
+
+rango_status rg_gpu_tile_add(rg_gpu_prepare *prepare, int index, const int64_t grid[2], int64_t k) {
+  const tile *t = &tiles[index];
+  const int64_t n = t->columns * grid[1];
+  const rg_gpu_product product = {.matrices = 1,
+                                  .m = t->rows * grid[0],
+                                  .n = n,
+                                  .k = k,
+                                  .x_row = k,
+                                  .y_row = n,
+                                  .w_row = n,
+                                  .w_columns = n,
+                                  .x = rg_gpu_in(0),
+                                  .w = rg_gpu_in(1),
+                                  .y = rg_gpu_out(0)};
+  if (index >= PRODUCT_TILES) return add_fused(prepare, &product, &product, t->dense, t->rows);
+  return add_chosen(prepare, &product, &(choice){.tile = t, .shader = t->dense, .splits = 1, .split_k = k});
 }
 
 /* ---- weights ---- */

@@ -24,6 +24,20 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
  * operands don't matter. */
 double rg_gpu_product_cost(const rg_gpu_prepare *prepare, const rg_gpu_product *product);
 
+/* What products are made of: a group computes rows x columns results, `depth` columns of x a step. */
+typedef struct rg_gpu_tile {
+  int shader;
+  int64_t rows, columns, depth;
+  bool pair;        /* of two products in one */
+  rg_gpu_rate rate; /* built in: measured on one GPU */
+} rg_gpu_tile;
+rg_gpu_tile rg_gpu_tile_get(int index); /* 0 ... RG_GPU_TILES - 1 */
+
+/* For measuring: one task of the tile alone, on grid[0] x grid[1] groups, y [rows * grid[0]][columns * grid[1]] = x w
+ * of k columns; a pair, with grid[1] 1, multiplies that by the first rows of w again. x, w: inputs 0 and 1, y: output
+ * 0. */
+rango_status rg_gpu_tile_add(rg_gpu_prepare *prepare, int index, const int64_t grid[2], int64_t k);
+
 /* For shaders: 1, there is a bias; 2, a residual. */
 uint32_t rg_gpu_product_flags(const rg_gpu_product *product);
 

@@ -1,6 +1,7 @@
 /* Metal: devices, and the backend's table. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "gpu/metal/metal.h"
 
 extern const rg_gpu_backend rg_gpu_metal;
@@ -63,6 +64,8 @@ static void fill_info(id<MTLDevice> device, rg_gpu_info *out) {
   copy_text(out->name, sizeof out->name, [device name]);
   copy_text(out->driver, sizeof out->driver,
             [@"Metal, system " stringByAppendingString:[[NSProcessInfo processInfo] operatingSystemVersionString]]);
+  const uint64_t hash = rg_hash(rg_hash(RG_HASH_START, out->name, strlen(out->name)), out->driver, strlen(out->driver));
+  snprintf(out->cache_name, sizeof out->cache_name, "metal-%016llx", (unsigned long long)hash);
 }
 
 static rango_status describe_device(int index, rg_gpu_info *out) {

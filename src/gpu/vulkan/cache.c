@@ -1,13 +1,11 @@
 /* What the driver compiled, kept in a file from one process to the next: a header of ours, then the driver's bytes. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "gpu/cache.h"
 #include "gpu/vulkan/vulkan.h"
 
 #define MAGIC      UINT64_C(0x316b766f676e6172) /* "rangovk1" */
@@ -24,21 +22,6 @@ static uint64_t hash_shaders(void) {
   for (int i = 0; i < rg_gpu_shader_count; i++)
     hash = rg_hash(hash, rg_gpu_shaders[i].spirv, rg_gpu_shaders[i].spirv_bytes);
   return hash;
-}
-
-/* Named after device and driver; "" where there is no folder to keep it in. */
-static void set_path(rg_vk_device *device, const VkPhysicalDeviceProperties *properties) {
-  const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  char uuid[2 * VK_UUID_SIZE + 1];
-  for (size_t i = 0; i < VK_UUID_SIZE; i++) snprintf(uuid + 2 * i, 3, "%02x", properties->pipelineCacheUUID[i]);
-  int length = -1;
-  if (cache && cache[0] == '/')
-    length = snprintf(device->cache_path, sizeof device->cache_path, "%s/rango/vulkan-%s-%08x.bin", cache, uuid,
-                      properties->driverVersion);
-  else if (home && home[0] == '/')
-    length = snprintf(device->cache_path, sizeof device->cache_path, "%s/.cache/rango/vulkan-%s-%08x.bin", home, uuid,
-                      properties->driverVersion);
-  if (length < 0 || length >= (int)sizeof device->cache_path) device->cache_path[0] = '\0';
 }
 
 /* Whether the file is one that a device of this kind and these shaders left, whole. The driver looks at its part again,
@@ -61,7 +44,7 @@ rango_status rg_vk_cache_load(rg_vk_device *device, const VkPhysicalDeviceProper
   VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
   rg_buffer *file = NULL;
   header head;
-  set_path(device, properties);
+  rg_gpu_cache_path(&device->base.info, "bin", device->cache_path);
   if (device->cache_path[0] && rg_file_map(device->cache_path, &file) == RANGO_OK && is_ours(file, properties, &head)) {
     info.initialDataSize = head.bytes;
     info.pInitialData = (const char *)rg_buffer_data(file) + sizeof head;
@@ -74,24 +57,10 @@ rango_status rg_vk_cache_load(rg_vk_device *device, const VkPhysicalDeviceProper
 
 /* ---- writing ---- */
 
-/* The folder above the file, and the one above that: $XDG_CACHE_HOME may be new as well. */
-static rango_status make_folders(const char *path) {
-  char folder[512];
-  snprintf(folder, sizeof folder, "%s", path);
-  *strrchr(folder, '/') = '\0';
-  char *last = strrchr(folder, '/');
-  *last = '\0';
-  mkdir(folder, 0700);
-  *last = '/';
-  RG_FAIL_IF(mkdir(folder, 0700) != 0 && errno != EEXIST, RANGO_ERROR_IO, "%s: can't be made: %s", folder,
-             strerror(errno));
-  return RANGO_OK;
-}
-
 static rango_status write_file(const char *path, const void *data, size_t bytes, uint64_t hash) {
   const header head = {.magic = MAGIC, .shaders = hash_shaders(), .bytes = bytes, .hash = hash};
   rg_file_writer *writer;
-  RG_TRY(make_folders(path));
+  RG_TRY(rg_gpu_cache_folders(path));
   RG_TRY(rg_file_writer_create(path, &writer));
   rg_file_writer_write(writer, &head, sizeof head);
   rg_file_writer_write(writer, data, bytes);

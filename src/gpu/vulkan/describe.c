@@ -116,6 +116,12 @@ static void set_uuid(const rg_vk_instance *instance, VkPhysicalDevice physical, 
   memcpy(out->uuid, id.deviceUUID, sizeof out->uuid);
 }
 
+static void set_cache_name(const VkPhysicalDeviceProperties *properties, rg_gpu_info *out) {
+  char uuid[2 * VK_UUID_SIZE + 1];
+  for (size_t i = 0; i < VK_UUID_SIZE; i++) snprintf(uuid + 2 * i, 3, "%02x", properties->pipelineCacheUUID[i]);
+  snprintf(out->cache_name, sizeof out->cache_name, "vulkan-%s-%08x", uuid, properties->driverVersion);
+}
+
 static uint32_t timestamp_bits(const rg_vk_instance *instance, const rg_vk_physical *physical) {
   VkQueueFamilyProperties families[32];
   uint32_t count = sizeof families / sizeof *families;
@@ -143,6 +149,7 @@ rango_status rg_vk_describe(const rg_vk_instance *instance, int index, rg_gpu_in
   snprintf(out->name, sizeof out->name, "%s", physical->properties.deviceName);
   describe_driver(instance, physical, extensions, count, out);
   set_uuid(instance, physical->handle, out);
+  set_cache_name(&physical->properties, out);
   rg_free(extensions);
   return RANGO_OK;
 }

@@ -8,7 +8,7 @@
 #define VK_NO_PROTOTYPES
 #include <vulkan/vulkan.h>
 
-#include "gpu/backend.h"
+#include "gpu/cache.h"
 
 /* ---- the loader's functions: found at run time, so that nothing links Vulkan ---- */
 
@@ -153,7 +153,7 @@ typedef struct rg_vk_device {
   pthread_mutex_t pipeline_lock;
   VkPipelineCache cache;
   uint64_t cache_hash; /* of what the file holds; 0: nothing */
-  char cache_path[512];
+  char cache_path[RG_GPU_CACHE_PATH];
   bool compiled;                                              /* since the cache was loaded or saved */
   VkDescriptorSetLayout set_layouts[RG_GPU_BINDINGS_MAX + 1]; /* by number of bindings */
   rg_vk_pipeline *pipelines;                                  /* [rg_gpu_shader_count] */
