@@ -15,6 +15,7 @@
 
 #define ROUNDS       15
 #define ROUNDS_LEAST 5
+#define ROUNDS_MOST  60     /* where a longer k never took longer */
 #define TOTAL_MS     2000.0 /* ends the rounds before, where the device is slow */
 #define K_MOST       4096
 #define BYTES_MOST   ((size_t)128 << 20) /* of what tiles read, and of what they write */
@@ -126,8 +127,14 @@ static rango_status make_trial(tuning *t, trial *one, int tile, bool busy) {
   }
 }
 
+static bool is_enough(const tuning *t, int rounds) {
+  for (int i = 0; i < TRIALS; i++)
+    if (t->trials[i].least_ms[1] <= t->trials[i].least_ms[0]) return rounds == ROUNDS_MOST;
+  return rounds >= ROUNDS || (rounds >= ROUNDS_LEAST && t->total_ms >= TOTAL_MS);
+}
+
 static rango_status run_all(tuning *t) {
-  for (int round = 0; round < ROUNDS && (round < ROUNDS_LEAST || t->total_ms < TOTAL_MS); round++)
+  for (int round = 0; !is_enough(t, round); round++)
     for (int i = 0; i < TRIALS; i++) RG_TRY(run(t, &t->trials[i]));
   return RANGO_OK;
 }

@@ -171,7 +171,10 @@ has batch=3 peak_gflops metric=top1 rows.0.name=scalar rows.1.name=svd rows.2.na
 expect 0 "" bench "$tiny" --rows simd --rounds 1 --json
 has rows.0.name=simd rows.0.metric=null
 expect 2 "none of vulkan" bench "$tiny" --device cpu
+expect 2 "none of cpu" tune --device gpu
+expect 2 "takes no --output" tune --device vulkan -o costs.json
 if $rango devices | grep -q "^vulkan:0"; then
+  expect 1 "no device vulkan:99" tune --device vulkan:99
   expect 0 "" bench "$tiny" --rows gpu --rounds 1 --device vulkan:0 --input x.npy --labels y.npy --json
   has rows.0.name=gpu rows.0.device=vulkan:0 rows.0.metric rows.0.peak_share_pct=null gpu
   grep '"ms_median":[[:space:]]*null' out && fail "bench measures no GPU"

@@ -89,13 +89,7 @@ static void tune_twice(rango_device kind, const char *name) {
     assert_true(fabs(second.tiles[i].busy_us_before - first.tiles[i].busy_us) < 2e-6);
 }
 
-static void test_tuning(void **state) {
-#ifdef METAL_EMULATED
-  printf("SKIP: emulated tiles take minutes to measure\n");
-  skip();
-#endif
-  each_kind(tune_twice);
-}
+static void test_tuning(void **state) { each_kind(tune_twice); }
 
 static void refuse(rango_device kind, const char *name) {
   rango_gpu_tuning tuning = {.struct_size = sizeof tuning};
