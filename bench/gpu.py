@@ -2,11 +2,13 @@
 """Rango on a GPU beside PyTorch on the same one: float32 with TF32 off.
 
     bench/gpu.py [--program build/release/bench/gpu/gpu_network] [--device vulkan] [--networks vgg16,...] [--batches 1,64,512]
-                 [--products] [--profile NAME:BATCH] [--rounds N] [--models FOLDER]
+                 [--products] [--profile NAME:BATCH] [--rounds N] [--models FOLDER] [--half]
+    bench/gpu.py --pair ORIGINAL.onnx COMPRESSED.onnx [--batches 512]
 
 Networks are seeded (bench/gpu/networks.py), written as ONNX by PyTorch, and timed in turns: PyTorch's best of eager, a CUDA graph,
 and a CUDA graph channels-last, by CUDA events with inputs on the GPU; Rango by the wall clock around a call, copies to and from the
-CPU included. `--products` does the same for matrix products (inputs of Rango's copied too: its GPU time by its own profile is
+CPU included. `with copies` is PyTorch's best by the wall clock as well, from pinned memory and back to it. `--pair` times a network and
+what `rango compress` made of it, in turns. `--products` does the same for matrix products (inputs of Rango's copied too: its GPU time by its own profile is
 printed beside). Without CUDA only Rango's times are printed. Needs torch, numpy and onnx.
 """
 import argparse
@@ -16,6 +18,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import torch
 
@@ -46,6 +49,20 @@ def timed(call, rounds):
     return median(times)
 
 
+def timed_with_copies(replay, x, y, rounds):
+    """Milliseconds from an input in the CPU's memory to the output there, median: what Rango's call does."""
+    source, target = x.cpu().pin_memory(), torch.empty_like(y, device="cpu").pin_memory()
+    times = []
+    for _ in range(rounds + 3):
+        start = time.perf_counter()
+        x.copy_(source, non_blocking=True)
+        replay()
+        target.copy_(y, non_blocking=True)
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) * 1e3)
+    return median(times[3:])
+
+
 def graph_of(function, x):
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -55,19 +72,24 @@ def graph_of(function, x):
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        function(x)
-    return graph.replay
+        y = function(x)
+    return graph.replay, y
 
 
 def torch_ms(network, x, rounds):
+    """The best way's milliseconds and name, and the best graph's with copies."""
     network, x = network.cuda(), x.cuda()
     with torch.inference_mode():
-        best = {"eager": timed(lambda: network(x), rounds), "graph": timed(graph_of(network, x), rounds)}
+        replay, y = graph_of(network, x)
+        best = {"eager": timed(lambda: network(x), rounds), "graph": timed(replay, rounds)}
+        copied = [timed_with_copies(replay, x, y, rounds)]
         if x.dim() == 4:
-            last = network.to(memory_format=torch.channels_last)
-            best["graph, channels last"] = timed(graph_of(last, x), rounds)
+            replay, y = graph_of(network.to(memory_format=torch.channels_last), x)
+            best["graph, channels last"] = timed(replay, rounds)
+            copied.append(timed_with_copies(replay, x, y, rounds))
     network.cpu()
-    return min(best.items(), key=lambda item: item[1])
+    name, fastest = min(best.items(), key=lambda item: item[1])
+    return fastest, name, min(copied)
 
 
 def export(network, x, path):
@@ -98,21 +120,34 @@ def geometric(values):
 
 
 def bench_networks(arguments, folder):
-    ratios = {}
+    ratios, copied = {}, {}
+    options = ([] if arguments.no_check else ["--check"]) + (["--half"] if arguments.half else [])
     for name in arguments.networks:
         network = networks.make(name)
         path = model_of(arguments, name, network, folder)
-        check = [] if arguments.no_check else ["--check"]
-        lines, _ = rango_ms(arguments, path, arguments.batches, arguments.rounds, *check)
+        lines, _ = rango_ms(arguments, path, arguments.batches, arguments.rounds, *options)
         for line in lines or []:
-            batch, theirs = line["batch"], None
+            batch, ms = line["batch"], line["ms"]
+            text = f"{name:10} batch {batch:4}: rango {ms:9.4f} ms (first call {line['first_ms']:8.1f}, error {line.get('error', 0):.1e})"
             if torch.cuda.is_available():
-                theirs = torch_ms(network, networks.example(name, batch), arguments.rounds)
-                ratios.setdefault(batch, []).append(theirs[1] / line["ms"])
-            print(f"{name:10} batch {batch:4}: rango {line['ms']:9.4f} ms (first call {line['first_ms']:8.1f}, error {line.get('error', 0):.1e})" +
-                  (f", torch {theirs[1]:9.4f} ({theirs[0]}), torch / rango {theirs[1] / line['ms']:.2f}" if theirs else ""), flush=True)
-    for batch, values in ratios.items():
-        print(f"geometric mean of torch / rango at batch {batch}: {geometric(values):.2f}")
+                theirs, way, with_copies = torch_ms(network, networks.example(name, batch), arguments.rounds)
+                ratios.setdefault(batch, []).append(theirs / ms)
+                copied.setdefault(batch, []).append(with_copies / ms)
+                text += f", torch {theirs:9.4f} ({way}), torch / rango {theirs / ms:.2f}, with copies {with_copies:.4f}, {with_copies / ms:.2f}"
+            print(text, flush=True)
+    for batch in ratios:
+        print(f"geometric mean of torch / rango at batch {batch}: {geometric(ratios[batch]):.2f}, with copies {geometric(copied[batch]):.2f}")
+
+
+def bench_pair(arguments):
+    for batch in arguments.batches:
+        times = [[], []]
+        for _ in range(5):
+            for i, path in enumerate(arguments.pair):
+                lines, _ = rango_ms(arguments, path, [batch], arguments.rounds)
+                times[i].append(lines[0]["ms"])
+        whole, small = map(median, times)
+        print(f"batch {batch}: {whole:.4f} ms, compressed {small:.4f} ms, {whole / small:.2f} times as fast", flush=True)
 
 
 def save_product(path, n, k):
@@ -141,7 +176,7 @@ def bench_products(arguments, folder):
         if torch.cuda.is_available():
             a, b = torch.randn(m, k, device="cuda"), torch.randn(k, n, device="cuda")
             out = torch.empty(m, n, device="cuda")
-            theirs = timed(graph_of(lambda x: torch.mm(x, b, out=out), a), 20)
+            theirs = timed(graph_of(lambda x: torch.mm(x, b, out=out), a)[0], 20)
             text += f"; torch {theirs:.4f} ms, {flops / theirs:.2f} TFLOP/s, torch / rango {theirs / ours:.2f}"
         print(text, flush=True)
 
@@ -156,6 +191,8 @@ def main():
     parser.add_argument("--products", action="store_true")
     parser.add_argument("--no-check", action="store_true", help="don't compare outputs with the CPU's")
     parser.add_argument("--models", help="folder with NAME.onnx of the same architectures, in place of PyTorch's export")
+    parser.add_argument("--half", action="store_true", help="Rango keeps values as float16")
+    parser.add_argument("--pair", nargs=2, metavar=("ORIGINAL", "COMPRESSED"))
     parser.add_argument("--profile", help="NAME:BATCH: print the nodes' times of one network")
     arguments = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
@@ -166,6 +203,9 @@ def main():
             path = model_of(arguments, name, networks.make(name), folder)
             _, profile = rango_ms(arguments, path, [int(batch)], arguments.rounds, "--profile")
             print(profile)
+            return
+        if arguments.pair:
+            bench_pair(arguments)
             return
         if arguments.products:
             bench_products(arguments, folder)

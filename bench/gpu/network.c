@@ -1,11 +1,11 @@
 /*
  * Times one model on one device: medians of rounds, one call a round, inputs and outputs in the CPU's memory.
  *
- *   network MODEL.onnx DEVICE BATCH[,BATCH...] [--rounds N] [--half] [--check] [--profile] [--threads N]
+ *   network MODEL.onnx DEVICE BATCH[,BATCH...] [--rounds N] [--half] [--check] [--profile] [--energy] [--threads N]
  *
  * DEVICE: cpu, vulkan or metal. Inputs are seeded: uint8 any, integers 0 to 999, floats in [-1, 1). Prints one line of
  * JSON a batch: milliseconds of the first call (pipelines included), of a call, and with --check the outputs' largest
- * distance from the CPU's relative to their largest element.
+ * distance from the CPU's relative to their largest element; with --energy the device's millijoules a call.
  */
 #include <math.h>
 #include <stdio.h>
@@ -114,6 +114,18 @@ static double distance(bench *b) {
   return worst;
 }
 
+/* Millijoules a call by the device's meter, over two seconds of calls. */
+static double energy(rango_session *session, bench *b, rango_device device) {
+  rango_meter *meter;
+  double joules;
+  int calls = 0;
+  need(rango_meter_create(device, 0, &meter));
+  for (const double end = now_ms() + 2000; now_ms() < end; calls++) call(session, b, b->outputs);
+  need(rango_meter_read(meter, &joules));
+  rango_meter_free(meter);
+  return joules / calls * 1e3;
+}
+
 static void print_profile(const rango_session *session) {
   const rango_profile_entry *entries;
   const size_t count = rango_session_profile(session, &entries);
@@ -123,7 +135,8 @@ static void print_profile(const rango_session *session) {
             entries[i].name, entries[i].where);
 }
 
-static void time_batch(bench *b, const rango_session_options *options, int64_t batch, int rounds, bool check) {
+static void time_batch(bench *b, const rango_session_options *options, int64_t batch, int rounds, bool check,
+                       bool metered) {
   static double times[ROUNDS_MOST];
   rango_session *session;
   make_inputs(b, batch);
@@ -137,6 +150,7 @@ static void time_batch(bench *b, const rango_session_options *options, int64_t b
   printf("{\"batch\": %lld, \"first_ms\": %.3f, \"ms\": %.5f, \"low_ms\": %.5f", (long long)batch, first,
          times[rounds / 2], times[rounds / 20]);
   if (check) printf(", \"error\": %.3g", distance(b));
+  if (metered) printf(", \"energy_mj\": %.4g", energy(session, b, options->device));
   printf("}\n");
   fflush(stdout);
   if (options->profile) print_profile(session);
@@ -149,16 +163,17 @@ int main(int count, char **arguments) {
   rango_session_options options = {.struct_size = sizeof options};
   rango_model *model;
   int rounds = 30;
-  bool check = false;
+  bool check = false, metered = false;
   if (count < 4) {
-    fprintf(
-        stderr,
-        "usage: network MODEL.onnx cpu|vulkan|metal BATCH[,BATCH...] [--rounds N] [--half] [--check] [--profile]\n");
+    fprintf(stderr,
+            "usage: network MODEL.onnx cpu|vulkan|metal BATCH[,BATCH...] [--rounds N] [--half] [--check] [--profile] "
+            "[--energy]\n");
     return 2;
   }
   for (int i = 4; i < count; i++) {
     if (strcmp(arguments[i], "--half") == 0) options.gpu_half = true;
     if (strcmp(arguments[i], "--check") == 0) check = true;
+    if (strcmp(arguments[i], "--energy") == 0) metered = true;
     if (strcmp(arguments[i], "--profile") == 0) options.profile = true;
     if (strcmp(arguments[i], "--rounds") == 0 && i + 1 < count) rounds = atoi(arguments[++i]);
     if (strcmp(arguments[i], "--threads") == 0 && i + 1 < count) options.threads = atoi(arguments[++i]);
@@ -173,7 +188,7 @@ int main(int count, char **arguments) {
   b.inputs = calloc(b.input_count + 1, sizeof *b.inputs);
   b.outputs = calloc(b.output_count + 1, sizeof *b.outputs);
   for (char *rest = arguments[3], *batch; (batch = strtok_r(rest, ",", &rest)) != NULL;)
-    time_batch(&b, &options, atoll(batch), rounds, check);
+    time_batch(&b, &options, atoll(batch), rounds, check, metered);
   free(b.inputs);
   free(b.outputs);
   rango_model_free(model);

@@ -178,7 +178,9 @@ static rango_status add_sum(rg_gpu_prepare *prepare, const rg_gpu_product *p, co
 /* Every size and step is a 32-bit number to a shader, every element has a 32-bit place. */
 static bool is_countable(const rg_gpu_product *p) {
   int64_t y, w;
-  if (!rg_mul_i64(p->matrices, p->m, &y) || !rg_mul_i64(y, p->n, &y) || !rg_mul_i64(p->k, p->w_row, &w)) return false;
+  if (!rg_mul_i64(p->matrices, p->m, &y) || !rg_mul_i64(y, p->n, &y) ||
+      !rg_mul_i64(p->by_columns ? p->n : p->k, p->w_row, &w))
+    return false;
   return y > 0 && y <= INT32_MAX / 4 && p->k > 0 && w <= INT32_MAX && p->matrices <= 65535 / SPLITS_MOST &&
          (p->w_matrix == 0 || p->matrices <= INT32_MAX / p->w_matrix);
 }
@@ -333,33 +335,6 @@ rango_status rg_gpu_tile_add(rg_gpu_prepare *prepare, int index, const int64_t g
 
 /* ---- weights ---- */
 
-/* Packing's argument: the layout, and whether floats become float16. */
-typedef struct packing {
-  const rg_gpu_right *right;
-  bool half;
-} packing;
-
-static rango_status pack(void *to, const rango_tensor *weight, const void *argument) {
-  const packing *how = argument;
-  const rg_gpu_right *right = how->right;
-  const int64_t columns = (right->n + 3) & ~(int64_t)3, channels = right->k / right->taps;
-  for (int64_t m = 0; m < right->matrices; m++)
-    for (int64_t k = 0; k < right->k; k++) {
-      const int64_t row = right->matrix_step * m + k % channels * right->row + k / channels;
-      for (int64_t n = 0; n < right->n; n++) {
-        const int64_t at = (m * right->k + k) * columns + n;
-        float value; /* the file may hold weights at any address */
-        memcpy(&value, (const char *)weight->data + (size_t)(row + n * right->column) * sizeof value, sizeof value);
-        value *= right->scale;
-        if (how->half)
-          ((uint16_t *)to)[at] = rg_float_to_half(value);
-        else
-          ((float *)to)[at] = value;
-      }
-    }
-  return RANGO_OK;
-}
-
 void rg_gpu_right_shape(const rg_gpu_right *right, rg_gpu_product *product) {
   product->k = right->k;
   product->n = right->n;
@@ -368,14 +343,27 @@ void rg_gpu_right_shape(const rg_gpu_right *right, rg_gpu_product *product) {
 }
 
 rango_status rg_gpu_right_get(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right, rg_gpu_product *product) {
-  const packing how = {right, prepare->half};
+  rg_gpu_right_shape(right, product);
+  const int64_t count = right->matrices * product->w_matrix;
+  if (count > INT32_MAX) return RANGO_OK; /* rg_gpu_product_add takes no such product */
+  const uint32_t words[] = {(uint32_t)count,
+                            (uint32_t)right->k,
+                            (uint32_t)right->n,
+                            (uint32_t)product->w_row,
+                            (uint32_t)(right->k / right->taps),
+                            (uint32_t)right->matrix_step,
+                            (uint32_t)right->row,
+                            (uint32_t)right->column};
+  rg_gpu_task task = {.shader = rg_gpu_variant(prepare, RG_SHADER_right)};
   char key[64];
   snprintf(key, sizeof key, "right %lld %lld %lld %lld %lld %a %d", (long long)right->matrices, (long long)right->taps,
            (long long)right->k, (long long)right->row, (long long)right->column, (double)right->scale, prepare->half);
-  rg_gpu_right_shape(right, product);
-  return rg_gpu_weight_get(prepare, prepare->inputs[input]->constant, key,
-                           rg_gpu_bytes(prepare, RANGO_FLOAT32, right->matrices * product->w_matrix), pack, &how,
-                           &product->w);
+  memcpy(task.push, words, sizeof words);
+  memcpy(task.push + sizeof words / sizeof *words, &right->scale, sizeof right->scale);
+  RG_FAIL_IF(!rg_gpu_groups(prepare, &task, count, 64), RANGO_ERROR_INTERNAL, "%s: too many weights",
+             rg_node_text(prepare->node));
+  return rg_gpu_weight_make(prepare, prepare->inputs[input]->constant, key, rg_gpu_bytes(prepare, RANGO_FLOAT32, count),
+                            &task, &product->w);
 }
 
 rango_status rg_gpu_right_get_few(rg_gpu_prepare *prepare, int input, const rg_gpu_right *right,
