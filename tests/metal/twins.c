@@ -19,7 +19,7 @@ typedef struct tile {
 
 /* As the shader's push constants. */
 typedef struct push {
-  uint32_t m, n, k, x_row, w_row, y_row, x_batch, w_batch, y_batch, w_rows, w_columns, splits, split_k, flags, act;
+  uint32_t m, n, k, x_row, w_row, y_row, x_batch, w_batch, y_batch, w_columns, splits, split_k, flags, act;
   float alpha, beta;
   uint32_t height, width, channels, x_image, x_channel, out_width, out_pixels, kernel_width, stride, pad, dilation;
 } push;
@@ -99,7 +99,6 @@ static void make(product *c, const tile *t) {
     make_conv(c);
   else
     make_dense(c);
-  p->w_rows = p->k;
   p->w_row = p->w_columns = p->n;
   p->w_batch = p->k * p->w_row;
   p->splits = p->k > t->depth ? between(1, 2) : 1;

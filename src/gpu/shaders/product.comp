@@ -289,20 +289,29 @@ void main() {
 #endif
 
 // The threads' sums through shared memory, 4 x 4 of each at a time, [slice][row][column / 4], so that long runs are written
-// and the activation's code is there once; a tile that begins at `column`. Which sums is asked for by constants: a number
-// that isn't one would put them all into memory.
+// and an activation's array lies nowhere near the sums; a tile that begins at `column`.
+#define PUT(i, j)                                                                                                      \
+  [[unroll]] for (int r = 0; r < 4; r++)                                                                               \
+      tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[(i) * 4 + r][j];
+#define FINISH(i, j, column)                                                                                           \
+  for (uint v = gl_LocalInvocationID.x; v < PART; v += SLICES * THREADS)                                               \
+    finish(v, matrix, split, first_row + (i) * PART_ROWS + v / PART_LINE, (column) + ((j) * PART_LINE + v % PART_LINE) * 4);
+#if RM == 8 && RN == 8
+// The code four times: a loop, in which all sums live longer, was an eighth slower.
+#define WRITE_PART(i, j, column) barrier(); PUT(i, j) barrier(); FINISH(i, j, column)
 #define WRITE_TILE(column)                                                                                             \
-  for (uint part = 0u; part < RM / 4 * (RN / 4); part++) {                                                             \
+  WRITE_PART(0, 0, column) WRITE_PART(0, 1, column) WRITE_PART(1, 0, column) WRITE_PART(1, 1, column)
+#else
+// Which sums is asked for by constants: a number that isn't one would put them all into memory.
+#define WRITE_TILE(column)                                                                                             \
+  for (uint part = 0u; part < RM / 4; part++) {                                                                        \
     barrier();                                                                                                         \
-    [[unroll]] for (int s = 0; s < RM / 4 * (RN / 4); s++)                                                             \
-      if (part == s)                                                                                                   \
-        [[unroll]] for (int r = 0; r < 4; r++)                                                                         \
-          tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[s / (RN / 4) * 4 + r][s % (RN / 4)];              \
+    [[unroll]] for (int i = 0; i < RM / 4; i++)                                                                        \
+      if (part == i) PUT(i, 0)                                                                                         \
     barrier();                                                                                                         \
-    for (uint v = gl_LocalInvocationID.x; v < PART; v += SLICES * THREADS)                                             \
-      finish(v, matrix, split, first_row + part / (RN / 4) * PART_ROWS + v / PART_LINE,                                \
-             (column) + (part % (RN / 4) * PART_LINE + v % PART_LINE) * 4);                                            \
+    FINISH(part, 0, column)                                                                                            \
   }
+#endif
 
 #ifdef PAIR
   const vec4 before = (flags & 4u) != 0u && tx * 4u < n ? vec4(first_bias[tx]) : vec4(0.0);
