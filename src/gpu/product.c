@@ -24,8 +24,8 @@ static const tile tiles[] = {
     {RG_SHADER_product_32, -1, RG_SHADER_conv_32, -1, -1, 32, 32, 64, 0.68, 0.76},
     {RG_SHADER_product_8, RG_SHADER_product_8_s, RG_SHADER_conv_8, -1, -1, 8, 64, 64, 0.47, 0.50},
     /* of pairs */
-    {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.95, 0.53},
-    {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 8, 0.65, 0.215},
+    {RG_SHADER_pair_32, -1, RG_SHADER_conv_pair_32, -1, -1, 128, 32, 16, 0.75, 0.43},
+    {RG_SHADER_pair_64, -1, RG_SHADER_conv_pair_64, -1, -1, 64, 64, 8, 0.49, 0.215},
 };
 enum { PRODUCT_TILES = 4, PAIR_32 = PRODUCT_TILES, PAIR_64 };
 _Static_assert(sizeof tiles / sizeof *tiles == RG_GPU_TILES, "every tile has a place among a device's rates");
