@@ -321,6 +321,9 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
                         const rg_candidate *choices, rg_factors *factors);
 
 /* ---- rewriting ---- */
+/* A float32 constant of the graph with a copy of these values. */
+rango_status rg_graph_add_floats(rg_graph *graph, const char *name, const rg_shape *shape, const float *values,
+                                 rg_value **out);
 /* A grouped pair's kernels without the zeros: first [groups][rank][inputs of a group], second [outputs][rank]. */
 rango_status rg_grouped_kernels(const rg_site *site, const rg_factors *factors, float **first, float **second);
 /* Puts factors in place of a site's nodes in a copy of the canonical model (same node and value ids). */

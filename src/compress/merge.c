@@ -17,21 +17,19 @@ typedef struct group {
   bool full; /* there were more */
 } group;
 
-static rango_status add_constant(rg_graph *graph, const char *name, const rg_shape *shape, const float *values,
-                                 rg_value **out) {
-  rango_tensor tensor;
-  RG_TRY(rg_tensor_init(&tensor, RANGO_FLOAT32, shape));
-  memcpy(tensor.data, values, tensor.bytes);
-  rango_status status = rg_graph_add_constant(graph, name, &tensor, out);
-  rg_tensor_clear(&tensor);
-  return status;
-}
-
 static rango_status add_node(rg_graph *graph, rg_node *before, const char *op, const char *name, int outputs,
                              rg_node **out) {
   RG_TRY(rg_graph_add_node(graph, before, op, "", (int)rg_model_opset(graph->model, ""), 2, outputs, out));
   (*out)->definition = rg_op_find("", op, (*out)->version);
   return rg_arena_strndup(graph->model->arena, name, strlen(name), &(*out)->name);
+}
+
+/* A MatMul or an Add of two values. */
+static rango_status add_binary(rg_graph *graph, rg_node *before, const char *op, const char *name, rg_value *x,
+                               rg_value *w, rg_node **out) {
+  RG_TRY(add_node(graph, before, op, name, 1, out));
+  RG_TRY(rg_node_set_input(*out, 0, x));
+  return rg_node_set_input(*out, 1, w);
 }
 
 /* ---- together ---- */
@@ -83,7 +81,7 @@ static rango_status add_joined(rg_graph *graph, const group *g, const char *name
   rg_shape shape = bias ? (rg_shape){1, {n}} : (rg_shape){2, {m, n}};
   float *values = NULL;
   RG_TRY(join(bias ? g->biases : g->weights, g->count, m, each, &values));
-  rango_status status = add_constant(graph, name, &shape, values, out);
+  rango_status status = rg_graph_add_floats(graph, name, &shape, values, out);
   rg_free(values);
   return status;
 }
@@ -96,16 +94,12 @@ static rango_status merge_group(rg_graph *graph, const group *g, int *node_id) {
   rg_value *input = first->inputs[0];
   name_of(g, name);
   RG_TRY(add_joined(graph, g, name, false, &weight));
-  RG_TRY(add_node(graph, first, "MatMul", name, 1, &product));
-  RG_TRY(rg_node_set_input(product, 0, input));
-  RG_TRY(rg_node_set_input(product, 1, weight));
+  RG_TRY(add_binary(graph, first, "MatMul", name, input, weight, &product));
   RG_TRY(rg_graph_add_value(graph, name, &y));
   rg_node_set_output(product, 0, y);
   if (g->adds[0]) {
     RG_TRY(add_joined(graph, g, name, true, &bias));
-    RG_TRY(add_node(graph, first, "Add", name, 1, &add));
-    RG_TRY(rg_node_set_input(add, 0, y));
-    RG_TRY(rg_node_set_input(add, 1, bias));
+    RG_TRY(add_binary(graph, first, "Add", name, y, bias, &add));
     RG_TRY(rg_graph_add_value(graph, name, &y));
     rg_node_set_output(add, 0, y);
   }
@@ -193,7 +187,7 @@ static rango_status add_cut(rg_graph *graph, const rg_value *from, int64_t rows,
   RG_TRY(rg_alloc((size_t)(rows * each) * sizeof *values, RG_OUT(&values)));
   for (int64_t i = 0; i < rows; i++)
     memcpy(values + i * each, (const float *)whole->data + i * n + part * each, (size_t)each * sizeof *values);
-  rango_status status = add_constant(graph, from->name, &shape, values, out);
+  rango_status status = rg_graph_add_floats(graph, from->name, &shape, values, out);
   rg_free(values);
   return status;
 }
@@ -207,17 +201,13 @@ rango_status rg_unmerge(rango_model *copy, const rg_site *site) {
   for (int64_t i = 0; i < site->parts; i++) {
     rg_value *output = split->outputs[i], *weight, *bias, *between = output;
     RG_TRY(add_cut(graph, product->inputs[1], site->inputs, site->parts, i, &weight));
-    RG_TRY(add_node(graph, split, "MatMul", output->name, 1, &node));
-    RG_TRY(rg_node_set_input(node, 0, product->inputs[0]));
-    RG_TRY(rg_node_set_input(node, 1, weight));
+    RG_TRY(add_binary(graph, split, "MatMul", output->name, product->inputs[0], weight, &node));
     rg_node_set_output(split, (int)i, NULL);
     if (add) {
       RG_TRY(rg_graph_add_value(graph, output->name, &between));
       rg_node_set_output(node, 0, between);
       RG_TRY(add_cut(graph, add->inputs[1], 1, site->parts, i, &bias));
-      RG_TRY(add_node(graph, split, "Add", output->name, 1, &node));
-      RG_TRY(rg_node_set_input(node, 0, between));
-      RG_TRY(rg_node_set_input(node, 1, bias));
+      RG_TRY(add_binary(graph, split, "Add", output->name, between, bias, &node));
     }
     rg_node_set_output(node, 0, output);
   }

@@ -18,15 +18,20 @@ static const char *derived_name(char *buffer, const char *base, const char *suff
   return buffer;
 }
 
-static rango_status add_constant(rg_graph *graph, const char *base, const char *suffix, const rg_shape *shape,
-                                 const float *values, rg_value **out) {
-  char name[NAME_MAX_LENGTH];
+rango_status rg_graph_add_floats(rg_graph *graph, const char *name, const rg_shape *shape, const float *values,
+                                 rg_value **out) {
   rango_tensor tensor;
   RG_TRY(rg_tensor_init(&tensor, RANGO_FLOAT32, shape));
   memcpy(tensor.data, values, tensor.bytes);
-  rango_status status = rg_graph_add_constant(graph, derived_name(name, base, suffix), &tensor, out);
+  rango_status status = rg_graph_add_constant(graph, name, &tensor, out);
   rg_tensor_clear(&tensor);
   return status;
+}
+
+static rango_status add_constant(rg_graph *graph, const char *base, const char *suffix, const rg_shape *shape,
+                                 const float *values, rg_value **out) {
+  char name[NAME_MAX_LENGTH];
+  return rg_graph_add_floats(graph, derived_name(name, base, suffix), shape, values, out);
 }
 
 static rango_status name_node(rg_node *node, const char *base, const char *suffix) {

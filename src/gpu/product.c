@@ -245,7 +245,7 @@ rango_status rg_gpu_product_add(rg_gpu_prepare *prepare, const rg_gpu_product *p
 
 /* ---- pairs ---- */
 
-/* Both products by one task, in tiles as large as the second of `tiles`, where there are rows enough for all
+/* Both products by one task, in one of the pairs' tiles, where there are rows enough for all
  * multiprocessors and the second reads what the first makes row by row. */
 static int fused_shader(const rg_gpu_prepare *prepare, const rg_gpu_product *first, const rg_gpu_product *second,
                         const tile **chosen) {

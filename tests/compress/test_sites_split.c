@@ -152,22 +152,31 @@ static float *planted(bool shared) {
   return w;
 }
 
+/* Compresses the model, which reads [rows][INPUTS], to a thousandth of relative error. */
+static rango_compression *compress(rango_model *model, int refine) {
+  rango_tensor *rows = tensor_random(RANGO_FLOAT32, 2, DIMS(ROWS, INPUTS), 17);
+  rango_dataset *data;
+  rango_compression *result;
+  rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
+  options.calib = data;
+  options.budget = RANGO_BUDGET_MAX_OUTPUT_ERROR;
+  options.budget_value = 1e-3;
+  options.objective = RANGO_OBJECTIVE_PARAMS;
+  options.threads = 1;
+  options.refine = refine;
+  check_ok(rango_compress(model, &options, &result));
+  rango_dataset_free(data);
+  rango_tensor_free(rows);
+  return result;
+}
+
 static void the_better_form_is_chosen(void **state) {
   (void)state;
   for (int shared = 0; shared < 2; shared++) {
     float *w = planted(shared);
     rango_model *model = network(w, true, CUT_SPLIT);
-    rango_tensor *rows = tensor_random(RANGO_FLOAT32, 2, DIMS(ROWS, INPUTS), 17);
-    rango_dataset *data;
-    rango_compression *result;
-    rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
-    check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
-    options.calib = data;
-    options.budget = RANGO_BUDGET_MAX_OUTPUT_ERROR;
-    options.budget_value = 1e-3;
-    options.objective = RANGO_OBJECTIVE_PARAMS;
-    options.threads = 1;
-    check_ok(rango_compress(model, &options, &result));
+    rango_compression *result = compress(model, 0);
     const rango_compressed_layer *layer = rango_compression_layer(result, 0);
     assert_string_equal(layer->form, shared ? "pair" : "split");
     assert_int_equal(layer->ranks[0], shared ? 2 : 2 * PARTS);
@@ -177,8 +186,6 @@ static void the_better_form_is_chosen(void **state) {
     assert_int_equal(summary.params_after, layer->params_after);
     assert_true(summary.metric_after < 1e-3);
     rango_compression_free(result);
-    rango_dataset_free(data);
-    rango_tensor_free(rows);
     rango_model_free(model);
     free(w);
   }
@@ -275,24 +282,11 @@ static void shared_factors_are_found(void **state) {
   for (int shared = 0; shared < 2; shared++) {
     float *w = planted(shared);
     rango_model *model = three_products(w, true);
-    rango_tensor *rows = tensor_random(RANGO_FLOAT32, 2, DIMS(ROWS, INPUTS), 17);
-    rango_dataset *data;
-    rango_compression *result;
-    rango_compress_options options = RANGO_COMPRESS_DEFAULTS;
-    check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
-    options.calib = data;
-    options.budget = RANGO_BUDGET_MAX_OUTPUT_ERROR;
-    options.budget_value = 1e-3;
-    options.objective = RANGO_OBJECTIVE_PARAMS;
-    options.threads = 1;
-    options.refine = 1;
-    check_ok(rango_compress(model, &options, &result));
+    rango_compression *result = compress(model, 1);
     assert_string_equal(rango_compression_layer(result, 0)->form, shared ? "pair" : "split");
     assert_non_null(strstr(rango_compression_layer(result, 0)->name, " + "));
     assert_null(rango_compression_layer(result, 1));
     rango_compression_free(result);
-    rango_dataset_free(data);
-    rango_tensor_free(rows);
     rango_model_free(model);
     free(w);
   }

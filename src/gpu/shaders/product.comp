@@ -289,7 +289,7 @@ void main() {
 #endif
 
 // The threads' sums through shared memory, 4 x 4 of each at a time, [slice][row][column / 4], so that long runs are written
-// and an activation's array lies nowhere near the sums; a tile that begins at `column`.
+// and activations need no registers while the sums do; a tile that begins at `column`.
 #define PUT(i, j)                                                                                                      \
   [[unroll]] for (int r = 0; r < 4; r++)                                                                               \
       tiles[slice * PART + (ty * 4 + r) * PART_LINE + tx] = sums[(i) * 4 + r][j];
