@@ -216,7 +216,8 @@ typedef struct rango_compress_options {
   bool portraits;    /* also collect what a report shows of each layer */
   const char *stats; /* file of rango_calibrate with this calib, seed and memory bound; needs val. NULL: none */
   rango_method method;
-  int refine; /* passes of training on calib, without labels, at the end; needs derivatives of the model. 0: none */
+  int refine; /* passes of training on calib, without labels, of the best network and then of up to three smaller
+                 ones; needs derivatives of the model. 0: none */
 } rango_compress_options;
 
 #define RANGO_COMPRESS_DEFAULTS                                                                                        \

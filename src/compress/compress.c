@@ -4,17 +4,15 @@
 
 #include "base/buffer.h"
 #include "compress/method.h"
-#include "compress/refine.h"
 #include "compress/result.h"
 #include "compress/stats_file.h"
 
 #define MEMORY_DEFAULT       (INT64_C(2) << 30)
-#define MODEL_LARGE          (INT64_C(1) << 28) /* bytes: from here on the bound is the model's size, if that is less */
-#define SAMPLED_ROWS         16384              /* im2col rows or tokens a layer */
-#define HOLD_OUT             4                  /* without val, every fourth row is kept for choosing */
-#define CALIBRATION_MIN      8                  /* rows */
-#define REFIT_COLUMNS        1200               /* inputs: wider layers keep the basis's first factor */
-#define GRADIENT_MACS        8e11               /* all gradients together */
+#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
+#define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
+#define CALIBRATION_MIN      8     /* rows */
+#define REFIT_COLUMNS        1200  /* inputs: wider layers keep the basis's first factor */
+#define GRADIENT_MACS        8e11  /* all gradients together */
 #define GRADIENT_ROWS_MIN    64
 #define DRAWS_MACS           1e11 /* of several gradients a row: layers of few positions see too few otherwise */
 #define DRAWS_MAX            8
@@ -155,7 +153,7 @@ static int64_t gradient_rows(const rg_job *job, const rango_dataset *data) {
 /* So that a large model's compression stays within a few times the model. */
 static int64_t default_memory(int64_t params) {
   int64_t bytes = params * (int64_t)sizeof(float);
-  return bytes >= MODEL_LARGE && bytes < MEMORY_DEFAULT ? bytes : MEMORY_DEFAULT;
+  return bytes >= RG_MODEL_LARGE && bytes / 2 < MEMORY_DEFAULT ? bytes / 2 : MEMORY_DEFAULT;
 }
 
 static int64_t gradient_draws(const rg_job *job, int64_t rows) {
@@ -348,13 +346,8 @@ static rango_status run(rg_job *job, rango_compression **out) {
   }
   if (job->method->whitney) RG_TRY(rg_whitney_codes(job));
   RG_TRY(rg_tables_create(job));
-  rg_job_stage(job, 0.45, job->options->refine ? 0.7 : 0.95);
-  RG_TRY(rg_search(job, &best));
-  rango_status status = RANGO_OK;
-  if (job->options->refine) {
-    rg_job_stage(job, 0.7, 0.95);
-    status = rg_refine(job, &best);
-  }
+  rg_job_stage(job, 0.45, 0.95);
+  rango_status status = rg_search(job, &best);
   rg_job_stage(job, 0.95, 1);
   free_bases(job);
   rg_memory_trim();

@@ -275,6 +275,8 @@ typedef struct rg_factors {
   int *parts;                          /* split: [rank], whose part of the outputs a direction is */
 } rg_factors;
 
+/* Frees the values; what was chosen and how well it fits stay. */
+void rg_factors_forget(rg_factors *factors);
 void rg_factors_free(rg_factors *factors);
 
 /* ---- regression.c: targets [rows][outputs] on z [rows][columns], which come in blocks ---- */

@@ -299,7 +299,7 @@ rango_status rg_fisher_collect(const rango_model *model, const rg_sites *sites, 
   rg_random_seed(&g.random, calibration->sampling.seed);
   RG_TRY_DONE(prepare(&g, possible));
   if (!*possible) goto done;
-  int64_t batch = calibration->batch * (g.parts && !calibration->data->fixed_batch ? 2 : 1); /* packing takes time */
+  int64_t batch = calibration->batch;
   /* Draws one after the other, so that random numbers don't depend on the batch. */
   for (int64_t draw = 0, draws = calibration->gradient_draws; draw < draws; draw++)
     for (int64_t begin = 0; begin < rows; begin += batch) {

@@ -21,7 +21,7 @@
 #define ROWS_EACH   8
 #define ROWS_WHOLE  2 /* rows for each input, at least, to fit a whole weight */
 
-void rg_factors_free(rg_factors *factors) {
+void rg_factors_forget(rg_factors *factors) {
   rg_free(factors->first);
   rg_free(factors->middle);
   rg_free(factors->second);
@@ -29,6 +29,12 @@ void rg_factors_free(rg_factors *factors) {
   rg_free(factors->first_offset);
   rg_free(factors->middle_offset);
   rg_free(factors->parts);
+  *factors =
+      (rg_factors){.form = factors->form, .rank = factors->rank, .rank2 = factors->rank2, .error = factors->error};
+}
+
+void rg_factors_free(rg_factors *factors) {
+  rg_factors_forget(factors);
   *factors = (rg_factors){0};
 }
 

@@ -6,6 +6,9 @@
 #include "compress/scores.h"
 #include "cpu/cpu.h"
 
+/* Bytes of weights: from here on memory is kept to a few times as much. */
+#define RG_MODEL_LARGE (INT64_C(1) << 28)
+
 typedef struct rg_method rg_method; /* method.h */
 
 typedef struct rg_job {
@@ -72,14 +75,16 @@ typedef struct rg_bracket {
 } rg_bracket;
 
 /* A price strictly between where nearly all of the budget is taken to be used: what is lost is a power of the price,
- * through both networks or through the one that was measured. */
+ * through both networks or through the one that was measured. Below both where they are close. */
 double rg_bracket_next(const rg_bracket *b);
+/* A network of that price, what it uses of the budget, and whether it is kept. */
+void rg_bracket_add(rg_bracket *b, double price, double share, bool kept);
 
 /* ---- search.c ---- */
 typedef struct rg_trial {
   rango_model *model;
   rg_candidate *choices; /* [sites] */
-  rg_factors *factors;   /* [sites] */
+  rg_factors *factors;   /* [sites] without their values */
   rg_scores scores;
   double price; /* of the sites */
 } rg_trial;
@@ -98,7 +103,8 @@ rango_status rg_curve_add(rg_job *job, const rg_candidate *choices, const rg_sco
 rango_status rg_curve_finish(rg_job *job, const rg_trial *chosen);
 
 /* ---- timing.c ---- */
-/* Milliseconds of one run of each model on the data's first row (or its fixed batch): medians of interleaved rounds. */
+/* Milliseconds of one run of each model on the data's first row (or its fixed batch): medians of interleaved rounds,
+ * or, where the models are large together, of turns in which one has a session. */
 rango_status rg_time_models(const rango_model *const *models, size_t count, const rango_dataset *data,
                             const rango_session_options *session, double *milliseconds);
 double rg_now(void); /* seconds of a steady clock */

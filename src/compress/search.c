@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compress/method.h"
+#include "compress/refine.h"
 
 /* What a network loses doesn't grow evenly with what is removed. Where a try is quick: first the cheapest price of a
  * scale that keeps the budget, from below, then bisection up to the next one that didn't. Otherwise a secant search. */
@@ -12,6 +13,8 @@
 #define SCALE_PROBES 5    /* bisections between two of the scale */
 #define PROBES       5    /* networks that a secant search looks at */
 #define ENOUGH       0.9  /* a network that uses this share is not far from the best */
+#define REFINED      3    /* smaller networks that are trained, once the best one without training is known */
+#define REFINED_USE  0.95 /* a trained one that uses this share is good enough */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -55,6 +58,7 @@ static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *
   }
   RG_TRY_DONE(rg_method_fit(job, trial->choices, trial->factors));
   RG_TRY_DONE(rg_rewrite_model(job->model, &job->sites, trial->factors, &trial->model));
+  for (size_t i = 0; i < count; i++) rg_factors_forget(&trial->factors[i]); /* the model has them */
   RG_TRY_DONE(rg_score(trial->model, &job->scoring, &trial->scores));
   RG_TRY_DONE(rg_curve_add(job, trial->choices, &trial->scores));
 done:
@@ -97,26 +101,36 @@ static rango_status nothing_within(const rg_job *job, double closest) {
           what[options->budget], options->confidence ? " (95 % bound)" : "", closest, budget_limit(options));
 }
 
-/* Tries a price; *kept when its network keeps the budget and becomes the best. */
-static rango_status probe(rg_job *job, double limit, rg_bracket *b, rg_trial *best, bool *kept) {
+/* The used share of what a network may lose. */
+static double budget_share(const rg_job *job, double use) {
+  double allowed = budget_limit(job->options);
+  double none = job->options->budget == RANGO_BUDGET_MAX_ERROR_RATIO ? 1 : 0; /* what the original uses */
+  return allowed > none ? (use - none) / (allowed - none) : use > allowed ? INFINITY : 0;
+}
+
+/* Trains a network; the curve shows it beside the untrained one. */
+static rango_status refine(rg_job *job, rg_trial *trial) {
+  const rango_model *before = trial->model;
+  RG_TRY(rg_refine(job, trial));
+  return trial->model != before ? rg_curve_add(job, trial->choices, &trial->scores) : RANGO_OK;
+}
+
+/* Tries a price; *kept when its network, `refined` or not, keeps the budget and becomes the best. */
+static rango_status probe(rg_job *job, double limit, bool refined, rg_bracket *b, rg_trial *best, bool *kept) {
   rg_trial trial;
   bool fits;
   RG_TRY(try_price(job, limit, &trial, &fits));
-  double use = fits ? budget_use(job, &trial) : INFINITY, allowed = budget_limit(job->options);
-  double none = job->options->budget == RANGO_BUDGET_MAX_ERROR_RATIO ? 1 : 0; /* what the original uses */
-  double share = allowed > none ? (use - none) / (allowed - none) : use > allowed ? INFINITY : 0;
-  b->closest = fmin(b->closest, use);
-  *kept = use <= allowed + 1e-9 && trial.price < rg_dense_price(job);
-  if (*kept) {
-    b->high = fmin(trial.price, limit);
-    b->high_share = share;
-    rg_trial_free(job, best);
-    *best = trial;
-  } else {
-    b->low = limit;
-    b->low_share = share;
+  rango_status status = fits && refined ? refine(job, &trial) : RANGO_OK;
+  if (status != RANGO_OK) {
     rg_trial_free(job, &trial);
+    return status;
   }
+  double use = fits ? budget_use(job, &trial) : INFINITY, share = budget_share(job, use);
+  b->closest = fmin(b->closest, use);
+  *kept = use <= budget_limit(job->options) + 1e-9 && trial.price < rg_dense_price(job);
+  rg_bracket_add(b, *kept ? fmin(trial.price, limit) : limit, share, *kept);
+  rg_trial_free(job, *kept ? best : &trial);
+  if (*kept) *best = trial;
   return RANGO_OK;
 }
 
@@ -125,17 +139,17 @@ static rango_status bisect(rg_job *job, rg_bracket *b, rg_trial *best) {
   for (int i = 0; i < SCALE_PROBES && b->high - b->low > 1e-4 * dense; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, 0.5 * (b->low + b->high), b, best, &kept));
+    RG_TRY(probe(job, 0.5 * (b->low + b->high), false, b, best, &kept));
   }
   return RANGO_OK;
 }
 
-static rango_status close_in(rg_job *job, rg_bracket *b, rg_trial *best) {
-  double first = job->low, part = (job->high - job->low) / PROBES;
-  for (int i = 0; i < PROBES && b->high - b->low > 1e-4 * b->dense && b->high_share < ENOUGH; i++) {
+static rango_status close_in(rg_job *job, int probes, bool refined, rg_bracket *b, rg_trial *best) {
+  double first = job->low, part = (job->high - job->low) / probes, enough = refined ? REFINED_USE : ENOUGH;
+  for (int i = 0; i < probes && b->high - b->low > 1e-4 * b->dense && b->high_share < enough; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, rg_bracket_next(b), b, best, &kept));
+    RG_TRY(probe(job, rg_bracket_next(b), refined, b, best, &kept));
   }
   return RANGO_OK;
 }
@@ -146,7 +160,7 @@ static rango_status climb(rg_job *job, rg_bracket *b, rg_trial *best) {
   bool kept = false;
   for (int i = 0; price < dense && !kept; i++, price *= SCALE) {
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, price, b, best, &kept));
+    RG_TRY(probe(job, price, false, b, best, &kept));
   }
   return RANGO_OK;
 }
@@ -167,12 +181,23 @@ static rango_status search_metric(rg_job *job, rg_trial *best) {
     rg_job_stage(job, middle, high);
     RG_TRY_DONE(bisect(job, &b, best));
   } else {
-    RG_TRY_DONE(close_in(job, &b, best));
+    RG_TRY_DONE(close_in(job, PROBES, false, &b, best));
   }
   if (!best->model) status = nothing_within(job, b.closest);
 done:
   if (status != RANGO_OK) rg_trial_free(job, best);
   return status;
+}
+
+/* What training wins is spent: the best network trained, then smaller ones that keep the budget trained only. */
+static rango_status search_refined(rg_job *job, rg_trial *best) {
+  double low = job->low, part = (job->high - job->low) / (REFINED + 1), cheapest = rg_cheapest_price(job);
+  rg_job_stage(job, low, low + part);
+  RG_TRY(refine(job, best));
+  rg_bracket b = {cheapest, rg_dense_price(job), .low = cheapest, .high = best->price, .low_share = INFINITY};
+  b.high_share = budget_share(job, budget_use(job, best));
+  rg_job_stage(job, low + part, low + part * (REFINED + 1));
+  return close_in(job, REFINED, true, &b, best);
 }
 
 static rango_status search_cut(rg_job *job, rg_trial *best) {
@@ -189,8 +214,15 @@ static rango_status search_cut(rg_job *job, rg_trial *best) {
 }
 
 rango_status rg_search(rg_job *job, rg_trial *best) {
+  const rango_compress_options *options = job->options;
+  bool cut = options->budget == RANGO_BUDGET_CUT_PARAMS || options->budget == RANGO_BUDGET_CUT_MACS;
+  double low = job->low, high = job->high, middle = options->refine ? 0.5 * (low + high) : high;
   *best = (rg_trial){0};
-  if (job->options->budget == RANGO_BUDGET_CUT_PARAMS || job->options->budget == RANGO_BUDGET_CUT_MACS)
-    return search_cut(job, best);
-  return search_metric(job, best);
+  rg_job_stage(job, low, middle);
+  RG_TRY(cut ? search_cut(job, best) : search_metric(job, best));
+  if (!options->refine) return RANGO_OK;
+  rg_job_stage(job, middle, high);
+  rango_status status = cut ? refine(job, best) : search_refined(job, best);
+  if (status != RANGO_OK) rg_trial_free(job, best);
+  return status;
 }

@@ -104,6 +104,25 @@ static void two_runs_agree_to_the_last_bit(void **state) {
   problem_close(&p);
 }
 
+/* What training wins is spent: within the same budget the network is smaller. */
+static void a_search_goes_further(void **state) {
+  (void)state;
+  problem p;
+  rango_compress_summary before = {.struct_size = sizeof before}, after = before;
+  problem_open(&p, network(), 1024);
+  p.options.budget = RANGO_BUDGET_MAX_OUTPUT_ERROR;
+  p.options.budget_value = 0.3;
+  p.options.objective = RANGO_OBJECTIVE_PARAMS;
+  rango_compression *plain = compress(&p, 0), *refined = compress(&p, 300);
+  check_ok(rango_compression_summary(plain, &before));
+  check_ok(rango_compression_summary(refined, &after));
+  assert_true(after.params_after < before.params_after);
+  assert_true(after.metric_after <= 0.3 && fabs(after.metric_after - output_error(&p, refined, p.val)) < 1e-6);
+  rango_compression_free(plain);
+  rango_compression_free(refined);
+  problem_close(&p);
+}
+
 /* A layer of rank 4 is met exactly: training only shakes it, and what was fitted stays, bit by bit. */
 static void what_does_not_help_is_not_kept(void **state) {
   (void)state;
@@ -168,8 +187,11 @@ static void adam_steps_by_the_rate_and_converges(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(rows_never_seen_come_out_closer),      cmocka_unit_test(two_runs_agree_to_the_last_bit),
-      cmocka_unit_test(what_does_not_help_is_not_kept),       cmocka_unit_test(it_can_be_stopped),
+      cmocka_unit_test(rows_never_seen_come_out_closer),
+      cmocka_unit_test(two_runs_agree_to_the_last_bit),
+      cmocka_unit_test(a_search_goes_further),
+      cmocka_unit_test(what_does_not_help_is_not_kept),
+      cmocka_unit_test(it_can_be_stopped),
       cmocka_unit_test(adam_steps_by_the_rate_and_converges),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,19 +11,16 @@ static double steep(double price) { return pow(0.55 / price, 6); }       /* 1 at
 static double step(double price) { return price < 0.37 ? INFINITY : 0; } /* says nothing on either side */
 static double noisy(double price) { return 0.1 / price + 0.2 * sin(900 * price); }
 
+/* A network just beyond the budget between better ones: 1 at 0.2, and from 0.23 to 0.255 */
+static double bump(double price) { return price > 0.23 && price < 0.255 ? 1.05 : 0.2 / price; }
+
 /* Follows the search; returns the cheapest price whose loss is at most 1. */
 static double follow(loss of, double cheapest, int probes) {
   rg_bracket b = {cheapest, 1, .low = cheapest, .high = 1, .low_share = INFINITY};
   for (int i = 0; i < probes; i++) {
     double price = rg_bracket_next(&b), share = of(price);
-    assert_true(price > b.low && price < b.high);
-    if (share <= 1) {
-      b.high = price;
-      b.high_share = share;
-    } else {
-      b.low = price;
-      b.low_share = share;
-    }
+    assert_true(price > b.cheapest && price < b.high && price != b.low);
+    rg_bracket_add(&b, price, share, share <= 1);
   }
   return b.high;
 }
@@ -46,10 +43,17 @@ static void any_loss_is_closed_in_on(void **state) {
   assert_true(found > 0.9 && found < 0.91);
 }
 
+static void below_a_network_beyond_the_budget_it_looks_again(void **state) {
+  (void)state;
+  double found = follow(bump, 0.02, 8);
+  if (!(found >= 0.2 && found < 0.23)) fail_msg("0.2 is found as %g", found);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_power_of_the_price_is_found_in_five),
       cmocka_unit_test(any_loss_is_closed_in_on),
+      cmocka_unit_test(below_a_network_beyond_the_budget_it_looks_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
