@@ -59,6 +59,7 @@ static rango_status try_price(rg_job *job, double limit, rg_trial *trial, bool *
   RG_TRY_DONE(rg_method_fit(job, trial->choices, trial->factors));
   RG_TRY_DONE(rg_rewrite_model(job->model, &job->sites, trial->factors, &trial->model));
   for (size_t i = 0; i < count; i++) rg_factors_forget(&trial->factors[i]); /* the model has them */
+  rg_memory_trim();
   RG_TRY_DONE(rg_score(trial->model, &job->scoring, &trial->scores));
   RG_TRY_DONE(rg_curve_add(job, trial->choices, &trial->scores));
 done:
