@@ -8,7 +8,8 @@
 #include "compress/stats_file.h"
 
 #define MEMORY_DEFAULT       (INT64_C(2) << 30)
-#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer */
+#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer, */
+#define SAMPLED_ROWS_MIN     1024  /* or fewer in large models */
 #define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
 #define CALIBRATION_MIN      8     /* rows */
 #define REFIT_COLUMNS        1200  /* inputs: wider layers keep the basis's first factor */
@@ -167,15 +168,30 @@ static int64_t batch_within(const rg_job *job, const rango_dataset *data, int64_
   return fitting > 0 ? fitting : 1;
 }
 
+/* Rows a layer whose outputs, of all layers together, take at most half of the memory that is usual for the model: what
+ * is fitted doesn't depend on --memory. outputs [sites]: bytes that a data row gives each. */
+static int64_t sampled_rows(const rg_job *job, int64_t rows, const int64_t *outputs) {
+  int64_t wanted = SAMPLED_ROWS, bound = default_memory(job->canonical_params) / 2;
+  for (; wanted > SAMPLED_ROWS_MIN; wanted /= 2) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < job->sites.count; i++) {
+      int64_t all = rows * outputs[i], most = wanted * job->sites.items[i].outputs * (int64_t)sizeof(float);
+      if (job->sites.items[i].kind != RG_SITE_EMBEDDING) bytes += all < most ? all : most;
+    }
+    if (bytes <= bound) break;
+  }
+  return wanted;
+}
+
 /* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
  * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
   const rango_compress_options *options = job->options;
-  int64_t frontier;
+  int64_t frontier, *outputs = NULL;
   rg_calibration *c = &job->calibration;
   *c = (rg_calibration){
       .data = data,
-      .sampling = {options->seed, SAMPLED_ROWS},
+      .sampling = {.seed = options->seed},
       .memory_bytes = options->memory_bytes ? options->memory_bytes : default_memory(job->canonical_params),
       .refit_columns = REFIT_COLUMNS,
       .gradient_rows = gradient_rows(job, data),
@@ -186,7 +202,11 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .user = job,
   };
   c->gradient_draws = gradient_draws(job, c->gradient_rows);
-  RG_TRY(rg_measure_memory(job->model, data, &job->sites, &job->row_bytes, &frontier));
+  RG_TRY(rg_calloc(job->sites.count, sizeof *outputs, RG_OUT(&outputs)));
+  rango_status status = rg_measure_memory(job->model, data, &job->sites, &job->row_bytes, &frontier, outputs);
+  if (status == RANGO_OK) c->sampling.wanted = sampled_rows(job, data->rows, outputs);
+  rg_free(outputs);
+  RG_TRY(status);
   c->batch = batch_within(job, data, c->memory_bytes / 8);
   c->batches = (data->rows + c->batch - 1) / c->batch;
   int64_t fitting = c->memory_bytes / 2 / frontier / c->batch;

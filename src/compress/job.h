@@ -56,9 +56,10 @@ void rg_job_free(rg_job *job);
 /* Parameters and MACs for one row of `data`; *macs 0: not known. */
 rango_status rg_count_model(const rango_model *model, const rango_dataset *data, int64_t *params, int64_t *macs);
 
-/* Bytes for one row: the sites' inputs together, and the largest set of values that crosses a cut before a site. */
+/* Bytes for one row: the sites' inputs together, the largest set of values that crosses a cut before a site, and each
+ * site's output (outputs [sites] or NULL). */
 rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites,
-                               int64_t *inputs, int64_t *frontier);
+                               int64_t *inputs, int64_t *frontier, int64_t *outputs);
 
 /* ---- tables.c ---- */
 /* rank2: Tucker's, otherwise 0. */

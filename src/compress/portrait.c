@@ -238,7 +238,7 @@ static rango_status rows_to_scan(const rango_model *model, const rg_sites *sites
                                  int64_t *rows) {
   int64_t params, macs, inputs, frontier;
   RG_TRY(rg_count_model(model, calibration->data, &params, &macs));
-  RG_TRY(rg_measure_memory(model, calibration->data, sites, &inputs, &frontier));
+  RG_TRY(rg_measure_memory(model, calibration->data, sites, &inputs, &frontier, NULL));
   *rows = macs > 0 && SCANNED_MACS / (double)macs < RG_PORTRAIT_SCANNED ? (int64_t)(SCANNED_MACS / (double)macs)
                                                                         : RG_PORTRAIT_SCANNED;
   if (*rows < SCANNED_MIN) *rows = SCANNED_MIN;

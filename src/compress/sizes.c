@@ -67,7 +67,7 @@ static rango_status cut_bytes(const rango_model *model, const rg_facts *facts, i
 }
 
 rango_status rg_measure_memory(const rango_model *model, const rango_dataset *data, const rg_sites *sites,
-                               int64_t *inputs, int64_t *frontier) {
+                               int64_t *inputs, int64_t *frontier, int64_t *outputs) {
   rango_model *copy = NULL;
   rg_facts *facts = NULL;
   int64_t rows = rg_dataset_batch_rows(data, 1);
@@ -80,6 +80,7 @@ rango_status rg_measure_memory(const rango_model *model, const rango_dataset *da
     RG_TRY_DONE(cut_bytes(copy, facts, sites->items[i].begin, &bytes));
     if (bytes > *frontier) *frontier = bytes;
     *inputs += value_bytes(facts, rg_find_value(copy->graph, sites->items[i].input));
+    if (outputs) outputs[i] = value_bytes(facts, rg_find_value(copy->graph, sites->items[i].output)) / rows;
   }
   *inputs = *inputs / rows + 1;
   *frontier = *frontier / rows + 1;

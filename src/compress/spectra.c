@@ -63,7 +63,7 @@ static rango_status collect(const rango_model *model, rg_calibration *calibratio
   rango_status status;
   RG_TRY_DONE(rg_canonical_copy(model, &copy));
   RG_TRY_DONE(rg_sites_find(copy, &sites));
-  RG_TRY_DONE(rg_measure_memory(copy, calibration->data, &sites, &inputs, &frontier));
+  RG_TRY_DONE(rg_measure_memory(copy, calibration->data, &sites, &inputs, &frontier, NULL));
   int64_t fitting = calibration->memory_bytes / inputs;
   if (calibration->batch > fitting && !calibration->data->fixed_batch) calibration->batch = fitting > 0 ? fitting : 1;
   calibration->batches = (calibration->data->rows + calibration->batch - 1) / calibration->batch;
