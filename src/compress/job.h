@@ -76,7 +76,8 @@ typedef struct rg_bracket {
 } rg_bracket;
 
 /* A price strictly between where nearly all of the budget is taken to be used: what is lost is a power of the price,
- * through both networks or through the one that was measured. Below both where they are close. */
+ * through both networks or through the one that was measured. Below both where they are close and the
+ * one beyond the budget is so by a little. */
 double rg_bracket_next(const rg_bracket *b);
 /* A network of that price, what it uses of the budget, and whether it is kept. */
 void rg_bracket_add(rg_bracket *b, double price, double share, bool kept);
