@@ -8,12 +8,13 @@
 #include "compress/stats_file.h"
 
 #define MEMORY_DEFAULT       (INT64_C(2) << 30)
-#define SAMPLED_ROWS         16384 /* im2col rows or tokens a layer, */
-#define SAMPLED_ROWS_MIN     1024  /* or fewer in large models */
-#define HOLD_OUT             4     /* without val, every fourth row is kept for choosing */
-#define CALIBRATION_MIN      8     /* rows */
-#define REFIT_COLUMNS        1200  /* inputs: wider layers keep the basis's first factor */
-#define GRADIENT_MACS        8e11  /* all gradients together */
+#define SAMPLED_ROWS         16384  /* im2col rows or tokens a layer, */
+#define SAMPLED_ROWS_MIN     1024   /* or fewer in large models */
+#define HOLD_OUT             4      /* without val, every fourth row is kept for choosing */
+#define CALIBRATION_MIN      8      /* rows */
+#define REFIT_COLUMNS        1200   /* inputs: wider layers keep the basis's first factor, */
+#define REFIT_MACS           1.5e11 /* unless all that are as wide take no more than this */
+#define GRADIENT_MACS        8e11   /* all gradients together */
 #define GRADIENT_ROWS_MIN    64
 #define DRAWS_MACS           1e11 /* of several gradients a row: layers of few positions see too few otherwise */
 #define DRAWS_MAX            8
@@ -183,6 +184,28 @@ static int64_t sampled_rows(const rg_job *job, int64_t rows, const int64_t *outp
   return wanted;
 }
 
+/* What fitting whole weights of up to `columns` inputs takes: their covariances, and what solves for them. */
+static double refit_macs(const rg_job *job, int64_t rows, const int64_t *outputs, int64_t columns) {
+  double macs = 0;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    const rg_site *site = &job->sites.items[i];
+    if (site->kind == RG_SITE_EMBEDDING || site->inputs > columns) continue;
+    double all = (double)(rows * outputs[i]) / (double)(site->outputs * (int64_t)sizeof(float)),
+           m = (double)site->inputs;
+    macs += 0.5 * fmin(all, (double)job->calibration.sampling.wanted) * m * m + 2 * m * m * m;
+  }
+  return macs;
+}
+
+static int64_t refit_columns(const rg_job *job, int64_t rows, const int64_t *outputs) {
+  int64_t columns = REFIT_COLUMNS;
+  for (size_t i = 0; i < job->sites.count; i++) {
+    int64_t inputs = job->sites.items[i].inputs;
+    if (inputs > columns && refit_macs(job, rows, outputs, inputs) <= REFIT_MACS) columns = inputs;
+  }
+  return columns;
+}
+
 /* Batches small enough for the activations that a batch exposes; the frontier of the sequential fit takes as many
  * batches as half of the memory holds. */
 static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) {
@@ -193,7 +216,6 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
       .data = data,
       .sampling = {.seed = options->seed},
       .memory_bytes = options->memory_bytes ? options->memory_bytes : default_memory(job->canonical_params),
-      .refit_columns = REFIT_COLUMNS,
       .gradient_rows = gradient_rows(job, data),
       .class_scores = options->budget == RANGO_BUDGET_MIN_AGREEMENT ||
                       (options->labels && !rg_type_is_float(options->labels->type)),
@@ -205,6 +227,7 @@ static rango_status prepare_calibration(rg_job *job, const rango_dataset *data) 
   RG_TRY(rg_calloc(job->sites.count, sizeof *outputs, RG_OUT(&outputs)));
   rango_status status = rg_measure_memory(job->model, data, &job->sites, &job->row_bytes, &frontier, outputs);
   if (status == RANGO_OK) c->sampling.wanted = sampled_rows(job, data->rows, outputs);
+  if (status == RANGO_OK) c->refit_columns = refit_columns(job, data->rows, outputs);
   rg_free(outputs);
   RG_TRY(status);
   c->batch = batch_within(job, data, c->memory_bytes / 8);

@@ -296,6 +296,8 @@ rango_status rg_regression_add(rg_regression *r, const float *z, const float *ta
 /* After the last block: moments instead of sums. */
 void rg_regression_close(rg_regression *r);
 void rg_regression_free(rg_regression *r);
+/* Opens `out` with the moments of the rows of both, which are closed. */
+rango_status rg_regression_merge(const rg_regression *a, const rg_regression *b, rg_regression *out);
 /* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0); `ridge` of the mean variance of z. */
 rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge);
 /* The same where the outputs are in `groups` of as many that each depend on their own z alone: group_of [columns] says
@@ -304,6 +306,10 @@ rango_status rg_regression_solve_groups(rg_regression *r, int64_t groups, const 
                                         double ridge);
 /* Sets the error of the solution in `b`. */
 rango_status rg_regression_measure(rg_regression *r);
+/* The mean squared error, in the metric, of the solution of `r` on the rows of `held`, each with its own offset; less
+ * the variance of the targets, which is the same for every solution. */
+rango_status rg_regression_validate(const rg_regression *r, const rg_regression *held, const double *metric,
+                                    double *out);
 /* Replaces the solution by its best approximation of a rank, in the metric: b' = second first with first
  * [rank][columns] and second [outputs][rank] (reduced-rank regression; Izenman 1975). */
 rango_status rg_regression_reduce(rg_regression *r, const double *metric, int64_t rank, double *first, double *second);

@@ -6,7 +6,8 @@
  * Layers of moderate width are fitted whole: the least-squares weight for these inputs, shrunk to
  * the original's, then its best factors. In wider ones the first factor is the basis's leading rows and what follows is
  * fitted, which costs a regression in `rank` unknowns instead of `inputs`; it shrinks to what the statistics of the
- * original network say.
+ * original network say. How far either shrinks is chosen by cross-validation (Stone 1974): each half of the rows is
+ * fitted and the other half says how well.
  */
 #include <math.h>
 #include <string.h>
@@ -15,11 +16,10 @@
 
 /* Ridges, of the mean variance of what is regressed on. */
 #define PRIOR_RIDGE 1e-6 /* the prior's own regression, from a rounded covariance */
-#define WHOLE_RIDGE 1e-2 /* a whole weight: few directions of its input are well determined */
-#define RIDGE_MANY  1e-6 /* z with at least ROWS_EACH rows for each unknown */
-#define RIDGE_FEW   1e-2 /* otherwise: few rows say little, stay near the prior */
-#define ROWS_EACH   8
-#define ROWS_WHOLE  2 /* rows for each input, at least, to fit a whole weight */
+#define RIDGE_FIRST 0.1  /* of the fit, the first one looked at, */
+#define RIDGE_STEP  10   /* from one to the next, */
+#define RIDGE_MIN   1e-6 /* and the ends */
+#define RIDGE_MAX   10
 
 void rg_factors_forget(rg_factors *factors) {
   rg_free(factors->first);
@@ -50,7 +50,8 @@ typedef struct fitting {
   bool keeps; /* the weight stays: only the mean of the input is looked at */
   bool skip;  /* the residual connection's value is at hand, before and now */
   int64_t rows;
-  rg_regression regression; /* of the targets on z, what the fixed part makes of the input */
+  rg_regression halves[2];  /* of the rows: the targets on z, what the fixed part makes of the input */
+  rg_regression regression; /* the same of all rows */
   rg_moments input;         /* where the weight stays */
 } fitting;
 
@@ -65,16 +66,23 @@ static rango_status adjust_targets(const fitting *f, int64_t batch, const int64_
   return RANGO_OK;
 }
 
+/* A half of the batch to each half, so that they differ in their data rows and in little else. */
+static rango_status add_targets(fitting *f, const float *z, const float *targets, int64_t count) {
+  int64_t half = count / 2, columns = f->halves[0].columns, outputs = f->site->outputs;
+  RG_TRY(rg_regression_add(&f->halves[0], z, targets, half));
+  return rg_regression_add(&f->halves[1], z + half * columns, targets + half * outputs, count - half);
+}
+
 /* Adds rows [count][taps][inner] as z [count][taps][rank]. */
 static rango_status add_rows(fitting *f, const float *rows, const float *targets, int64_t count) {
   float *z = NULL;
   if (f->keeps) return rg_moments_add(&f->input, rows, count);
-  if (f->whole) return rg_regression_add(&f->regression, rows, targets, count);
-  RG_TRY(rg_alloc((size_t)(count * f->regression.columns) * sizeof *z, RG_OUT(&z)));
+  if (f->whole) return add_targets(f, rows, targets, count);
+  RG_TRY(rg_alloc((size_t)(count * f->halves[0].columns) * sizeof *z, RG_OUT(&z)));
   rg_matmul_float(false, true, count * f->basis->taps, f->choice->rank * f->site->groups, f->basis->inner, rows,
                   f->basis->first, z);
   rg_basis_forget_pages(f->basis);
-  rango_status status = rg_regression_add(&f->regression, z, targets, count);
+  rango_status status = add_targets(f, z, targets, count);
   rg_free(z);
   return status;
 }
@@ -116,10 +124,11 @@ static rango_status gather(fitting *f) {
   if (f->keeps)
     RG_TRY(rg_moments_create(&f->input, columns, false));
   else
-    RG_TRY(rg_regression_open(columns, f->site->outputs, &f->regression));
+    for (int i = 0; i < 2; i++) RG_TRY(rg_regression_open(columns, f->site->outputs, &f->halves[i]));
   for (int64_t batch = 0; batch < f->frontier->batches; batch++) RG_TRY(gather_batch(f, batch));
-  if (!f->keeps) rg_regression_close(&f->regression);
-  return RANGO_OK;
+  if (f->keeps) return RANGO_OK;
+  for (int i = 0; i < 2; i++) rg_regression_close(&f->halves[i]);
+  return rg_regression_merge(&f->halves[0], &f->halves[1], &f->regression);
 }
 
 /* ---- what the fit shrinks to: b [columns][outputs] on the original network's inputs ---- */
@@ -249,17 +258,48 @@ done:
   return status;
 }
 
-static rango_status solve(const fitting *f, rg_regression *r) {
-  double *prior = NULL;
+/* ---- how far it shrinks ---- */
+
+static rango_status solve(const fitting *f, const double *prior, double ridge, rg_regression *r) {
   int64_t groups = f->site->groups;
-  double ridge = f->whole ? WHOLE_RIDGE : r->rows >= ROWS_EACH * (r->columns / groups) ? RIDGE_MANY : RIDGE_FEW;
+  if (f->choice->form == RG_FORM_SPLIT && !f->whole)
+    return rg_regression_solve_groups(r, f->site->parts, f->basis->parts, prior, ridge);
+  if (groups > 1) return rg_regression_solve_groups(r, groups, NULL, prior, ridge);
+  return rg_regression_solve(r, prior, ridge);
+}
+
+/* The squared error of each half's fit on the other half, but for what is the same for all ridges. */
+static rango_status validate(fitting *f, const double *prior, double ridge, double *error) {
+  *error = 0;
+  for (int i = 0; i < 2; i++) {
+    double one;
+    RG_TRY(solve(f, prior, ridge, &f->halves[i]));
+    RG_TRY(rg_regression_validate(&f->halves[i], &f->halves[1 - i], f->statistics->metric, &one));
+    *error += one;
+  }
+  return RANGO_OK;
+}
+
+/* From the first ridge in steps to where the error no longer falls. */
+static rango_status choose_ridge(fitting *f, const double *prior, double *out) {
+  double best = RIDGE_FIRST, least, error, step = RIDGE_STEP;
+  RG_TRY(validate(f, prior, best, &least));
+  for (int turn = 0; turn < 2 && best == RIDGE_FIRST; turn++, step = 1 / step)
+    for (double ridge = best * step; ridge >= RIDGE_MIN && ridge <= RIDGE_MAX; ridge *= step) {
+      RG_TRY(validate(f, prior, ridge, &error));
+      if (!(error < least)) break;
+      least = error;
+      best = ridge;
+    }
+  *out = best / 2; /* all rows say twice as much as half of them */
+  return RANGO_OK;
+}
+
+static rango_status solve_validated(fitting *f) {
+  double *prior = NULL, ridge;
   rango_status status = make_prior(f, &prior);
-  if (status == RANGO_OK && f->choice->form == RG_FORM_SPLIT && !f->whole)
-    status = rg_regression_solve_groups(r, f->site->parts, f->basis->parts, prior, ridge);
-  else if (status == RANGO_OK && groups > 1)
-    status = rg_regression_solve_groups(r, groups, NULL, prior, ridge);
-  else if (status == RANGO_OK)
-    status = rg_regression_solve(r, prior, ridge);
+  if (status == RANGO_OK) status = choose_ridge(f, prior, &ridge);
+  if (status == RANGO_OK) status = solve(f, prior, ridge, &f->regression);
   rg_free(prior);
   return status;
 }
@@ -268,8 +308,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_candidate *choice = f->choice;
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
-  bool determined = f->statistics->rows >= ROWS_WHOLE * site->inputs;
-  bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns && determined;
+  bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns;
   rg_regression *r = &f->regression;
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
   f->whole = dense || narrow;
@@ -280,7 +319,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
     status = correct_bias(f, out);
     goto done;
   }
-  RG_TRY_DONE(solve(f, r));
+  RG_TRY_DONE(solve_validated(f));
   RG_TRY_DONE(f->whole ? make_whole(f, r, out) : make_rest(f, r, out));
   RG_TRY_DONE(store_offset(r, out));
 done:
@@ -288,6 +327,7 @@ done:
   if (f->basis) rg_basis_forget_pages(f->basis);
   rg_moments_free(&f->input);
   rg_regression_free(r);
+  for (int i = 0; i < 2; i++) rg_regression_free(&f->halves[i]);
   if (status == RANGO_OK) return status;
   rg_factors_free(out);
   return rg_fail_context(status, "node '%s' (%s)", site->name, site->op);

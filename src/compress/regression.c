@@ -91,6 +91,48 @@ void rg_regression_close(rg_regression *r) {
   for (int64_t i = 0; i < k; i++) r->z_mean[i] += r->z_sum[i] * scale;
 }
 
+rango_status rg_regression_merge(const rg_regression *a, const rg_regression *b, rg_regression *out) {
+  int64_t k = a->columns, n = a->outputs;
+  RG_TRY(rg_regression_open(k, n, out));
+  out->rows = a->rows + b->rows;
+  double p = out->rows ? (double)a->rows / (double)out->rows : 0, q = 1 - p;
+  for (int64_t i = 0; i < k; i++) {
+    double apart = p * q * (a->z_mean[i] - b->z_mean[i]);
+    for (int64_t j = 0, at = i * k; j < k; j++, at++)
+      out->gram[at] = p * a->gram[at] + q * b->gram[at] + apart * (a->z_mean[j] - b->z_mean[j]);
+    for (int64_t j = 0, at = i * n; j < n; j++, at++)
+      out->cross[at] = p * a->cross[at] + q * b->cross[at] + apart * (a->t_mean[j] - b->t_mean[j]);
+    out->z_mean[i] = p * a->z_mean[i] + q * b->z_mean[i];
+  }
+  out->variance = p * a->variance + q * b->variance;
+  for (int64_t j = 0; j < n; j++) {
+    double apart = a->t_mean[j] - b->t_mean[j];
+    out->variance += p * q * apart * apart;
+    out->t_mean[j] = p * a->t_mean[j] + q * b->t_mean[j];
+  }
+  return RANGO_OK;
+}
+
+rango_status rg_regression_validate(const rg_regression *r, const rg_regression *held, const double *metric,
+                                    double *out) {
+  int64_t k = r->columns, n = r->outputs;
+  double *b = NULL, *left = NULL;
+  rango_status status;
+  RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *b, RG_OUT(&b)));
+  RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *left, RG_OUT(&left)));
+  memcpy(b, r->b, (size_t)(k * n) * sizeof *b);
+  memcpy(left, held->cross, (size_t)(k * n) * sizeof *left);
+  rg_matmul(false, false, k, n, k, 1.0, held->gram, b, -2.0, left);
+  rg_metric_apply_right(metric, k, n, b);
+  rg_metric_apply_right(metric, k, n, left);
+  *out = 0;
+  for (int64_t i = 0; i < k * n; i++) *out += b[i] * left[i];
+done:
+  rg_free(b);
+  rg_free(left);
+  return status;
+}
+
 /* |t - b'z|^2 = variance - 2 <b, cross> + <b, gram b>; `scratch` [columns][outputs]. */
 static void measure_error(rg_regression *r, double *scratch) {
   int64_t k = r->columns, n = r->outputs;
