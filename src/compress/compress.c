@@ -370,8 +370,10 @@ static void free_bases(rg_job *job) {
   }
   rg_free(job->statistics);
   rg_free(job->bases);
+  rg_free(job->calibration.ridges);
   job->statistics = NULL;
   job->bases = NULL;
+  job->calibration.ridges = NULL;
 }
 
 static rango_status run(rg_job *job, rango_compression **out) {
@@ -380,6 +382,7 @@ static rango_status run(rg_job *job, rango_compression **out) {
   bool metric = false;
   RG_TRY(rg_calloc(count, sizeof *job->statistics, RG_OUT(&job->statistics)));
   RG_TRY(rg_calloc(count, sizeof *job->bases, RG_OUT(&job->bases)));
+  RG_TRY(rg_calloc(count, sizeof *job->calibration.ridges, RG_OUT(&job->calibration.ridges)));
   RG_TRY(collect(job, &metric));
   rg_job_stage(job, 0.4, 0.45);
   if (job->method->ranks == RG_RANKS_NOISE) RG_TRY(rg_method_ranks(job));

@@ -149,6 +149,7 @@ typedef struct rg_calibration {
   int64_t gradient_draws; /* gradients of each of them */
   bool class_scores;      /* the model's first output holds scores of classes: what they have in common doesn't count */
   int64_t refit_columns;  /* layers of at most so many inputs have both factors fitted anew; wider ones the last */
+  double *ridges;         /* [sites] chosen by the first fit for later ones, until then 0; NULL: each fit chooses */
   rango_session_options session;
   rango_progress_function progress;
   void *user;
