@@ -11,8 +11,10 @@
 #define SCALE        1.2  /* between prices of the scale */
 #define SCALE_LEAST  0.04 /* of the dense price: the scale's first */
 #define SCALE_PROBES 5    /* bisections between two of the scale */
-#define PROBES       5    /* networks that a secant search looks at */
-#define ENOUGH       0.9  /* a network that uses this share is not far from the best */
+#define PROBES       5    /* networks that a secant search looks at, */
+#define PROBES_MORE  8    /* or so many where that doesn't take long */
+#define MORE_MACS    1e12 /* of the original on the rows that a try runs on */
+#define ENOUGH       0.97 /* a network that uses this share is not far from the best */
 #define REFINED      3    /* smaller networks that are trained, once the best one without training is known */
 #define REFINED_USE  0.95 /* a trained one that uses this share is good enough */
 
@@ -166,9 +168,8 @@ static rango_status climb(rg_job *job, rg_bracket *b, rg_trial *best) {
   return RANGO_OK;
 }
 
-static bool is_quick(const rg_job *job) {
-  double rows = (double)(job->calibration.data->rows + job->val->rows);
-  return (double)job->canonical_macs * rows <= QUICK_MACS;
+static double macs_of_try(const rg_job *job) {
+  return (double)job->canonical_macs * (double)(job->calibration.data->rows + job->val->rows);
 }
 
 static rango_status search_metric(rg_job *job, rg_trial *best) {
@@ -176,13 +177,13 @@ static rango_status search_metric(rg_job *job, rg_trial *best) {
   double cheapest = rg_cheapest_price(job), dense = rg_dense_price(job);
   rg_bracket b = {cheapest, dense, .low = cheapest, .high = dense, .low_share = INFINITY, .closest = INFINITY};
   rango_status status = RANGO_OK;
-  if (is_quick(job)) {
+  if (macs_of_try(job) <= QUICK_MACS) {
     rg_job_stage(job, low, middle);
     RG_TRY_DONE(climb(job, &b, best));
     rg_job_stage(job, middle, high);
     RG_TRY_DONE(bisect(job, &b, best));
   } else {
-    RG_TRY_DONE(close_in(job, PROBES, false, &b, best));
+    RG_TRY_DONE(close_in(job, macs_of_try(job) <= MORE_MACS ? PROBES_MORE : PROBES, false, &b, best));
   }
   if (!best->model) status = nothing_within(job, b.closest);
 done:
