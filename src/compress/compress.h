@@ -297,8 +297,8 @@ rango_status rg_regression_add(rg_regression *r, const float *z, const float *ta
 /* After the last block: moments instead of sums. */
 void rg_regression_close(rg_regression *r);
 void rg_regression_free(rg_regression *r);
-/* Opens `out` with the moments of the rows of both, which are closed. */
-rango_status rg_regression_merge(const rg_regression *a, const rg_regression *b, rg_regression *out);
+/* The moments of the rows of both, which are closed, in `r`. */
+void rg_regression_merge(rg_regression *r, const rg_regression *other);
 /* Ridge regression that shrinks to `prior` [columns][outputs] (NULL: to 0); `ridge` of the mean variance of z. */
 rango_status rg_regression_solve(rg_regression *r, const double *prior, double ridge);
 /* The same where the outputs are in `groups` of as many that each depend on their own z alone: group_of [columns] says

@@ -51,9 +51,9 @@ typedef struct fitting {
   bool keeps; /* the weight stays: only the mean of the input is looked at */
   bool skip;  /* the residual connection's value is at hand, before and now */
   int64_t rows;
-  rg_regression halves[2];  /* of the rows: the targets on z, what the fixed part makes of the input */
-  rg_regression regression; /* the same of all rows */
-  rg_moments input;         /* where the weight stays */
+  rg_regression halves[2]; /* of the rows: the targets on z, what the fixed part makes of the input; later the first is
+                              of all rows */
+  rg_moments input;        /* where the weight stays */
 } fitting;
 
 /* targets = outputs + (original skip - what the skip is now), [count][outputs]. */
@@ -129,7 +129,7 @@ static rango_status gather(fitting *f) {
   for (int64_t batch = 0; batch < f->frontier->batches; batch++) RG_TRY(gather_batch(f, batch));
   if (f->keeps) return RANGO_OK;
   for (int i = 0; i < 2; i++) rg_regression_close(&f->halves[i]);
-  return rg_regression_merge(&f->halves[0], &f->halves[1], &f->regression);
+  return RANGO_OK;
 }
 
 /* ---- what the fit shrinks to: b [columns][outputs] on the original network's inputs ---- */
@@ -142,7 +142,7 @@ static void turn(const float *from, int64_t outputs, int64_t columns, double *to
 
 /* From the covariance C of the original input: with P the projection x -> z, solve(P C P', P C W'). */
 static rango_status prior_of_covariance(const fitting *f, double *b) {
-  int64_t m = f->site->inputs, n = f->site->outputs, k = f->regression.columns, rank = f->choice->rank;
+  int64_t m = f->site->inputs, n = f->site->outputs, k = f->halves[0].columns, rank = f->choice->rank;
   int64_t taps = f->basis->taps, inner = f->basis->inner;
   float *pc = NULL, *gram = NULL, *cross = NULL;
   double *wide = NULL;
@@ -169,7 +169,7 @@ done:
 
 /* *b NULL: nothing is known, shrink to 0. */
 static rango_status make_prior(const fitting *f, double **b) {
-  int64_t n = f->site->outputs, k = f->regression.columns;
+  int64_t n = f->site->outputs, k = f->halves[0].columns;
   bool closed = f->basis && f->basis->second;
   *b = NULL;
   if (!f->whole && !closed && !(f->basis && f->statistics->covariance)) return RANGO_OK;
@@ -296,13 +296,16 @@ static rango_status choose_ridge(fitting *f, const double *prior, double *out) {
   return RANGO_OK;
 }
 
+/* The halves become one. */
 static rango_status solve_validated(fitting *f) {
   double *prior = NULL, *known = f->calibration->ridges ? &f->calibration->ridges[f->index] : NULL;
   double ridge = known ? *known : 0;
   rango_status status = make_prior(f, &prior);
   if (status == RANGO_OK && ridge == 0) status = choose_ridge(f, prior, &ridge);
   if (known) *known = ridge;
-  if (status == RANGO_OK) status = solve(f, prior, ridge, &f->regression);
+  rg_regression_merge(&f->halves[0], &f->halves[1]);
+  rg_regression_free(&f->halves[1]);
+  if (status == RANGO_OK) status = solve(f, prior, ridge, &f->halves[0]);
   rg_free(prior);
   return status;
 }
@@ -312,7 +315,7 @@ static rango_status fit_site(fitting *f, rg_factors *out) {
   const rg_site *site = f->site;
   bool dense = choice->form == RG_FORM_DENSE;
   bool narrow = site->groups == 1 && site->inputs <= f->calibration->refit_columns;
-  rg_regression *r = &f->regression;
+  rg_regression *r = &f->halves[0];
   *out = (rg_factors){.form = choice->form, .rank = choice->rank, .rank2 = choice->rank2};
   f->whole = dense || narrow;
   f->keeps = dense && !narrow;
@@ -329,7 +332,6 @@ done:
   rg_site_forget_pages(site);
   if (f->basis) rg_basis_forget_pages(f->basis);
   rg_moments_free(&f->input);
-  rg_regression_free(r);
   for (int i = 0; i < 2; i++) rg_regression_free(&f->halves[i]);
   if (status == RANGO_OK) return status;
   rg_factors_free(out);

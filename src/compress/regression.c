@@ -91,26 +91,24 @@ void rg_regression_close(rg_regression *r) {
   for (int64_t i = 0; i < k; i++) r->z_mean[i] += r->z_sum[i] * scale;
 }
 
-rango_status rg_regression_merge(const rg_regression *a, const rg_regression *b, rg_regression *out) {
-  int64_t k = a->columns, n = a->outputs;
-  RG_TRY(rg_regression_open(k, n, out));
-  out->rows = a->rows + b->rows;
-  double p = out->rows ? (double)a->rows / (double)out->rows : 0, q = 1 - p;
+void rg_regression_merge(rg_regression *r, const rg_regression *other) {
+  int64_t k = r->columns, n = r->outputs, rows = r->rows + other->rows;
+  double p = rows ? (double)r->rows / (double)rows : 0, q = 1 - p;
   for (int64_t i = 0; i < k; i++) {
-    double apart = p * q * (a->z_mean[i] - b->z_mean[i]);
+    double apart = p * q * (r->z_mean[i] - other->z_mean[i]);
     for (int64_t j = 0, at = i * k; j < k; j++, at++)
-      out->gram[at] = p * a->gram[at] + q * b->gram[at] + apart * (a->z_mean[j] - b->z_mean[j]);
+      r->gram[at] = p * r->gram[at] + q * other->gram[at] + apart * (r->z_mean[j] - other->z_mean[j]);
     for (int64_t j = 0, at = i * n; j < n; j++, at++)
-      out->cross[at] = p * a->cross[at] + q * b->cross[at] + apart * (a->t_mean[j] - b->t_mean[j]);
-    out->z_mean[i] = p * a->z_mean[i] + q * b->z_mean[i];
+      r->cross[at] = p * r->cross[at] + q * other->cross[at] + apart * (r->t_mean[j] - other->t_mean[j]);
   }
-  out->variance = p * a->variance + q * b->variance;
+  r->variance = p * r->variance + q * other->variance;
   for (int64_t j = 0; j < n; j++) {
-    double apart = a->t_mean[j] - b->t_mean[j];
-    out->variance += p * q * apart * apart;
-    out->t_mean[j] = p * a->t_mean[j] + q * b->t_mean[j];
+    double apart = r->t_mean[j] - other->t_mean[j];
+    r->variance += p * q * apart * apart;
+    r->t_mean[j] = p * r->t_mean[j] + q * other->t_mean[j];
   }
-  return RANGO_OK;
+  for (int64_t i = 0; i < k; i++) r->z_mean[i] = p * r->z_mean[i] + q * other->z_mean[i];
+  r->rows = rows;
 }
 
 rango_status rg_regression_validate(const rg_regression *r, const rg_regression *held, const double *metric,
