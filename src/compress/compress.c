@@ -169,16 +169,21 @@ static int64_t batch_within(const rg_job *job, const rango_dataset *data, int64_
   return fitting > 0 ? fitting : 1;
 }
 
+/* Of a site's output: what its sampled rows take, of `rows` data rows, `each` bytes of one. */
+static int64_t sampled_bytes(const rg_site *site, int64_t rows, int64_t each, int64_t wanted) {
+  int64_t all = rows * each, most = wanted * site->outputs * (int64_t)sizeof(float);
+  return all < most ? all : most;
+}
+
 /* Rows a layer whose outputs, of all layers together, take at most half of the memory that is usual for the model: what
  * is fitted doesn't depend on --memory. outputs [sites]: bytes that a data row gives each. */
 static int64_t sampled_rows(const rg_job *job, int64_t rows, const int64_t *outputs) {
   int64_t wanted = SAMPLED_ROWS, bound = default_memory(job->canonical_params) / 2;
   for (; wanted > SAMPLED_ROWS_MIN; wanted /= 2) {
     int64_t bytes = 0;
-    for (size_t i = 0; i < job->sites.count; i++) {
-      int64_t all = rows * outputs[i], most = wanted * job->sites.items[i].outputs * (int64_t)sizeof(float);
-      if (job->sites.items[i].kind != RG_SITE_EMBEDDING) bytes += all < most ? all : most;
-    }
+    for (size_t i = 0; i < job->sites.count; i++)
+      if (job->sites.items[i].kind != RG_SITE_EMBEDDING)
+        bytes += sampled_bytes(&job->sites.items[i], rows, outputs[i], wanted);
     if (bytes <= bound) break;
   }
   return wanted;
@@ -190,9 +195,9 @@ static double refit_macs(const rg_job *job, int64_t rows, const int64_t *outputs
   for (size_t i = 0; i < job->sites.count; i++) {
     const rg_site *site = &job->sites.items[i];
     if (site->kind == RG_SITE_EMBEDDING || site->inputs > columns) continue;
-    double all = (double)(rows * outputs[i]) / (double)(site->outputs * (int64_t)sizeof(float)),
-           m = (double)site->inputs;
-    macs += 0.5 * fmin(all, (double)job->calibration.sampling.wanted) * m * m + 2 * m * m * m;
+    int64_t bytes = sampled_bytes(site, rows, outputs[i], job->calibration.sampling.wanted);
+    double sampled = (double)bytes / (double)(site->outputs * (int64_t)sizeof(float)), m = (double)site->inputs;
+    macs += 0.5 * sampled * m * m + 2 * m * m * m;
   }
   return macs;
 }

@@ -41,7 +41,6 @@ void rg_factors_free(rg_factors *factors) {
 /* One site's fit. */
 typedef struct fitting {
   const rg_site *site;
-  size_t index; /* among the sites */
   const rg_statistics *statistics;
   const rg_basis *basis; /* whose leading rows are the first factor */
   const rg_candidate *choice;
@@ -298,7 +297,7 @@ static rango_status choose_ridge(fitting *f, const double *prior, double *out) {
 
 /* The halves become one. */
 static rango_status solve_validated(fitting *f) {
-  double *prior = NULL, *known = f->calibration->ridges ? &f->calibration->ridges[f->index] : NULL;
+  double *prior = NULL, *known = f->calibration->ridges ? &f->calibration->ridges[f->site->index] : NULL;
   double ridge = known ? *known : 0;
   rango_status status = make_prior(f, &prior);
   if (status == RANGO_OK && ridge == 0) status = choose_ridge(f, prior, &ridge);
@@ -361,7 +360,6 @@ rango_status rg_fit_all(const rango_model *model, const rg_sites *sites, const r
     }
     RG_TRY_DONE(rg_frontier_advance(&frontier, model, site->begin, sites, factors, &calibration->session));
     fitting f = {.site = site,
-                 .index = i,
                  .statistics = &statistics[i],
                  .basis = &bases[i][choices[i].form == RG_FORM_TUCKER ? RG_FORM_POINTWISE : choices[i].form],
                  .choice = &choices[i],

@@ -111,6 +111,20 @@ void rg_regression_merge(rg_regression *r, const rg_regression *other) {
   r->rows = rows;
 }
 
+/* <b, gram b - 2 cross>, which with the targets' variance is the error |t - b'z|^2; `left` [columns][outputs] is what b
+ * is multiplied with, element by element. */
+static void weigh(const rg_regression *moments, const double *b, double *left) {
+  int64_t k = moments->columns, n = moments->outputs;
+  memcpy(left, moments->cross, (size_t)(k * n) * sizeof *left);
+  rg_matmul(false, false, k, n, k, 1.0, moments->gram, b, -2.0, left);
+}
+
+static double inner_product(const double *a, const double *b, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += a[i] * b[i];
+  return sum;
+}
+
 rango_status rg_regression_validate(const rg_regression *r, const rg_regression *held, const double *metric,
                                     double *out) {
   int64_t k = r->columns, n = r->outputs;
@@ -119,24 +133,20 @@ rango_status rg_regression_validate(const rg_regression *r, const rg_regression 
   RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *b, RG_OUT(&b)));
   RG_TRY_DONE(rg_alloc((size_t)(k * n) * sizeof *left, RG_OUT(&left)));
   memcpy(b, r->b, (size_t)(k * n) * sizeof *b);
-  memcpy(left, held->cross, (size_t)(k * n) * sizeof *left);
-  rg_matmul(false, false, k, n, k, 1.0, held->gram, b, -2.0, left);
+  weigh(held, b, left);
   rg_metric_apply_right(metric, k, n, b);
   rg_metric_apply_right(metric, k, n, left);
-  *out = 0;
-  for (int64_t i = 0; i < k * n; i++) *out += b[i] * left[i];
+  *out = inner_product(b, left, k * n);
 done:
   rg_free(b);
   rg_free(left);
   return status;
 }
 
-/* |t - b'z|^2 = variance - 2 <b, cross> + <b, gram b>; `scratch` [columns][outputs]. */
+/* `scratch` [columns][outputs]. */
 static void measure_error(rg_regression *r, double *scratch) {
-  int64_t k = r->columns, n = r->outputs;
-  rg_matmul(false, false, k, n, k, 1.0, r->gram, r->b, 0.0, scratch);
-  r->error = r->variance;
-  for (int64_t i = 0; i < k * n; i++) r->error += r->b[i] * (scratch[i] - 2 * r->cross[i]);
+  weigh(r, r->b, scratch);
+  r->error = r->variance + inner_product(r->b, scratch, r->columns * r->outputs);
 }
 
 rango_status rg_regression_measure(rg_regression *r) {

@@ -138,4 +138,15 @@ static inline double relative_error(const rango_tensor *a, const rango_tensor *b
   return sqrt(error / size);
 }
 
+/* What `measure` (relative_error, tensor_distance) says of the outputs of two models at `x`. */
+static inline double output_change(const rango_model *before, const rango_model *after, const rango_tensor *x,
+                                   double (*measure)(const rango_tensor *after, const rango_tensor *before)) {
+  rango_tensor *truth = model_run(before, RANGO_DEVICE_REFERENCE, &x, 1);
+  rango_tensor *output = model_run(after, RANGO_DEVICE_REFERENCE, &x, 1);
+  double change = measure(output, truth);
+  rango_tensor_free(truth);
+  rango_tensor_free(output);
+  return change;
+}
+
 #endif

@@ -48,12 +48,8 @@ static double distance_after(bench *b, rg_form form, int64_t rank, int in_rank, 
   rg_factors factors;
   rango_model *small = bench_compress(b, &choice, &factors);
   rango_tensor *x = tensor_random(RANGO_FLOAT32, in_rank, dims, 99);
-  rango_tensor *before = model_run(b->model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  rango_tensor *after = model_run(small, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  double distance = tensor_distance(after, before);
+  double distance = output_change(b->model, small, x, tensor_distance);
   rango_tensor_free(x);
-  rango_tensor_free(before);
-  rango_tensor_free(after);
   rg_factors_free(&factors);
   rango_model_free(small);
   return distance;

@@ -47,15 +47,6 @@ static void open_tokens(bench *b, rango_model *model, rango_tensor *rows, bool f
   assert_int_equal(b->sites.items[0].kind, RG_SITE_EMBEDDING);
 }
 
-static double distance(const bench *b, const rango_model *small, rango_tensor *x, bool relative) {
-  rango_tensor *before = model_run(b->model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  rango_tensor *after = model_run(small, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  double out = relative ? relative_error(after, before) : tensor_distance(after, before);
-  rango_tensor_free(before);
-  rango_tensor_free(after);
-  return out;
-}
-
 /* Rows that calibration never read as well: indices from the whole table, some counted from its end. */
 static void tables_are_exact_at_full_rank(void **state) {
   (void)state;
@@ -68,7 +59,7 @@ static void tables_are_exact_at_full_rank(void **state) {
     rango_model *small = bench_compress(&b, choices, factors);
     rango_tensor *x = tokens(40, TOKENS, 0, 5);
     if (!(kind & 1)) ((int64_t *)x->data)[7] = -3;
-    double difference = distance(&b, small, x, false);
+    double difference = output_change(b.model, small, x, tensor_distance);
     if (!(difference < 1e-5)) fail_msg("kind %d: the pair differs by %g", kind, difference);
     rango_tensor_free(x);
     for (int i = 0; i < 2; i++) rg_factors_free(&factors[i]);

@@ -57,15 +57,6 @@ static rango_model *compress_to(bench *b, int rank) {
   return small;
 }
 
-static double error_of(const bench *b, const rango_model *small, rango_tensor *x) {
-  rango_tensor *before = model_run(b->model, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  rango_tensor *after = model_run(small, RANGO_DEVICE_REFERENCE, (const rango_tensor *const[]){x}, 1);
-  double distance = tensor_distance(after, before);
-  rango_tensor_free(before);
-  rango_tensor_free(after);
-  return distance;
-}
-
 static void input_weights_are_exact_at_full_rank(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -77,7 +68,8 @@ static void input_weights_are_exact_at_full_rank(void **state) {
     assert_int_equal(full, WIDTH);
     rango_tensor *x = tensor_random(RANGO_FLOAT32, 3, DIMS(3, STEPS, WIDTH), 99);
     rango_model *same = compress_to(&b, full), *small = compress_to(&b, 1);
-    double exact = error_of(&b, same, x), rough = error_of(&b, small, x);
+    double exact = output_change(b.model, same, x, tensor_distance),
+           rough = output_change(b.model, small, x, tensor_distance);
     if (!(exact < 1e-5 && rough > 1e-3)) fail_msg("case %zu: %g at full rank, %g at rank 1", i, exact, rough);
     assert_int_equal(model_count(small, "MatMul"), 1);
     rango_tensor_free(x);

@@ -56,16 +56,6 @@ static rango_model *compress_layer(const rango_model *model, const rango_tensor 
   return out;
 }
 
-/* The compressed model comes back from its file; the outputs of both at the validation rows. */
-static double error_after(rango_model *model, rango_model *smaller, const rango_tensor *rows) {
-  rango_tensor *before = model_run(model, RANGO_DEVICE_REFERENCE, &rows, 1);
-  rango_tensor *after = model_run(smaller, RANGO_DEVICE_REFERENCE, &rows, 1);
-  double error = relative_error(after, before);
-  rango_tensor_free(before);
-  rango_tensor_free(after);
-  return error;
-}
-
 /* 3 = 2m + 1 coordinates tell the curve's points apart, and a network finds the way back; the best three directions
  * hold little more than three tenths of the variance. */
 static void three_coordinates_hold_a_curve(void **state) {
@@ -80,12 +70,12 @@ static void three_coordinates_hold_a_curve(void **state) {
     rango_model *model = one_layer(gemm);
     rango_model *coded = compress_layer(model, calib, val, RANGO_METHOD_WHITNEY, &layer);
     assert_int_equal(layer.ranks[0], 3);
-    double error = error_after(model, coded, val);
+    double error = output_change(model, coded, val, relative_error);
     assert_int_equal(model_count(coded, "Relu"), 1);
     for (const rg_node *node = coded->graph->first; node; node = node->next) assert_string_equal(node->domain, "");
     rango_model *linear = compress_layer(model, calib, val, RANGO_METHOD_PCA, &layer);
     assert_int_equal(layer.ranks[0], 3);
-    double linear_error = error_after(model, linear, val);
+    double linear_error = output_change(model, linear, val, relative_error);
     print_message("rank 3: %.3f; whitney: %.3f\n", linear_error, error);
     assert_true(linear_error > 0.5);
     assert_true(error < 0.15);
