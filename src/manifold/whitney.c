@@ -8,13 +8,18 @@
 #include "linalg/linalg.h"
 #include "manifold/whitney.h"
 
-#define STARTS     8
-#define ITERATIONS 100
-#define FIRST_STEP 0.05 /* share of the secant's lost part that is turned in; falls to LAST_STEP */
-#define LAST_STEP  0.001
-#define POLISH     200
-#define SHARPNESS  100.0 /* of the soft minimum at the end, in units of 1/kappa^2; a twentieth at the start */
-#define NOTHING    1e-12
+#define STARTS      256  /* random bases, on a sample of the secants: most end at a poor optimum, */
+#define STARTS_MIN  8    /* or fewer, */
+#define NUMBERS     1e5  /* where all of them together have more numbers */
+#define SAMPLE      1000 /* secants */
+#define KEPT        4    /* of the bases found, polished on all secants */
+#define ITERATIONS  100
+#define FIRST_STEP  0.05 /* share of the secant's lost part that is turned in; falls to LAST_STEP */
+#define LAST_STEP   0.001
+#define POLISH      200
+#define POLISH_STEP 0.4   /* of the basis's size, the first one; falls to LAST_STEP */
+#define SHARPNESS   100.0 /* of the soft minimum at the end, in units of 1/kappa^2; a twentieth at the start */
+#define NOTHING     1e-12
 
 static void scale(double *a, double factor, int64_t n) {
   for (int64_t i = 0; i < n; i++) a[i] *= factor;
@@ -63,8 +68,8 @@ static void avoid(double *rows, int64_t p, int64_t n, const double *secant, cons
 
 typedef struct workspace {
   double *rows, *images, *along; /* [p][n], [secants][p], [p][n] */
-  double *best;
-  double kappa;
+  double *best;                  /* [p][n] */
+  double kappa;                  /* of the best rows */
 } workspace;
 
 /* The shortest image of the current rows; the best rows so far are kept. */
@@ -79,7 +84,7 @@ static double measure(const rg_secants *secants, int64_t p, workspace *w, int64_
 
 /* Turning towards one secant at a time stalls where many are equally short: the last steps climb a soft minimum of all,
  * whose gradient weighs each secant by exp(-sharpness (|image|^2 - kappa^2) / kappa^2). */
-static void polish(const rg_secants *secants, int64_t p, workspace *w, rg_random *random) {
+static void polish(const rg_secants *secants, int64_t p, double first_step, workspace *w, rg_random *random) {
   const int64_t n = secants->dimension;
   memcpy(w->rows, w->best, (size_t)(p * n) * sizeof *w->rows);
   for (int i = 0; i <= POLISH; i++) {
@@ -92,47 +97,85 @@ static void polish(const rg_secants *secants, int64_t p, workspace *w, rg_random
     }
     rg_matmul(true, false, p, n, secants->count, 1.0, w->images, secants->values, 0.0, w->along);
     length = sqrt(rg_dot(w->along, w->along, p * n) / (double)p);
-    double step = length > 0 ? FIRST_STEP * pow(LAST_STEP / FIRST_STEP, share) / length : 0;
+    double step = length > 0 ? first_step * pow(LAST_STEP / first_step, share) / length : 0;
     for (int64_t k = 0; k < p * n; k++) w->rows[k] += step * w->along[k];
     orthonormalise(w->rows, p, n, random);
   }
 }
 
+/* A random basis that secant avoidance and the soft minimum make the best of. */
+static void search(const rg_secants *secants, int64_t p, workspace *w, rg_random *random) {
+  const int64_t n = secants->dimension;
+  w->kappa = -1;
+  for (int64_t i = 0; i < p * n; i++) w->rows[i] = rg_random_normal(random);
+  orthonormalise(w->rows, p, n, random);
+  for (int i = 0; i <= ITERATIONS; i++) {
+    int64_t worst = 0;
+    measure(secants, p, w, &worst);
+    double step = FIRST_STEP * pow(LAST_STEP / FIRST_STEP, (double)i / ITERATIONS);
+    avoid(w->rows, p, n, secants->values + worst * n, w->images + worst * p, step, w->along, random);
+  }
+  polish(secants, p, POLISH_STEP, w, random);
+}
+
+/* Every so many of the secants. */
+static rango_status sample_secants(const rg_secants *secants, rg_secants *out) {
+  int64_t n = secants->dimension, stride = (secants->count + SAMPLE - 1) / SAMPLE;
+  *out = (rg_secants){.count = (secants->count + stride - 1) / stride, .dimension = n};
+  RG_TRY(rg_alloc((size_t)(out->count * n) * sizeof *out->values, RG_OUT(&out->values)));
+  for (int64_t i = 0; i < out->count; i++)
+    memcpy(out->values + i * n, secants->values + i * stride * n, (size_t)n * sizeof *out->values);
+  return RANGO_OK;
+}
+
+/* The bases [KEPT][p][n] of the largest kappas, descending, with one more among them. */
+static void keep(const workspace *found, int64_t size, double *bases, double *kappas) {
+  int at = KEPT;
+  while (at > 0 && found->kappa > kappas[at - 1]) at--;
+  if (at == KEPT) return;
+  memmove(bases + (at + 1) * size, bases + at * size, (size_t)((KEPT - 1 - at) * size) * sizeof *bases);
+  memmove(kappas + at + 1, kappas + at, (size_t)(KEPT - 1 - at) * sizeof *kappas);
+  memcpy(bases + at * size, found->best, (size_t)size * sizeof *bases);
+  kappas[at] = found->kappa;
+}
+
 rango_status rg_secant_avoidance(const rg_secants *secants, int64_t p, uint64_t seed, double *projection,
                                  double *kappa) {
-  const int64_t n = secants->dimension;
+  const int64_t n = secants->dimension, size = p * n;
   RG_FAIL_IF(p < 1 || p > n, RANGO_ERROR_ARGUMENT, "projection of %lld dimensions to %lld", (long long)n, (long long)p);
-  workspace w = {.best = projection};
+  workspace w = {0};
+  rg_secants sample = {0};
+  double *bases = NULL, kappas[KEPT];
   rango_status status;
   rg_random random;
   rg_random_seed(&random, seed);
-  RG_TRY_DONE(rg_alloc((size_t)(p * n) * sizeof *w.rows, RG_OUT(&w.rows)));
+  RG_TRY_DONE(rg_alloc((size_t)size * sizeof *w.rows, RG_OUT(&w.rows)));
+  RG_TRY_DONE(rg_alloc((size_t)size * sizeof *w.best, RG_OUT(&w.best)));
   RG_TRY_DONE(rg_alloc((size_t)(secants->count * p) * sizeof *w.images, RG_OUT(&w.images)));
-  RG_TRY_DONE(rg_alloc((size_t)(p * n) * sizeof *w.along, RG_OUT(&w.along)));
+  RG_TRY_DONE(rg_alloc((size_t)size * sizeof *w.along, RG_OUT(&w.along)));
+  RG_TRY_DONE(rg_alloc((size_t)(KEPT * size) * sizeof *bases, RG_OUT(&bases)));
+  RG_TRY_DONE(sample_secants(secants, &sample));
+  for (int i = 0; i < KEPT; i++) kappas[i] = -1;
+  int starts = (int)fmax(STARTS_MIN, fmin(STARTS, NUMBERS / (double)size));
+  for (int start = 0; start < starts; start++) {
+    search(&sample, p, &w, &random);
+    keep(&w, size, bases, kappas);
+  }
   *kappa = -1;
-  for (int start = 0; start < STARTS; start++) {
-    double before = *kappa;
-    workspace one = w;
-    one.kappa = -1;
-    RG_TRY_DONE(rg_alloc((size_t)(p * n) * sizeof *one.best, RG_OUT(&one.best)));
-    for (int64_t i = 0; i < p * n; i++) one.rows[i] = rg_random_normal(&random);
-    orthonormalise(one.rows, p, n, &random);
-    for (int i = 0; i <= ITERATIONS; i++) {
-      int64_t worst = 0;
-      measure(secants, p, &one, &worst);
-      double step = FIRST_STEP * pow(LAST_STEP / FIRST_STEP, (double)i / ITERATIONS);
-      avoid(one.rows, p, n, secants->values + worst * n, one.images + worst * p, step, one.along, &random);
-    }
-    polish(secants, p, &one, &random);
-    if (one.kappa > before) {
-      *kappa = one.kappa;
-      memcpy(projection, one.best, (size_t)(p * n) * sizeof *projection);
-    }
-    rg_free(one.best);
+  for (int i = 0; i < KEPT; i++) {
+    memcpy(w.best, bases + i * size, (size_t)size * sizeof *bases);
+    w.kappa = -1;
+    polish(secants, p, FIRST_STEP, &w, &random);
+    if (!(w.kappa > *kappa)) continue;
+    *kappa = w.kappa;
+    memcpy(projection, w.best, (size_t)size * sizeof *projection);
   }
 done:
   rg_free(w.rows);
+  rg_free(w.best);
   rg_free(w.images);
   rg_free(w.along);
+  rg_free(bases);
+  rg_secants_free(&sample);
   return status;
 }

@@ -25,12 +25,12 @@ static void make_curve(double *points) {
     }
 }
 
-/* An independent implementation of the same steps found .32, .43, .54, .63. At four and six coordinates this one's
- * random starts end at slightly worse optima than is known to be possible; axes are far worse. */
+/* An independent implementation with few starts found .32, .43, .54, .63; axes are far worse. Most random starts end at
+ * worse optima, and which ones do so depends on the processor's rounding: as many are made as find good ones on all. */
 static void secant_avoidance_beats_axes(void **state) {
   (void)state;
   static double points[POINTS * D];
-  static const double least[4] = {0.32, 0.41, 0.54, 0.62}, axes[4] = {0.135, 0.30, 0.30, 0.50};
+  static const double least[4] = {0.32, 0.45, 0.56, 0.65}, axes[4] = {0.135, 0.30, 0.30, 0.50};
   rg_secants secants;
   make_curve(points);
   assert_int_equal(rg_secants_create(points, POINTS, D, 1 << 20, 1, &secants), RANGO_OK);
