@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "adjoint/adjoint.h"
-#include "base/random.h"
+#include "compress/augment.h"
 
 #define BATCH_ROWS 32   /* rows a step */
 #define HELD_ROWS  512  /* rows of val, at most, that say which pass was best */
-#define RATE       3e-4 /* the first step, as a share of an array's size; falls to 0 as a cosine */
+#define RATE       1e-3 /* the first step, as a share of an array's size; falls to 0 as a cosine */
+#define INPUTS     64   /* of a weight that moves so; as the root of fewer or more, because their changes add up */
 #define LAYERS     1.0  /* weight of the layers' terms together, beside the output's */
 
 /* A weight or bias in training. */
@@ -40,6 +41,8 @@ typedef struct trainer {
   const rango_model *model; /* to be refined */
   const rango_dataset *fit;
   rango_dataset *held; /* rows that neither the fit nor the training saw */
+  rg_augmentation augmentation;
+  rg_random random;
   int64_t batch, steps, step;
   parameter *parameters;
   size_t parameter_count;
@@ -52,7 +55,8 @@ typedef struct trainer {
 
 /* ---- what is trained ---- */
 
-static rango_status add_parameter(trainer *t, const rg_value *value) {
+/* inputs: that a weight sums over; 0: it is a bias. */
+static rango_status add_parameter(trainer *t, const rg_value *value, int64_t inputs) {
   const rango_tensor *constant = value ? rg_value_constant(value) : NULL;
   if (!constant || constant->type != RANGO_FLOAT32 || value->producer) return RANGO_OK;
   for (size_t i = 0; i < t->parameter_count; i++)
@@ -64,6 +68,7 @@ static rango_status add_parameter(trainer *t, const rg_value *value) {
   int64_t count;
   RG_TRY(rg_shape_count(&constant->shape, &count));
   RG_TRY(rg_adam_create(p->tensor->data, count, &p->adam));
+  if (inputs) p->adam.scale *= sqrt(INPUTS / (double)inputs);
   RG_TRY(rg_alloc(constant->bytes, RG_OUT(&p->best)));
   memcpy(p->best, constant->data, constant->bytes);
   return RANGO_OK;
@@ -73,6 +78,17 @@ static bool is_product(const rg_node *node) {
   return node && (rg_node_is(node, "Conv") || rg_node_is(node, "Gemm") || rg_node_is(node, "MatMul"));
 }
 
+static int64_t inputs_of(const rg_node *node) {
+  const rango_tensor *weight = rg_value_constant(node->inputs[1]);
+  int64_t outputs = 1, count;
+  if (!weight || weight->shape.rank < 2 || rg_shape_count(&weight->shape, &count) != RANGO_OK) return 0;
+  if (rg_node_is(node, "Conv") || (rg_node_is(node, "Gemm") && rg_node_int(node, "transB", 0)))
+    outputs = weight->shape.dims[0];
+  else
+    outputs = weight->shape.dims[weight->shape.rank - 1];
+  return outputs ? count / outputs : 0;
+}
+
 /* Constants of products, and what is added to a product. */
 static rango_status find_parameters(trainer *t) {
   size_t most = 0;
@@ -80,10 +96,11 @@ static rango_status find_parameters(trainer *t) {
   RG_TRY(rg_calloc(most + 1, sizeof *t->parameters, RG_OUT(&t->parameters)));
   for (const rg_node *node = t->model->graph->first; node; node = node->next) {
     if (is_product(node)) {
-      for (int i = 1; i < node->input_count && i < 3; i++) RG_TRY(add_parameter(t, node->inputs[i]));
+      for (int i = 1; i < node->input_count && i < 3; i++)
+        RG_TRY(add_parameter(t, node->inputs[i], i == 1 ? inputs_of(node) : 0));
     } else if (rg_node_is(node, "Add")) {
       for (int i = 0; i < 2; i++)
-        if (is_product(node->inputs[1 - i]->producer)) RG_TRY(add_parameter(t, node->inputs[i]));
+        if (is_product(node->inputs[1 - i]->producer)) RG_TRY(add_parameter(t, node->inputs[i], 0));
     }
   }
   return RANGO_OK;
@@ -242,8 +259,10 @@ static void pass_free(const trainer *t, pass *p) {
   rg_free(p->inputs);
 }
 
-/* Rows [begin, end) through both networks; the loss's derivatives stay in p->now. */
-static rango_status run_forward(const trainer *t, const rango_dataset *data, int64_t begin, pass *p, double *loss) {
+/* A batch from `begin` on through both networks, changed where `random` isn't NULL; the loss's derivatives stay in
+ * p->now. */
+static rango_status run_forward(const trainer *t, const rango_dataset *data, int64_t begin, rg_random *random, pass *p,
+                                double *loss) {
   int64_t end = begin + t->batch < data->rows ? begin + t->batch : data->rows;
   *p = (pass){.data_count = data->count, .rows = end - begin};
   RG_TRY(rg_calloc(p->data_count, sizeof *p->data, RG_OUT(&p->data)));
@@ -252,6 +271,8 @@ static rango_status run_forward(const trainer *t, const rango_dataset *data, int
   RG_TRY(rg_calloc(t->parameter_count, sizeof *p->gradients, RG_OUT(&p->gradients)));
   RG_TRY(rg_calloc(p->data_count + t->target_count + t->parameter_count, sizeof *p->inputs, RG_OUT(&p->inputs)));
   RG_TRY(rango_dataset_batch(data, begin, end, p->data, p->data_count));
+  if (random && t->augmentation.input >= 0)
+    RG_TRY(rg_augmentation_apply(&t->augmentation, random, p->data[t->augmentation.input]));
   for (size_t i = 0; i < p->data_count; i++) p->inputs[i] = p->data[i];
   for (size_t i = 0; i < t->parameter_count; i++) p->inputs[p->data_count + i] = t->parameters[i].tensor;
   RG_TRY(rango_session_run(t->original, p->inputs, p->data_count, p->wanted, t->target_count));
@@ -265,7 +286,7 @@ static rango_status measure(const trainer *t, double *out) {
   double loss = 0;
   for (int64_t begin = 0; begin < t->held->rows; begin += t->batch) {
     pass p;
-    rango_status status = run_forward(t, t->held, begin, &p, &loss);
+    rango_status status = run_forward(t, t->held, begin, NULL, &p, &loss);
     pass_free(t, &p);
     RG_TRY(status);
   }
@@ -279,7 +300,7 @@ static rango_status train_batch(trainer *t, int64_t begin) {
   pass p;
   double loss = 0;
   rango_status status;
-  RG_TRY_DONE(run_forward(t, t->fit, begin, &p, &loss));
+  RG_TRY_DONE(run_forward(t, t->fit, begin, &t->random, &p, &loss));
   for (size_t i = 0; i < t->target_count; i++) p.inputs[p.data_count + i] = p.now[i];
   for (size_t i = 0; i < t->parameter_count; i++)
     p.inputs[p.data_count + t->target_count + i] = t->parameters[i].tensor;
@@ -308,9 +329,8 @@ static rango_status keep_best(trainer *t) {
 
 static rango_status train(trainer *t, int64_t epochs) {
   int64_t batches = (t->fit->rows + t->batch - 1) / t->batch, *order = NULL;
-  rg_random random;
   rango_status status;
-  rg_random_seed(&random, t->job->options->seed);
+  rg_random_seed(&t->random, t->job->options->seed);
   t->steps = epochs * batches;
   RG_TRY_DONE(rg_alloc((size_t)batches * sizeof *order, RG_OUT(&order)));
   for (int64_t i = 0; i < batches; i++) order[i] = i;
@@ -318,7 +338,7 @@ static rango_status train(trainer *t, int64_t epochs) {
   t->best = t->first;
   while (t->step < t->steps) {
     for (int64_t i = batches - 1; i > 0; i--) {
-      int64_t j = (int64_t)rg_random_below(&random, (uint64_t)i + 1), swap = order[i];
+      int64_t j = (int64_t)rg_random_below(&t->random, (uint64_t)i + 1), swap = order[i];
       order[i] = order[j];
       order[j] = swap;
     }
@@ -347,31 +367,6 @@ static rango_status refined_model(const trainer *t, rango_model **out) {
   return RANGO_OK;
 }
 
-static bool is_worse(const rg_scores *after, const rg_scores *before) {
-  double a = rg_scores_value(after), b = rg_scores_value(before);
-  bool error = before->metric == RANGO_METRIC_RELATIVE_ERROR || before->metric == RANGO_METRIC_OUTPUT_ERROR;
-  return error ? !(a <= b) : !(a >= b);
-}
-
-/* Val has the last word. */
-static rango_status take(const trainer *t, rg_trial *trial) {
-  rango_model *model = NULL;
-  rg_scores scores = {0};
-  rango_status status;
-  RG_TRY_DONE(refined_model(t, &model));
-  RG_TRY_DONE(rg_score(model, &t->job->scoring, &scores));
-  if (is_worse(&scores, &trial->scores)) goto done;
-  rango_model_free(trial->model);
-  rg_scores_free(&trial->scores);
-  trial->model = model;
-  trial->scores = scores;
-  return RANGO_OK;
-done:
-  rango_model_free(model);
-  rg_scores_free(&scores);
-  return status;
-}
-
 static void trainer_free(trainer *t) {
   for (size_t i = 0; i < t->parameter_count; i++) {
     rango_tensor_free(t->parameters[i].tensor);
@@ -388,16 +383,18 @@ static void trainer_free(trainer *t) {
   rango_dataset_free(t->held);
 }
 
-rango_status rg_refine(rg_job *job, rg_trial *trial) {
-  trainer t = {.job = job, .model = trial->model, .fit = job->calibration.data};
+rango_status rg_refine(rg_job *job, const rango_model *model, rango_model **out) {
+  trainer t = {.job = job, .model = model, .fit = job->calibration.data};
   rango_status status;
+  *out = NULL;
   RG_TRY_DONE(rg_dataset_first_rows(job->val, HELD_ROWS, &t.held));
   t.batch = rg_dataset_batch_rows(t.fit, job->calibration.batch < BATCH_ROWS ? job->calibration.batch : BATCH_ROWS);
+  RG_TRY_DONE(rg_augmentation_choose(job->model, t.fit, &job->session, job->options->seed, &t.augmentation));
   RG_TRY_DONE(find_parameters(&t));
   RG_TRY_DONE(find_targets(&t));
   RG_TRY_DONE(create_sessions(&t));
   RG_TRY_DONE(train(&t, job->options->refine));
-  if (t.best < t.first) RG_TRY_DONE(take(&t, trial));
+  if (t.best < t.first) RG_TRY_DONE(refined_model(&t, out));
 done:
   trainer_free(&t);
   return status == RANGO_OK ? status : rg_fail_context(status, "refine");

@@ -17,10 +17,10 @@ void rg_adam_free(rg_adam *adam);
 /* `step` counts from 1. */
 void rg_adam_step(rg_adam *adam, const float *gradient, double rate, int64_t step, float *values);
 
-/* Trains the weights and biases of a trial's model to make of the calibration rows what the original network makes of
- * them. Labels aren't used. After each pass val's rows say how close the outputs are; the best network replaces the
- * trial's if it is closer than before, and no worse in val's metric. Nothing is drawn at random but the order of the
- * batches, by the seed. RANGO_ERROR_UNSUPPORTED names a node that has no adjoint. */
-rango_status rg_refine(rg_job *job, rg_trial *trial);
+/* Trains the weights and biases of a compressed model to make of the calibration rows, images in many views
+ * (augment.h), what the original network makes of them. Labels aren't used. After each pass val's rows say how close
+ * the outputs are; *out is the closest network, NULL if that is the model itself. What is drawn at random is repeated
+ * by the seed. RANGO_ERROR_UNSUPPORTED names a node that has no adjoint. */
+rango_status rg_refine(rg_job *job, const rango_model *model, rango_model **out);
 
 #endif

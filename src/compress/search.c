@@ -111,11 +111,33 @@ static double budget_share(const rg_job *job, double use) {
   return allowed > none ? (use - none) / (allowed - none) : use > allowed ? INFINITY : 0;
 }
 
+static bool is_cut(const rango_compress_options *options) {
+  return options->budget == RANGO_BUDGET_CUT_PARAMS || options->budget == RANGO_BUDGET_CUT_MACS;
+}
+
+/* Whether a trained network, whose outputs are closer, replaces the untrained one: within the budget, or no farther
+ * from it. Without one its errors may be no larger, and its wrong answers not more by what can't be chance. */
+static bool is_taken(const rg_job *job, const rg_trial *before, const rg_trial *after) {
+  const rango_compress_options *options = job->options;
+  double use = budget_use(job, after);
+  if (is_cut(options) && before->scores.metric == RANGO_METRIC_TOP1)
+    return rg_scores_bound(&after->scores, &before->scores, options->seed) >= 0;
+  return use <= budget_use(job, before) || (!is_cut(options) && use <= budget_limit(options));
+}
+
 /* Trains a network; the curve shows it beside the untrained one. */
 static rango_status refine(rg_job *job, rg_trial *trial) {
-  const rango_model *before = trial->model;
-  RG_TRY(rg_refine(job, trial));
-  return trial->model != before ? rg_curve_add(job, trial->choices, &trial->scores) : RANGO_OK;
+  rg_trial refined = *trial;
+  RG_TRY(rg_refine(job, trial->model, &refined.model));
+  if (!refined.model) return RANGO_OK;
+  rango_status status = rg_score(refined.model, &job->scoring, &refined.scores);
+  bool taken = status == RANGO_OK && is_taken(job, trial, &refined);
+  rg_trial *left = taken ? trial : &refined;
+  rango_model_free(left->model);
+  rg_scores_free(&left->scores);
+  if (!taken) return status;
+  *trial = refined;
+  return rg_curve_add(job, trial->choices, &trial->scores);
 }
 
 /* Tries a price; *kept when its network, `refined` or not, keeps the budget and becomes the best. */
@@ -217,7 +239,7 @@ static rango_status search_cut(rg_job *job, rg_trial *best) {
 
 rango_status rg_search(rg_job *job, rg_trial *best) {
   const rango_compress_options *options = job->options;
-  bool cut = options->budget == RANGO_BUDGET_CUT_PARAMS || options->budget == RANGO_BUDGET_CUT_MACS;
+  bool cut = is_cut(options);
   double low = job->low, high = job->high, middle = options->refine ? 0.5 * (low + high) : high;
   *best = (rg_trial){0};
   rg_job_stage(job, low, middle);
