@@ -42,6 +42,7 @@ typedef struct command {
   const char *details; /* paragraphs, or NULL */
   const char *example;
   int (*run)(int count, char **arguments);
+  bool linear_algebra; /* uses that library */
 } command;
 
 extern const command commands[];

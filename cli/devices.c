@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "blas.h"
 #include "commands.h"
 #include "output.h"
 
@@ -72,6 +73,7 @@ static int print_json(const rango_cpu_info *cpu) {
   json_count(part, "l1_bytes", cpu->l1_bytes ? (int64_t)cpu->l1_bytes : -1);
   json_count(part, "l2_bytes", cpu->l2_bytes ? (int64_t)cpu->l2_bytes : -1);
   json_count(part, "l3_bytes", cpu->l3_bytes ? (int64_t)cpu->l3_bytes : -1);
+  json_text(part, "linear_algebra", blas_kernels());
   json_add(root, "cpu", part);
   each_gpu(add_gpu, gpus, reason);
   json_add(root, "gpus", gpus);
@@ -117,6 +119,7 @@ int command_devices(int count, char **arguments) {
   print_cache("L1 data", cpu.l1_bytes);
   print_cache("L2", cpu.l2_bytes);
   print_cache("L3", cpu.l3_bytes);
+  if (blas_kernels()) printf("  %-14s OpenBLAS, kernels of %s\n", "linear algebra", blas_kernels());
   char reason[512];
   each_gpu(print_gpu, NULL, reason);
   if (reason[0]) printf("gpu\n  none: %s\n", reason);

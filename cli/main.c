@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "blas.h"
 #include "commands.h"
 #include "output.h"
 #include "progress.h"
@@ -15,7 +16,7 @@ const command commands[] = {
      "compression would look at is shown with the principal components that hold 90, 99 and 99.9 % of the variance of "
      "its\n"
      "outputs, and with their intrinsic dimension.",
-     "rango inspect classifier.onnx --calib calib.npy", command_inspect},
+     "rango inspect classifier.onnx --calib calib.npy", command_inspect, true},
     {"compress", "writes a smaller model within an accuracy budget",
      "MODEL -o OUT --calib X.npy [--val VX.npy [--labels VY.npy]] [BUDGET]",
      "BUDGET is one of --max-drop (with integer labels; 0.5 if none is given), --max-error-ratio (with floating-point\n"
@@ -28,23 +29,23 @@ const command commands[] = {
      "all.",
      "rango compress classifier.onnx -o smaller.onnx --calib calib.npy --val val_x.npy --labels val_y.npy --max-drop "
      "0.5",
-     command_compress},
+     command_compress, true},
     {"calibrate", "collects statistics once, for any number of compressions", "MODEL --calib X.npy -o FILE.rgs",
      "They are what compress collects first, and the same model comes out of compress --stats FILE.rgs with the same\n"
      "--calib, --seed and --memory. A calibration that was interrupted goes on where it was when it is called again.",
-     "rango calibrate classifier.onnx --calib calib.npy -o classifier.rgs", command_calibrate},
+     "rango calibrate classifier.onnx --calib calib.npy -o classifier.rgs", command_calibrate, true},
     {"run", "runs a model on arrays, images or tables", "MODEL --input [NAME=]X.npy ... [--output [NAME=]Y.npy ...]",
      "Arrays are .npy files, one .npz keyed by input name, or serialized ONNX tensors (.pb). A .csv file, an image or\n"
      "a folder of images (PNG, JPEG) stands for one. A model whose batch is fixed is fed part by part and the outputs\n"
      "are joined.",
-     "rango run classifier.onnx --input image.npy --output scores.npy --profile", command_run},
+     "rango run classifier.onnx --input image.npy --output scores.npy --profile", command_run, false},
     {"eval", "scores a model on labelled data: top-1 and top-5, or relative error",
      "MODEL --input [NAME=]X.npy ... [--labels Y.npy]",
      "Integer labels: percent of rows whose largest score is the label's. Floating-point labels: ||output - y|| / "
      "||y||\n"
      "over the whole set. The model's first output is scored. Folders with a sub-folder for each class, and .csv\n"
      "files with --label-column, bring their labels along.",
-     "rango eval classifier.onnx --input test_x.npy --labels test_y.npy", command_eval},
+     "rango eval classifier.onnx --input test_x.npy --labels test_y.npy", command_eval, false},
     {"bench", "times a model: plain C, SIMD, and both on the compressed model",
      "MODEL [--compressed OUT] [--input X.npy [--labels Y.npy]] [--batch N] [--threads N]",
      "Every row runs in a process of its own; the rows' processes take turns, so that what else the machine does falls "
@@ -52,13 +53,13 @@ const command commands[] = {
      "all of them. Without --input the model is fed random numbers. A time is the median of all rounds, of one call on "
      "the\n"
      "whole batch; memory is what the row's process grew by over an empty one, inputs excluded.",
-     "rango bench classifier.onnx --compressed smaller.onnx --threads 1", command_bench},
+     "rango bench classifier.onnx --compressed smaller.onnx --threads 1", command_bench, false},
     {"tune", "measures this machine's costs, for compress --costs, or a GPU's tiles",
      "[-o FILE] [--threads N] | --device DEVICE",
      "With --device, what each tile of matrix products takes on that GPU is measured and kept in the cache folder, "
      "for\n"
      "this kind of device and driver: networks run there by it from then on, until the file is removed.",
-     "rango tune -o costs.json\n  rango tune --device vulkan", command_tune},
+     "rango tune -o costs.json\n  rango tune --device vulkan", command_tune, false},
     {"manifold", "intrinsic dimension of data, without a model; projects it to few coordinates",
      "X.npy [--project N [--method pca|whitney] -o Y.npy]",
      "Rows are samples; what follows the first axis is flattened. --project takes the leading principal components, "
@@ -66,11 +67,11 @@ const command commands[] = {
      "with --method whitney the projection that keeps all samples apart: the shortest of the lines between two of "
      "them\n"
      "(secants) stays as long as can be. kappa says how much of its length that one keeps.",
-     "rango manifold samples.npy --project 9 --method whitney -o coordinates.npy", command_manifold},
+     "rango manifold samples.npy --project 9 --method whitney -o coordinates.npy", command_manifold, true},
     {"svd", "truncated singular value decomposition of a matrix", "A.npy --rank R [--tolerance T] -o F.npz",
      "Writes u, s and vt with A close to u * diag(s) * vt, and prints the relative error.",
-     "rango svd weights.npy --rank 32 -o factors.npz", command_svd},
-    {"devices", "CPU features, the kernels chosen, GPUs", "", NULL, "rango devices", command_devices},
+     "rango svd weights.npy --rank 32 -o factors.npz", command_svd, true},
+    {"devices", "CPU features, the kernels chosen, GPUs", "", NULL, "rango devices", command_devices, true},
 };
 const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -110,6 +111,7 @@ int main(int count, char **arguments) {
     if (meant) return args_wrong(NULL, "unknown command '%s': did you mean '%s'?", name, meant);
     return args_wrong(NULL, "unknown command '%s'", name);
   }
+  if (found->linear_algebra) blas_use_vectors(arguments);
   progress_catch_signals();
   int code = found->run(count - 2, arguments + 2);
   progress_clear();
