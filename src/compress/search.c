@@ -15,8 +15,8 @@
 #define PROBES_MORE  8    /* or so many where that doesn't take long */
 #define MORE_MACS    1e12 /* of the original on the rows that a try runs on */
 #define ENOUGH       0.97 /* a network that uses this share is not far from the best */
-#define REFINED      3    /* smaller networks that are trained, once the best one without training is known */
-#define REFINED_USE  0.95 /* a trained one that uses this share is good enough */
+#define REFINED      3    /* smaller networks that are trained, once the best one without training is known, */
+#define REFINED_LOW  0.8  /* down to this share of its price */
 
 void rg_trial_free(rg_job *job, rg_trial *trial) {
   rango_model_free(trial->model);
@@ -159,22 +159,22 @@ static rango_status probe(rg_job *job, double limit, bool refined, rg_bracket *b
   return RANGO_OK;
 }
 
-static rango_status bisect(rg_job *job, rg_bracket *b, rg_trial *best) {
-  double dense = rg_dense_price(job), first = job->low, part = (job->high - job->low) / SCALE_PROBES;
-  for (int i = 0; i < SCALE_PROBES && b->high - b->low > 1e-4 * dense; i++) {
+static rango_status bisect(rg_job *job, int probes, bool refined, rg_bracket *b, rg_trial *best) {
+  double first = job->low, part = (job->high - job->low) / probes;
+  for (int i = 0; i < probes && b->high - b->low > 1e-4 * b->dense; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, 0.5 * (b->low + b->high), false, b, best, &kept));
+    RG_TRY(probe(job, 0.5 * (b->low + b->high), refined, b, best, &kept));
   }
   return RANGO_OK;
 }
 
-static rango_status close_in(rg_job *job, int probes, bool refined, rg_bracket *b, rg_trial *best) {
-  double first = job->low, part = (job->high - job->low) / probes, enough = refined ? REFINED_USE : ENOUGH;
-  for (int i = 0; i < probes && b->high - b->low > 1e-4 * b->dense && b->high_share < enough; i++) {
+static rango_status close_in(rg_job *job, int probes, rg_bracket *b, rg_trial *best) {
+  double first = job->low, part = (job->high - job->low) / probes;
+  for (int i = 0; i < probes && b->high - b->low > 1e-4 * b->dense && b->high_share < ENOUGH; i++) {
     bool kept;
     rg_job_stage(job, first + part * i, first + part * (i + 1));
-    RG_TRY(probe(job, rg_bracket_next(b), refined, b, best, &kept));
+    RG_TRY(probe(job, rg_bracket_next(b), false, b, best, &kept));
   }
   return RANGO_OK;
 }
@@ -203,9 +203,9 @@ static rango_status search_metric(rg_job *job, rg_trial *best) {
     rg_job_stage(job, low, middle);
     RG_TRY_DONE(climb(job, &b, best));
     rg_job_stage(job, middle, high);
-    RG_TRY_DONE(bisect(job, &b, best));
+    RG_TRY_DONE(bisect(job, SCALE_PROBES, false, &b, best));
   } else {
-    RG_TRY_DONE(close_in(job, macs_of_try(job) <= MORE_MACS ? PROBES_MORE : PROBES, false, &b, best));
+    RG_TRY_DONE(close_in(job, macs_of_try(job) <= MORE_MACS ? PROBES_MORE : PROBES, &b, best));
   }
   if (!best->model) status = nothing_within(job, b.closest);
 done:
@@ -213,15 +213,15 @@ done:
   return status;
 }
 
-/* What training wins is spent: the best network trained, then smaller ones that keep the budget trained only. */
+/* What training wins is spent: the best network trained, then smaller ones that keep the budget trained only. How much
+ * of the budget the best one uses says little here: it was the luckiest of those tried. */
 static rango_status search_refined(rg_job *job, rg_trial *best) {
   double low = job->low, part = (job->high - job->low) / (REFINED + 1), cheapest = rg_cheapest_price(job);
   rg_job_stage(job, low, low + part);
   RG_TRY(refine(job, best));
-  rg_bracket b = {cheapest, rg_dense_price(job), .low = cheapest, .high = best->price, .low_share = INFINITY};
-  b.high_share = budget_share(job, budget_use(job, best));
+  rg_bracket b = {cheapest, rg_dense_price(job), .low = fmax(cheapest, REFINED_LOW * best->price), .high = best->price};
   rg_job_stage(job, low + part, low + part * (REFINED + 1));
-  return close_in(job, REFINED, true, &b, best);
+  return bisect(job, REFINED, true, &b, best);
 }
 
 static rango_status search_cut(rg_job *job, rg_trial *best) {
