@@ -55,7 +55,7 @@ typedef struct trainer {
 
 /* ---- what is trained ---- */
 
-/* inputs: that a weight sums over; 0: it is a bias. */
+/* inputs: that a weight sums over; 0: it is a bias, or that isn't known. */
 static rango_status add_parameter(trainer *t, const rg_value *value, int64_t inputs) {
   const rango_tensor *constant = value ? rg_value_constant(value) : NULL;
   if (!constant || constant->type != RANGO_FLOAT32 || value->producer) return RANGO_OK;
@@ -78,15 +78,15 @@ static bool is_product(const rg_node *node) {
   return node && (rg_node_is(node, "Conv") || rg_node_is(node, "Gemm") || rg_node_is(node, "MatMul"));
 }
 
+/* 0: not known. */
 static int64_t inputs_of(const rg_node *node) {
   const rango_tensor *weight = rg_value_constant(node->inputs[1]);
-  int64_t outputs = 1, count;
+  int64_t count;
   if (!weight || weight->shape.rank < 2 || rg_shape_count(&weight->shape, &count) != RANGO_OK) return 0;
-  if (rg_node_is(node, "Conv") || (rg_node_is(node, "Gemm") && rg_node_int(node, "transB", 0)))
-    outputs = weight->shape.dims[0];
-  else
-    outputs = weight->shape.dims[weight->shape.rank - 1];
-  return outputs ? count / outputs : 0;
+  const int64_t *dims = weight->shape.dims;
+  if (rg_node_is(node, "Conv")) return dims[0] ? count / dims[0] : 0;
+  if (rg_node_is(node, "Gemm") && rg_node_int(node, "transB", 0)) return dims[1];
+  return dims[weight->shape.rank - 2];
 }
 
 /* Constants of products, and what is added to a product. */
@@ -385,6 +385,7 @@ static void trainer_free(trainer *t) {
 
 rango_status rg_refine(rg_job *job, const rango_model *model, rango_model **out) {
   trainer t = {.job = job, .model = model, .fit = job->calibration.data};
+  int before = rg_linalg_set_threads(1); /* its idle threads would spin beside the sessions' from step to step */
   rango_status status;
   *out = NULL;
   RG_TRY_DONE(rg_dataset_first_rows(job->val, HELD_ROWS, &t.held));
@@ -397,5 +398,6 @@ rango_status rg_refine(rg_job *job, const rango_model *model, rango_model **out)
   if (t.best < t.first) RG_TRY_DONE(refined_model(&t, out));
 done:
   trainer_free(&t);
+  rg_linalg_set_threads(before);
   return status == RANGO_OK ? status : rg_fail_context(status, "refine");
 }
