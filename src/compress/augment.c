@@ -98,13 +98,14 @@ typedef struct survival {
   int64_t outputs, rows;
   double *sum, *square; /* [outputs] */
   double change;
+  bool reshaped; /* an output's shape depends on the image: it isn't the same answer */
 } survival;
 
 static rango_status add_outputs(survival *s, const rango_tensor *before, const rango_tensor *after) {
   int64_t count, rows = before->shape.rank ? before->shape.dims[0] : 1;
   RG_TRY(rg_shape_count(&before->shape, &count));
-  RG_FAIL_IF(!rg_shape_equal(&before->shape, &after->shape), RANGO_ERROR_UNSUPPORTED,
-             "the output's shape depends on its values");
+  s->reshaped = s->reshaped || !rg_shape_equal(&before->shape, &after->shape);
+  if (s->reshaped || !count) return RANGO_OK;
   if (!s->outputs) {
     s->outputs = count / rows;
     RG_TRY(rg_calloc((size_t)s->outputs, sizeof *s->sum, RG_OUT(&s->sum)));
@@ -123,7 +124,7 @@ static rango_status add_outputs(survival *s, const rango_tensor *before, const r
 static bool stays(const survival *s) {
   double variance = 0;
   for (int64_t j = 0; j < s->outputs; j++) variance += s->square[j] - s->sum[j] * s->sum[j] / (double)s->rows;
-  return s->change <= (1 - SURVIVES) * variance;
+  return !s->reshaped && s->change <= (1 - SURVIVES) * variance;
 }
 
 /* One batch as it is and changed. */

@@ -2,6 +2,7 @@
 #ifndef RG_COMPRESS_JOB_H
 #define RG_COMPRESS_JOB_H
 
+#include "compress/augment.h"
 #include "compress/compress.h"
 #include "compress/scores.h"
 #include "cpu/cpu.h"
@@ -34,6 +35,7 @@ typedef struct rg_job {
   rg_costs *costs;                  /* with the time objective */
   int64_t params, macs;             /* of the original; macs 0: unknown */
   int64_t canonical_params, canonical_macs;
+  rg_augmentation augmentation; /* of what training sees; chosen when the search comes to that */
   rg_scoring scoring;
   rg_outputs reference;
   rg_scores before;

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "adjoint/adjoint.h"
-#include "compress/augment.h"
 
 #define BATCH_ROWS 32   /* rows a step */
 #define HELD_ROWS  512  /* rows of val, at most, that say which pass was best */
@@ -41,7 +40,6 @@ typedef struct trainer {
   const rango_model *model; /* to be refined */
   const rango_dataset *fit;
   rango_dataset *held; /* rows that neither the fit nor the training saw */
-  rg_augmentation augmentation;
   rg_random random;
   int64_t batch, steps, step;
   parameter *parameters;
@@ -271,8 +269,8 @@ static rango_status run_forward(const trainer *t, const rango_dataset *data, int
   RG_TRY(rg_calloc(t->parameter_count, sizeof *p->gradients, RG_OUT(&p->gradients)));
   RG_TRY(rg_calloc(p->data_count + t->target_count + t->parameter_count, sizeof *p->inputs, RG_OUT(&p->inputs)));
   RG_TRY(rango_dataset_batch(data, begin, end, p->data, p->data_count));
-  if (random && t->augmentation.input >= 0)
-    RG_TRY(rg_augmentation_apply(&t->augmentation, random, p->data[t->augmentation.input]));
+  const rg_augmentation *views = &t->job->augmentation;
+  if (random && views->input >= 0) RG_TRY(rg_augmentation_apply(views, random, p->data[views->input]));
   for (size_t i = 0; i < p->data_count; i++) p->inputs[i] = p->data[i];
   for (size_t i = 0; i < t->parameter_count; i++) p->inputs[p->data_count + i] = t->parameters[i].tensor;
   RG_TRY(rango_session_run(t->original, p->inputs, p->data_count, p->wanted, t->target_count));
@@ -390,7 +388,6 @@ rango_status rg_refine(rg_job *job, const rango_model *model, rango_model **out)
   *out = NULL;
   RG_TRY_DONE(rg_dataset_first_rows(job->val, HELD_ROWS, &t.held));
   t.batch = rg_dataset_batch_rows(t.fit, job->calibration.batch < BATCH_ROWS ? job->calibration.batch : BATCH_ROWS);
-  RG_TRY_DONE(rg_augmentation_choose(job->model, t.fit, &job->session, job->options->seed, &t.augmentation));
   RG_TRY_DONE(find_parameters(&t));
   RG_TRY_DONE(find_targets(&t));
   RG_TRY_DONE(create_sessions(&t));

@@ -119,9 +119,9 @@ static bool is_cut(const rango_compress_options *options) {
  * from it. Without one its errors may be no larger, and its wrong answers not more by what can't be chance. */
 static bool is_taken(const rg_job *job, const rg_trial *before, const rg_trial *after) {
   const rango_compress_options *options = job->options;
-  double use = budget_use(job, after);
   if (is_cut(options) && before->scores.metric == RANGO_METRIC_TOP1)
     return rg_scores_bound(&after->scores, &before->scores, options->seed) >= 0;
+  double use = budget_use(job, after);
   return use <= budget_use(job, before) || (!is_cut(options) && use <= budget_limit(options));
 }
 
@@ -246,7 +246,9 @@ rango_status rg_search(rg_job *job, rg_trial *best) {
   RG_TRY(cut ? search_cut(job, best) : search_metric(job, best));
   if (!options->refine) return RANGO_OK;
   rg_job_stage(job, middle, high);
-  rango_status status = cut ? refine(job, best) : search_refined(job, best);
+  rango_status status =
+      rg_augmentation_choose(job->model, job->calibration.data, &job->session, options->seed, &job->augmentation);
+  if (status == RANGO_OK) status = cut ? refine(job, best) : search_refined(job, best);
   if (status != RANGO_OK) rg_trial_free(job, best);
   return status;
 }

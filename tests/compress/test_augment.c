@@ -135,11 +135,31 @@ static void used_where_the_network_answers_alike(void **state) {
   assert_int_equal(chosen(false, 2, DIMS(100, 24)).input, -1);
 }
 
+/* An output without elements for every image says nothing, and divides nothing. */
+static void an_empty_output_is_no_obstacle(void **state) {
+  (void)state;
+  rango_model *model = model_new();
+  rg_graph *g = model->graph;
+  rg_value *x = model_input(g, "x", RANGO_FLOAT32, 4, DIMS(-1, 3, 16, 16));
+  finish(model, model_node(g, "Slice", x, model_ints(g, 1, DIMS(0)), model_ints(g, 1, DIMS(0)), NULL));
+  rango_tensor *rows = tensor_random(RANGO_FLOAT32, 4, DIMS(40, 3, 16, 16), 3);
+  rango_dataset *data;
+  rango_session_options session = {.struct_size = sizeof session, .threads = 1};
+  rg_augmentation how;
+  check_ok(rango_dataset_create(model, (const rango_tensor *const[]){rows}, 1, &data));
+  check_ok(rg_augmentation_choose(model, data, &session, 1, &how));
+  assert_int_equal(how.input, 0);
+  rango_dataset_free(data);
+  rango_tensor_free(rows);
+  rango_model_free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(images_move_and_mirror_as_a_whole),
       cmocka_unit_test(a_rectangle_of_another_image_is_pasted),
       cmocka_unit_test(used_where_the_network_answers_alike),
+      cmocka_unit_test(an_empty_output_is_no_obstacle),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
